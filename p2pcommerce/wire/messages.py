@@ -1,0 +1,375 @@
+"""The message schema: what peers say to each other, in which lane, and how large it may be.
+
+A message is its kind (one byte) and the canonical msgpack array of its fields. `MESSAGES` is the table of all kinds; a
+kind's cap on the whole message is checked before anything is decoded. Blocks, transactions, proofs, peer records and
+engine messages are opaque bytes here: whoever owns them reads them.
+
+A transaction is carried as the very bytes that its signer signed, so that relaying it re-encodes nothing.
+
+Source: the networking specification (Records: caps and decoding; Gossip of transactions); caps of 256 KiB for proposals
+and 1 MiB for block bodies with room for their frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, record_of, unpack
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
+from p2pcommerce.primitives.ids import U64_MAX
+from p2pcommerce.wire.lanes import Lane
+
+__all__ = [
+    "ANNOUNCE_ENTRIES_MAX",
+    "BLOCK_BYTES_MAX",
+    "ENGINE_DATA_BYTES_MAX",
+    "GET_TRANSACTIONS_IDS_MAX",
+    "LIMITS",
+    "MESSAGES",
+    "PEER_RECORD_BYTES_MAX",
+    "PULL_IDS_MAX",
+    "SHORT_ID_BYTES",
+    "TRANSACTIONS_ITEMS_MAX",
+    "TRANSACTION_BYTES_MAX",
+    "Announce",
+    "AnnounceEntry",
+    "BlockBody",
+    "BlockTransactions",
+    "Blocks",
+    "Choose",
+    "Engine",
+    "GetBlock",
+    "GetBlocks",
+    "GetPeers",
+    "GetTransactions",
+    "Message",
+    "NoBlock",
+    "Peers",
+    "Ping",
+    "Pong",
+    "Pull",
+    "Refuse",
+    "Status",
+    "Transactions",
+    "Unchoose",
+    "decode_message",
+    "encode_message",
+]
+
+_KIB: Final = 1024
+_MIB: Final = 1024 * 1024
+
+SHORT_ID_BYTES: Final = 8
+TRANSACTION_BYTES_MAX: Final = 16 * _KIB
+TRANSACTIONS_ITEMS_MAX: Final = 256
+ANNOUNCE_ENTRIES_MAX: Final = 1_024
+PULL_IDS_MAX: Final = 256
+ENGINE_DATA_BYTES_MAX: Final = 256 * _KIB
+GET_TRANSACTIONS_IDS_MAX: Final = 2_000
+BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
+BLOCKS_COUNT_MAX: Final = 1_024
+PEER_RECORD_BYTES_MAX: Final = 1_024
+PEERS_RECORDS_MAX: Final = 1_000
+
+AnnounceEntry: TypeAlias = tuple[bytes, int, int]
+"""Short id (8 bytes), size in bytes, fee in minor units."""
+
+T = TypeVar("T", bound="_Message")
+
+
+class _Message:
+    """What every kind states of itself."""
+
+    __slots__ = ()
+
+    KIND: ClassVar[int]
+    """The first byte on the wire."""
+    LANE: ClassVar[Lane]
+    BYTES_MAX: ClassVar[int]
+    """Cap on the whole message, its kind included."""
+    SHAPE: ClassVar[Shape[Any]]
+
+
+MESSAGES: Final[dict[int, type[_Message]]] = {}
+"""Kind -> class: the schema."""
+
+
+def _kind(number: int, lane: Lane, bytes_max: int, **fields: Shape[Any]) -> Callable[[type[T]], type[T]]:
+    """Enter a dataclass into the schema."""
+
+    def enter(cls: type[T]) -> type[T]:
+        if number in MESSAGES:
+            raise TypeError(f"kind {number} is both {MESSAGES[number].__name__} and {cls.__name__}")
+        cls.KIND, cls.LANE, cls.BYTES_MAX = number, lane, bytes_max
+        cls.SHAPE = record_of(cls, **fields)
+        MESSAGES[number] = cls
+        return cls
+
+    return enter
+
+
+def _read_entry(value: Any) -> AnnounceEntry:  # noqa: ANN401 - untrusted: any type may come
+    if type(value) is not tuple or len(value) != 3:
+        raise CodecError("must be an array of 3 items")
+    short_id, size, fee = value
+    if type(short_id) is not bytes or len(short_id) != SHORT_ID_BYTES:
+        raise CodecError(f"must begin with {SHORT_ID_BYTES} bytes")
+    if type(size) is not int or not 0 < size <= TRANSACTION_BYTES_MAX:
+        raise CodecError(f"must have a size from 1 to {TRANSACTION_BYTES_MAX}")
+    if type(fee) is not int or not 0 <= fee <= U64_MAX:
+        raise CodecError(f"must have a fee from 0 to {U64_MAX}")
+    return short_id, size, fee
+
+
+def _plain_entry(entry: AnnounceEntry) -> object:
+    return entry
+
+
+_SHORT_IDS: Final = array(raw(SHORT_ID_BYTES), PULL_IDS_MAX, 1)
+_TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
+
+
+# --- control ---
+
+
+@_kind(0x01, Lane.CONTROL, 16, nonce=U64)
+@dataclass(frozen=True, slots=True)
+class Ping(_Message):
+    """Asks for a `Pong` of the same nonce: is the peer alive, and how far away."""
+
+    nonce: int
+
+
+@_kind(0x02, Lane.CONTROL, 16, nonce=U64)
+@dataclass(frozen=True, slots=True)
+class Pong(_Message):
+    """Answers a `Ping`."""
+
+    nonce: int
+
+
+@_kind(0x03, Lane.CONTROL, 16)
+@dataclass(frozen=True, slots=True)
+class Choose(_Message):
+    """Gossip: push full transactions to me at once."""
+
+
+@_kind(0x04, Lane.CONTROL, 16)
+@dataclass(frozen=True, slots=True)
+class Unchoose(_Message):
+    """Gossip: announce transactions to me instead of pushing them."""
+
+
+@_kind(0x05, Lane.CONTROL, 16)
+@dataclass(frozen=True, slots=True)
+class Refuse(_Message):
+    """Gossip: the answer to `Choose` of a peer that already serves as many as it can."""
+
+
+@_kind(0x06, Lane.CONTROL, 64, height=U32, block_hash=HASH, fee_floor=U32)
+@dataclass(frozen=True, slots=True)
+class Status(_Message):
+    """The sender's highest final block (hash: 32 bytes), and the least fee per weight that its pool takes."""
+
+    height: int
+    block_hash: bytes
+    fee_floor: int
+
+
+# --- transactions ---
+
+
+@_kind(0x10, Lane.TRANSACTIONS, 256 * _KIB, items=array(_TRANSACTION, TRANSACTIONS_ITEMS_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class Transactions(_Message):
+    """Transactions as signed: 1 to 256 of at most 16 KiB each; whoever fills it keeps the message under its cap."""
+
+    items: tuple[bytes, ...]
+
+
+@_kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(Shape(_read_entry, _plain_entry), ANNOUNCE_ENTRIES_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class Announce(_Message):
+    """Transactions that the sender has: short ids under the receiver's announcement key, sizes and fees."""
+
+    entries: tuple[AnnounceEntry, ...]
+
+
+@_kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=_SHORT_IDS)
+@dataclass(frozen=True, slots=True)
+class Pull(_Message):
+    """Asks for announced transactions by their short ids (8 bytes each)."""
+
+    short_ids: tuple[bytes, ...]
+
+
+# --- finality ---
+
+
+@_kind(0x20, Lane.FINALITY, ENGINE_DATA_BYTES_MAX + 16, data=blob(ENGINE_DATA_BYTES_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class Engine(_Message):
+    """A message of the finality engine; its bytes are the engine's own."""
+
+    data: bytes
+
+
+# --- sync ---
+
+
+@_kind(0x30, Lane.SYNC, 70_000, block_hash=HASH, ids=array(HASH, GET_TRANSACTIONS_IDS_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class GetTransactions(_Message):
+    """Asks for transactions of a proposed block (hash: 32 bytes) by their ids (32 bytes each)."""
+
+    block_hash: bytes
+    ids: tuple[bytes, ...]
+
+
+@_kind(
+    0x31,
+    Lane.SYNC,
+    BLOCK_BYTES_MAX + 64,
+    block_hash=HASH,
+    items=array(_TRANSACTION, GET_TRANSACTIONS_IDS_MAX),
+)
+@dataclass(frozen=True, slots=True)
+class BlockTransactions(_Message):
+    """Answers `GetTransactions`: those that the sender has, as signed."""
+
+    block_hash: bytes
+    items: tuple[bytes, ...]
+
+
+@_kind(0x32, Lane.SYNC, 48, block_hash=HASH)
+@dataclass(frozen=True, slots=True)
+class GetBlock(_Message):
+    """Asks for one block by its hash (32 bytes)."""
+
+    block_hash: bytes
+
+
+@_kind(0x33, Lane.SYNC, BLOCK_BYTES_MAX + 16, block=blob(BLOCK_BYTES_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class BlockBody(_Message):
+    """Answers `GetBlock`."""
+
+    block: bytes
+
+
+@_kind(0x34, Lane.SYNC, 48, block_hash=HASH)
+@dataclass(frozen=True, slots=True)
+class NoBlock(_Message):
+    """Answers `GetBlock` or `GetTransactions`: the sender does not have that block."""
+
+    block_hash: bytes
+
+
+@_kind(0x35, Lane.SYNC, 16, from_height=U32, count=U16)
+@dataclass(frozen=True, slots=True)
+class GetBlocks(_Message):
+    """Asks for up to `count` final blocks from a height on."""
+
+    from_height: int
+    count: int
+
+
+@_kind(
+    0x36,
+    Lane.SYNC,
+    2 * _MIB,
+    from_height=U32,
+    blocks=array(blob(BLOCK_BYTES_MAX, 1), BLOCKS_COUNT_MAX),
+    proof=blob(ENGINE_DATA_BYTES_MAX),
+)
+@dataclass(frozen=True, slots=True)
+class Blocks(_Message):
+    """Answers `GetBlocks`: consecutive blocks from a height on, and the proof that the last of them is final."""
+
+    from_height: int
+    blocks: tuple[bytes, ...]
+    proof: bytes
+
+
+# --- peer exchange ---
+
+
+@_kind(0x40, Lane.EXCHANGE, 16, count=U16)
+@dataclass(frozen=True, slots=True)
+class GetPeers(_Message):
+    """Asks for up to `count` signed peer records."""
+
+    count: int
+
+
+@_kind(0x41, Lane.EXCHANGE, 256 * _KIB, records=array(blob(PEER_RECORD_BYTES_MAX, 1), PEERS_RECORDS_MAX))
+@dataclass(frozen=True, slots=True)
+class Peers(_Message):
+    """Answers `GetPeers`: records as their owners signed them."""
+
+    records: tuple[bytes, ...]
+
+
+Message: TypeAlias = (
+    Ping
+    | Pong
+    | Choose
+    | Unchoose
+    | Refuse
+    | Status
+    | Transactions
+    | Announce
+    | Pull
+    | Engine
+    | GetTransactions
+    | BlockTransactions
+    | GetBlock
+    | BlockBody
+    | NoBlock
+    | GetBlocks
+    | Blocks
+    | GetPeers
+    | Peers
+)
+
+LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}
+"""Kind -> its lane, and the most bytes of a message."""
+
+_PREFIXES: Final = {cls: bytes([number]) for number, cls in MESSAGES.items()}
+_READERS: Final[dict[int, tuple[int, Callable[[Any], Message]]]] = {
+    number: (cls.BYTES_MAX, cls.SHAPE.read) for number, cls in MESSAGES.items()
+}
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the bytes of a message: its kind, then its fields.
+
+    Raises:
+        LocalProtocolError: it is larger than its kind may be.
+        CodecError: a field has a type that the wire does not carry.
+    """
+    data = _PREFIXES[type(message)] + pack(message.SHAPE.plain(message))
+    if len(data) > message.BYTES_MAX:
+        name = type(message).__name__
+        raise LocalProtocolError(f"{name} of {len(data)} bytes, at most {message.BYTES_MAX} allowed: send less at once")
+    return data
+
+
+def decode_message(data: bytes) -> Message:
+    """Return the message of untrusted bytes.
+
+    Raises:
+        CodecError: empty, of an unknown kind (code UNKNOWN_KIND), over its kind's cap (OVERSIZED), malformed, of wrong
+            types, or not canonical (NOT_CANONICAL).
+    """
+    if not data:
+        raise CodecError("a message without a kind")
+    reader = _READERS.get(data[0])
+    if reader is None:
+        raise CodecError(f"no message has the kind {data[0]}", "UNKNOWN_KIND")
+    bytes_max, read = reader
+    if len(data) > bytes_max:
+        raise CodecError(f"{len(data)} bytes for a message of kind {data[0]}, at most {bytes_max} allowed", "OVERSIZED")
+    return read(unpack(data[1:], bytes_max))

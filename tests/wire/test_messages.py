@@ -1,0 +1,240 @@
+import dataclasses
+import typing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pcommerce.primitives.codec import pack
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
+from p2pcommerce.wire import messages
+from p2pcommerce.wire.lanes import Lane
+from p2pcommerce.wire.messages import (
+    LIMITS,
+    MESSAGES,
+    Announce,
+    BlockBody,
+    Blocks,
+    BlockTransactions,
+    Choose,
+    Engine,
+    GetBlock,
+    GetBlocks,
+    GetPeers,
+    GetTransactions,
+    Message,
+    NoBlock,
+    Peers,
+    Ping,
+    Pong,
+    Pull,
+    Refuse,
+    Status,
+    Transactions,
+    Unchoose,
+    decode_message,
+    encode_message,
+)
+from p2pcommerce.wire.parameters import WireParameters
+
+H = bytes(range(32))
+U16, U32, U64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
+HASH = st.binary(min_size=32, max_size=32)
+SHORT = st.binary(min_size=8, max_size=8)
+
+
+def some(items, min_size=0):
+    return st.lists(items, min_size=min_size, max_size=5).map(tuple)
+
+
+BLOB = st.binary(min_size=1, max_size=40)
+STRATEGIES = {
+    Ping: st.builds(Ping, U64),
+    Pong: st.builds(Pong, U64),
+    Choose: st.just(Choose()),
+    Unchoose: st.just(Unchoose()),
+    Refuse: st.just(Refuse()),
+    Status: st.builds(Status, U32, HASH, U32),
+    Transactions: st.builds(Transactions, some(BLOB, 1)),
+    Announce: st.builds(Announce, some(st.tuples(SHORT, st.integers(1, 16_384), U64), 1)),
+    Pull: st.builds(Pull, some(SHORT, 1)),
+    Engine: st.builds(Engine, BLOB),
+    GetTransactions: st.builds(GetTransactions, HASH, some(HASH, 1)),
+    BlockTransactions: st.builds(BlockTransactions, HASH, some(BLOB)),
+    GetBlock: st.builds(GetBlock, HASH),
+    BlockBody: st.builds(BlockBody, BLOB),
+    NoBlock: st.builds(NoBlock, HASH),
+    GetBlocks: st.builds(GetBlocks, U32, U16),
+    Blocks: st.builds(Blocks, U32, some(BLOB), st.binary(max_size=40)),
+    GetPeers: st.builds(GetPeers, U16),
+    Peers: st.builds(Peers, some(BLOB)),
+}
+
+# The largest message of each kind.
+LARGEST = [
+    Ping(2**64 - 1),
+    Pong(2**64 - 1),
+    Choose(),
+    Unchoose(),
+    Refuse(),
+    Status(2**32 - 1, H, 2**32 - 1),
+    Transactions((bytes(16_384),) * 15),
+    Announce(((bytes(8), 16_384, 2**64 - 1),) * 1_024),
+    Pull((bytes(8),) * 256),
+    Engine(bytes(256 * 1024)),
+    GetTransactions(H, (H,) * 2_000),
+    BlockTransactions(H, (bytes(550),) * 2_000),
+    GetBlock(H),
+    BlockBody(bytes(1024 * 1024 + 64 * 1024)),
+    NoBlock(H),
+    GetBlocks(2**32 - 1, 2**16 - 1),
+    Blocks(2**32 - 1, (bytes(1_800),) * 1_000, bytes(256 * 1024)),
+    GetPeers(2**16 - 1),
+    Peers((bytes(1_024),) * 255),
+]
+
+PINNED = {
+    "01910c": Ping(12),
+    "02910c": Pong(12),
+    "0390": Choose(),
+    "0490": Unchoose(),
+    "0590": Refuse(),
+    "069305c420" + H.hex() + "02": Status(5, H, 2),
+    "109192c40161c4026263": Transactions((b"a", b"bc")),
+    "119191" + "93c4080001020304050607cd012c0a": Announce(((H[:8], 300, 10),)),
+    "129191c4080001020304050607": Pull((H[:8],)),
+    "2091c40176": Engine(b"v"),
+    "3092c420" + H.hex() + "91c420" + H.hex(): GetTransactions(H, (H,)),
+    "3192c420" + H.hex() + "91c40161": BlockTransactions(H, (b"a",)),
+    "3291c420" + H.hex(): GetBlock(H),
+    "3391c40162": BlockBody(b"b"),
+    "3491c420" + H.hex(): NoBlock(H),
+    "35920705": GetBlocks(7, 5),
+    "36930791c40162c40170": Blocks(7, (b"b",), b"p"),
+    "4091cd03e8": GetPeers(1_000),
+    "419191c40172": Peers((b"r",)),
+}
+
+
+def test_every_kind_is_in_the_schema_the_union_and_these_tests():
+    classes = set(MESSAGES.values())
+    assert classes == set(typing.get_args(Message)) == set(STRATEGIES)
+    assert classes == {type(message) for message in LARGEST} == {type(message) for message in PINNED.values()}
+    for number, cls in MESSAGES.items():
+        assert number == cls.KIND
+        assert LIMITS[number] == (cls.LANE, cls.BYTES_MAX)
+
+
+@pytest.mark.parametrize(("encoded", "message"), PINNED.items(), ids=[type(m).__name__ for m in PINNED.values()])
+def test_encodings_are_pinned(encoded, message):
+    assert encode_message(message).hex() == encoded
+    assert decode_message(bytes.fromhex(encoded)) == message
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(*STRATEGIES.values()))
+def test_every_message_survives_its_encoding(message):
+    assert decode_message(encode_message(message)) == message
+
+
+@pytest.mark.parametrize("message", LARGEST, ids=lambda message: type(message).__name__)
+def test_the_largest_message_of_a_kind_fits_its_cap_and_its_lane(message):
+    encoded = encode_message(message)
+    assert decode_message(encoded) == message
+    assert len(encoded) <= message.BYTES_MAX
+    assert WireParameters().lane_bytes_max()[message.LANE] >= message.BYTES_MAX + 48
+
+
+@pytest.mark.parametrize("cls", MESSAGES.values(), ids=lambda cls: cls.__name__)
+def test_a_message_over_its_cap_is_refused_before_it_is_decoded(cls):
+    with pytest.raises(CodecError) as caught:
+        decode_message(bytes([cls.KIND]) + b"\xc1" * cls.BYTES_MAX)
+    assert caught.value.code == "OVERSIZED"
+
+
+def test_a_message_over_its_cap_is_not_sent():
+    with pytest.raises(LocalProtocolError, match="at most 262144"):
+        encode_message(Transactions((bytes(16_384),) * 17))
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (Transactions((bytes(16_385),)), "items"),
+        (Transactions((b"",)), "items"),
+        (Transactions(()), "items"),
+        (Transactions((b"a",) * 257), "items"),
+        (Announce(()), "entries"),
+        (Announce(((bytes(8), 1, 1),) * 1_025), "entries"),
+        (Announce(((bytes(7), 1, 1),)), "entries"),
+        (Announce(((bytes(8), 0, 1),)), "entries"),
+        (Announce(((bytes(8), 16_385, 1),)), "entries"),
+        (Announce(((bytes(8), 1, -1),)), "entries"),
+        (Announce(((bytes(8), True, 1),)), "entries"),
+        (Announce(((bytes(8), 1),)), "entries"),
+        (Pull((bytes(8),) * 257), "short_ids"),
+        (Pull((bytes(9),)), "short_ids"),
+        (Engine(b""), "data"),
+        (Engine(bytes(256 * 1024 + 1)), "data"),
+        (GetTransactions(H, (H,) * 2_001), "ids"),
+        (GetTransactions(H[:31], (H,)), "block_hash"),
+        (BlockTransactions(H, (b"a",) * 2_001), "items"),
+        (BlockBody(b""), "block"),
+        (Blocks(0, (b"b",) * 1_025, b""), "blocks"),
+        (Peers((bytes(1_025),)), "records"),
+        (Peers((b"r",) * 1_001), "records"),
+        (GetPeers(2**16), "count"),
+        (Status(2**32, H, 0), "height"),
+        (Ping(-1), "nonce"),
+        (Ping("1"), "nonce"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_field_out_of_bounds_is_refused_by_name(message, field):
+    with pytest.raises(CodecError, match=f"^{field} "):
+        decode_message(bytes([message.KIND]) + pack(message.SHAPE.plain(message)))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "code"),
+    [
+        ("", "MALFORMED"),
+        ("00", "UNKNOWN_KIND"),
+        ("ff90", "UNKNOWN_KIND"),
+        ("01", "MALFORMED"),
+        ("0190", "MALFORMED"),
+        ("01920c0c", "MALFORMED"),
+        ("01910c00", "MALFORMED"),
+        ("019180", "MALFORMED"),
+        ("0191cb3ff0000000000000", "MALFORMED"),
+        ("0191c3", "MALFORMED"),
+        ("0191cc0c", "NOT_CANONICAL"),
+        ("01dc00010c", "NOT_CANONICAL"),
+        ("0391c0", "MALFORMED"),
+    ],
+)
+def test_malformed_bytes_are_refused_by_code(encoded, code):
+    with pytest.raises(CodecError) as caught:
+        decode_message(bytes.fromhex(encoded))
+    assert caught.value.code == code
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(st.binary(max_size=80), st.builds(lambda k, b: bytes([k]) + b, st.sampled_from(sorted(MESSAGES)), BLOB))
+)
+def test_any_bytes_are_a_canonical_message_or_refused(data):
+    try:
+        message = decode_message(data)
+    except CodecError:
+        return
+    assert encode_message(message) == data
+
+
+def test_kinds_are_frozen_and_slotted_and_cannot_share_a_number():
+    for cls in MESSAGES.values():
+        assert dataclasses.is_dataclass(cls)
+        assert cls.__dataclass_params__.frozen
+        assert "__slots__" in vars(cls)
+    with pytest.raises(TypeError, match="is both Ping and"):
+        messages._kind(Ping.KIND, Lane.CONTROL, 16)(Choose)
