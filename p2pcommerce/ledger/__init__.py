@@ -1,0 +1,10 @@
+"""Floor 1: what a chain is made of, and nothing of how it is agreed on.
+
+- `genesis`: parameters, first validators, balances; the chain id
+- `validators`: the validator set and its quorum
+- `transaction`: the envelope that everything is sent in
+- `block`: header and block
+- `state`: the versioned key-value state with its Merkle root
+- `receipt`: what came of a transaction
+- `application`: the protocol of what the chain is for
+"""

@@ -1,0 +1,174 @@
+"""The `Application` protocol: what the chain is *for*.
+
+The network orders opaque transactions; an application says which are worth keeping, what they do, and what can be
+asked. The default application is `p2pcommerce.commerce`; an embedding program passes its own.
+
+Everything in it is deterministic: integers only, no clock, no randomness, no iteration over sets.
+
+Source: the commerce specification. Deviations: `apply` returns an `Outcome` (code and events), because a receipt names
+the block's hash, which commits to the outcomes; `begin_block` and `audit` are
+steps of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import Outcome
+from p2pcommerce.ledger.state import State, StateChanges, StateView
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
+from p2pcommerce.primitives.errors import P2PError, RejectionCode
+from p2pcommerce.primitives.ids import Height, PublicKey
+
+__all__ = [
+    "Admission",
+    "Application",
+    "BlockContext",
+    "InvalidTransactionError",
+    "Payload",
+    "QueryError",
+    "Rejection",
+]
+
+
+class InvalidTransactionError(P2PError):
+    """A transaction that must not stand in a block at this place: its nonce, fee, expiry or envelope is wrong.
+
+    A proposer leaves it out; a block that holds it is invalid.
+    """
+
+    code = "INVALID_TRANSACTION"
+
+    def __init__(self, rejection: RejectionCode, detail: str) -> None:
+        """Build the error from a code and a sentence."""
+        super().__init__(f"{rejection.value}: {detail}")
+        self.rejection = rejection
+        self.detail = detail
+
+
+class QueryError(P2PError):
+    """A query by a name that does not exist, or with wrong arguments."""
+
+    code = "QUERY"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The mempool may keep this transaction.
+
+    Attributes:
+        weight: what the fee pays for: bytes + 100 x (signatures + records written).
+        payer: whose balance pays, 32 bytes.
+        spend_minor: the most it takes from the payer, fee included.
+        balance_minor: what the payer has now.
+        nonce: the sender's next nonce in the state that was asked.
+    """
+
+    weight: int
+    payer: PublicKey
+    spend_minor: int
+    balance_minor: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The mempool must refuse this transaction.
+
+    Attributes:
+        code: why.
+        detail: a sentence for people.
+    """
+
+    code: RejectionCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What a block's transactions may know of it.
+
+    Attributes:
+        genesis: the chain's parameters.
+        height: of the block.
+        time_ms: the block's time, Unix milliseconds.
+        parent_time_ms: its parent's.
+        proposer: public key, 32 bytes; gets the fees.
+        convict: evidence bytes -> the offence they prove, None if they prove nothing.
+    """
+
+    genesis: Genesis
+    height: Height
+    time_ms: int
+    parent_time_ms: int
+    proposer: PublicKey
+    convict: Callable[[bytes], Offence | None]
+
+
+class Payload(Protocol):
+    """The body of one transaction type, as an embedding application builds it."""
+
+    TYPE: str
+
+    def to_body(self) -> tuple[object, ...]:
+        """Return the body as a plain array."""
+        ...
+
+
+@runtime_checkable
+class Application(Protocol):
+    """The rules of one chain."""
+
+    name: str
+
+    def genesis(self, genesis: Genesis) -> StateChanges:
+        """Return the whole state at height 0."""
+        ...
+
+    def check(self, transaction: Transaction, view: StateView, height: Height) -> Admission | Rejection:
+        """Judge a decoded transaction for the mempool, cheaply; signatures are checked by others.
+
+        A nonce ahead of the state's is no ground for a Rejection; one behind it is (BAD_NONCE). `height` is the next
+        block's.
+        """
+        ...
+
+    def weight(self, transaction: Transaction) -> int:
+        """Return what the fee of a decoded transaction pays for, known from its bytes alone; never raises."""
+        ...
+
+    def begin_block(self, state: State, context: BlockContext) -> None:
+        """Prepare the state for a block (application time, for one)."""
+        ...
+
+    def apply(self, transaction: Transaction, state: State, context: BlockContext) -> Outcome:
+        """Execute one transaction whose signatures are good.
+
+        Raises:
+            InvalidTransactionError: it must not stand in this block here; the state is as before.
+        """
+        ...
+
+    def end_block(self, state: State, context: BlockContext) -> Sequence[ValidatorUpdate]:
+        """Finish a block, in time proportional to what changed, and return changes of stake."""
+        ...
+
+    def query(self, name: str, arguments: Mapping[str, object], view: StateView) -> object:
+        """Answer a named question about a state with plain values (dict, list, str, int, bool, None).
+
+        Raises:
+            QueryError: no such question, or wrong arguments.
+        """
+        ...
+
+    def audit(self, genesis: Genesis, view: StateView, changes: StateChanges) -> None:
+        """Check after a block, from the state before it and what it changed, that nothing was made or lost.
+
+        Raises:
+            LocalProtocolError: a conservation law is broken: a defect of the application.
+        """
+        ...
