@@ -1,0 +1,27 @@
+"""Floor 2: the mempool, a core that decides which transactions wait for a block.
+
+- `mempool`: the core: admission pipeline, blocks, selection (start here)
+- `pool`: what is admitted; `entry`: one transaction and one sender's queue; `fee_floor`, `lazy_heap`: its price floor
+  and its indices
+- `intake`: the bounded, fair queue before admission
+- `verifier`: the seam of signature verification
+- `recheck`, `selection`: after a block, for a block
+- `verdicts`: the effects; `parameters`: the numbers
+"""
+
+from p2pcommerce.mempool.mempool import Mempool
+from p2pcommerce.mempool.parameters import MempoolParameters
+from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Origin, Refused
+from p2pcommerce.mempool.verifier import InlineVerifier, Verifier
+
+__all__ = [
+    "Admitted",
+    "Dropped",
+    "Effect",
+    "InlineVerifier",
+    "Mempool",
+    "MempoolParameters",
+    "Origin",
+    "Refused",
+    "Verifier",
+]

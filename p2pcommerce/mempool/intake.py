@@ -1,0 +1,131 @@
+"""The queue before admission: bounded per origin, and shared fairly between origins.
+
+Each origin (a peer, or this node's own submitters) has a queue of its own. A slice is filled by deficit round-robin, so
+that an origin that floods waits for itself and not the others for it. Whoever fills the queue asks `has_room` first and
+stops reading from an origin that has none; the bound behind it is hard.
+
+Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from p2pcommerce.mempool.parameters import MempoolParameters
+from p2pcommerce.mempool.verdicts import Origin
+from p2pcommerce.primitives.ids import TransactionId
+
+__all__ = ["Intake", "Waiting"]
+
+
+class Waiting(NamedTuple):
+    """One transaction before admission.
+
+    Attributes:
+        order: rises with each submission.
+        raw: untrusted bytes.
+        tx_id: 32 bytes.
+        origin: who brought it.
+    """
+
+    order: int
+    raw: bytes
+    tx_id: TransactionId
+    origin: Origin
+
+
+class _Line:
+    """The queue of one origin."""
+
+    __slots__ = ("bytes", "deficit", "items")
+
+    def __init__(self) -> None:
+        self.items: deque[Waiting] = deque()
+        self.bytes = 0
+        self.deficit = 0
+
+
+class Intake:
+    """What waits for admission."""
+
+    __slots__ = ("_count", "_lines", "_order", "_parameters", "_total_bytes")
+
+    def __init__(self, parameters: MempoolParameters) -> None:
+        """Start empty."""
+        self._parameters = parameters
+        self._lines: dict[Origin, _Line] = {}  # in the order of their turns
+        self._count = 0
+        self._total_bytes = 0
+        self._order = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes that wait."""
+        return self._total_bytes
+
+    def has_room(self, origin: Origin) -> bool:
+        """Tell whether one more message of this origin may be read."""
+        parameters = self._parameters
+        if self._total_bytes >= parameters.intake_total_bytes_max:
+            return False
+        line = self._lines.get(origin)
+        if line is None:
+            return True
+        return len(line.items) < parameters.intake_count_max and line.bytes < parameters.intake_bytes_max
+
+    def put(self, raw: bytes, tx_id: TransactionId, origin: Origin) -> bool:
+        """Queue a transaction; False if the hard bound of its origin is reached, and it is not taken."""
+        parameters = self._parameters
+        size = len(raw)
+        line = self._lines.get(origin)
+        if line is None:
+            line = self._lines[origin] = _Line()
+        if (
+            len(line.items) >= parameters.intake_count_max + parameters.intake_overrun_count
+            or line.bytes + size > parameters.intake_bytes_max + parameters.intake_overrun_bytes
+        ):
+            return False
+        self._order += 1
+        line.items.append(Waiting(self._order, raw, tx_id, origin))
+        line.bytes += size
+        self._count += 1
+        self._total_bytes += size
+        return True
+
+    def take(self, count_max: int) -> list[Waiting]:
+        """Take up to `count_max` transactions, fairly between origins, and return them in order of submission."""
+        taken: list[Waiting] = []
+        several = len(self._lines) > 1
+        while self._lines and len(taken) < count_max:
+            origin = next(iter(self._lines))
+            line = self._lines.pop(origin)
+            finished = self._serve(line, taken, count_max)
+            if line.items:
+                self._lines[origin] = line  # at the end: its next turn
+                if not finished:
+                    self._lines = {origin: line, **self._lines}  # the slice was full: its turn goes on
+        if several:
+            taken.sort()
+        return taken
+
+    def _serve(self, line: _Line, taken: list[Waiting], count_max: int) -> bool:
+        """Take what one turn allows; False if the slice was full before the turn was over."""
+        parameters = self._parameters
+        items = line.items
+        if line.deficit <= 0:
+            line.deficit += parameters.round_bytes
+        while items and line.deficit > 0:
+            if len(taken) >= count_max:
+                return False
+            item = items.popleft()
+            size = len(item.raw)
+            line.bytes -= size
+            line.deficit -= size + parameters.round_item_bytes
+            self._count -= 1
+            self._total_bytes -= size
+            taken.append(item)
+        return True

@@ -1,0 +1,393 @@
+"""The pool: what is admitted, bounded in bytes and count, ordered by sender and nonce, by price, and by expiry.
+
+Rules:
+
+1. Per sender the nonces from the state's next one to the first missing one plus `nonce_gap_max` are kept.
+2. What all transactions of one payer may spend together never exceeds the payer's balance in the final state.
+3. A transaction replaces the one of its sender and nonce if its fee is `replacement_bps` above it and its fee per
+   weight not below it.
+4. When the pool is full, the tail of the cheapest sender goes: the sender whose cheapest transaction pays least per
+   weight, as nothing behind that one can be had without it. A transaction never drives out another of its own sender or
+   payer, nor anything at its own price or above; no transaction goes before those of its sender behind it have gone.
+5. What was driven out raises the fee floor.
+
+It judges nothing itself: formats, signatures and the application's rules are admission's.
+
+Source: the mempool rules of the networking specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from itertools import takewhile
+
+from p2pcommerce.ledger.application import Admission, Rejection
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.mempool.entry import Entry, SenderQueue
+from p2pcommerce.mempool.fee_floor import FeeFloor, price_of
+from p2pcommerce.mempool.lazy_heap import LazyHeap
+from p2pcommerce.mempool.parameters import MempoolParameters
+from p2pcommerce.mempool.verdicts import Dropped, Origin
+from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.primitives.ids import Height, PublicKey, TransactionId
+
+__all__ = ["Pool"]
+
+_BPS = 10_000
+
+
+class _Account:
+    """What one payer pays for."""
+
+    __slots__ = ("entries", "spend_minor")
+
+    def __init__(self) -> None:
+        self.entries: dict[TransactionId, Entry] = {}
+        self.spend_minor = 0
+
+
+class Pool:
+    """Admitted transactions.
+
+    Attributes:
+        heads: senders by the price of their first transaction, dearest first.
+        floor: the fee floor.
+        total_bytes: of all transactions here.
+        ready_count: transactions here without a gap before them, as seen from the final state.
+        evicted: how many were driven out so far.
+        replaced: how many were replaced so far.
+    """
+
+    __slots__ = (
+        "_accounts",
+        "_by_id",
+        "_cheapest",
+        "_dirty",
+        "_expiry",
+        "_order",
+        "_parameters",
+        "_queues",
+        "evicted",
+        "floor",
+        "heads",
+        "ready_count",
+        "replaced",
+        "total_bytes",
+    )
+
+    def __init__(self, parameters: MempoolParameters, fee_floor_minor: int) -> None:
+        """Start empty.
+
+        Args:
+            parameters: the bounds.
+            fee_floor_minor: the chain's own fee floor, minor units per weight.
+        """
+        self._parameters = parameters
+        self._by_id: dict[TransactionId, Entry] = {}  # in order of admission
+        self._queues: dict[PublicKey, SenderQueue] = {}
+        self._accounts: dict[PublicKey, _Account] = {}
+        self._cheapest: LazyHeap[PublicKey] = LazyHeap()
+        self._expiry: LazyHeap[TransactionId] = LazyHeap()
+        self._dirty: dict[PublicKey, SenderQueue] = {}
+        self._order = 0
+        self.heads: LazyHeap[PublicKey] = LazyHeap()
+        self.floor = FeeFloor(fee_floor_minor, parameters.floor_half_life_us)
+        self.total_bytes = 0
+        self.ready_count = 0
+        self.evicted = 0
+        self.replaced = 0
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, tx_id: TransactionId) -> bool:
+        return tx_id in self._by_id
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._by_id.values())
+
+    def get(self, tx_id: TransactionId) -> Entry | None:
+        """Return an entry by its id (32 bytes)."""
+        return self._by_id.get(tx_id)
+
+    def queue(self, sender: PublicKey) -> SenderQueue | None:
+        """Return what is kept of one sender (32 bytes)."""
+        return self._queues.get(sender)
+
+    def paid_by(self, payer: PublicKey) -> list[Entry]:
+        """Return what one payer (32 bytes) pays for, in order of admission."""
+        account = self._accounts.get(payer)
+        return [] if account is None else list(account.entries.values())
+
+    def spend_minor(self, payer: PublicKey) -> int:
+        """Return what all transactions of one payer (32 bytes) may spend together."""
+        account = self._accounts.get(payer)
+        return 0 if account is None else account.spend_minor
+
+    # --- adding ---
+
+    def objection(
+        self, transaction: Transaction, admission: Admission, ahead: int = 0, ahead_spend_minor: int = 0
+    ) -> Rejection | None:
+        """Say what nonce, fee or balance hold against a transaction, None if nothing.
+
+        Args:
+            transaction: decoded.
+            admission: what the application said of it.
+            ahead: transactions of its sender that will probably be added before it.
+            ahead_spend_minor: what those of its payer that will probably be added before it may spend.
+        """
+        nonce, payer = transaction.nonce, admission.payer
+        expected = run_end = admission.nonce
+        replaced: Entry | None = None
+        queue = self._queues.get(transaction.sender)
+        if queue is not None:
+            expected = max(expected, queue.state_nonce)
+            run_end = max(run_end, queue.run_end)
+            replaced = queue.entries.get(nonce)
+        if nonce < expected:
+            return Rejection(RejectionCode.BAD_NONCE, f"nonce {nonce} is used, the next is {expected}")
+        if nonce > run_end + ahead + self._parameters.nonce_gap_max:
+            return Rejection(RejectionCode.BAD_NONCE, f"nonce {nonce} is too far ahead, {run_end} is missing")
+        spend = admission.spend_minor + ahead_spend_minor
+        if replaced is not None:
+            refused = self._replacement(transaction, admission, replaced)
+            if refused is not None:
+                return refused
+            if replaced.payer == payer:
+                spend -= replaced.spend_minor
+        account = self._accounts.get(payer)
+        if account is not None:
+            spend += account.spend_minor
+        if spend > admission.balance_minor:
+            return Rejection(
+                RejectionCode.NO_FUNDS,
+                f"waiting transactions and this one may spend {spend}, the payer has {admission.balance_minor}",
+            )
+        return None
+
+    def is_too_cheap(self, transaction: Transaction, admission: Admission) -> bool:
+        """Tell whether the pool is so full that this transaction would find no cheaper one to drive out."""
+        parameters = self._parameters
+        queue = self._queues.get(transaction.sender)
+        if queue is not None and transaction.nonce in queue.entries:
+            return False
+        if len(self._by_id) < parameters.count_max and self.total_bytes + len(transaction.raw) <= parameters.bytes_max:
+            return False
+        first = self._cheapest.first()
+        return first is None or price_of(transaction.fee, admission.weight) <= first[0]
+
+    def add(
+        self, transaction: Transaction, admission: Admission, origin: Origin, now: int
+    ) -> Rejection | list[Dropped]:
+        """Add a verified transaction; return why not, or what had to go for it."""
+        tx_id = transaction.id
+        if tx_id in self._by_id:
+            return Rejection(RejectionCode.DUPLICATE, "is in the pool already")
+        objection = self.objection(transaction, admission)
+        if objection is not None:
+            return objection
+        entry = Entry(transaction, admission, origin)
+        queue = self._queues.get(transaction.sender)
+        replaced = None if queue is None else queue.entries.get(transaction.nonce)
+        victims = self._victims(entry, queue, replaced)
+        if victims is None:
+            return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
+        dropped = [self._evict(victim, now) for victim in victims]
+        if replaced is not None:
+            self._forget(replaced)
+            self.replaced += 1
+            dropped.append(Dropped(replaced.transaction.id, RejectionCode.BAD_NONCE, f"replaced by {tx_id.hex()}"))
+        if queue is None:
+            queue = self._queues[transaction.sender] = SenderQueue(transaction.sender, admission.nonce)
+        self._remember(entry, now)
+        queue.insert(entry)
+        self._index(queue)
+        if admission.nonce > queue.state_nonce:
+            self.advance(queue, admission.nonce)
+            dropped += self.settle()
+        return dropped
+
+    def _replacement(self, transaction: Transaction, admission: Admission, replaced: Entry) -> Rejection | None:
+        least = -(-replaced.transaction.fee * (_BPS + self._parameters.replacement_bps) // _BPS)
+        if transaction.fee >= least and price_of(transaction.fee, admission.weight) >= replaced.price:
+            return None
+        return Rejection(
+            RejectionCode.NO_FEE,
+            f"replaces a transaction of the same nonce: the fee must be at least {least}, and not less per weight",
+        )
+
+    def _victims(self, entry: Entry, queue: SenderQueue | None, replaced: Entry | None) -> list[Entry] | None:
+        """Return what must go for `entry`, tails first; None if there is not enough that is cheaper."""
+        parameters = self._parameters
+        count = len(self._by_id) + (replaced is None) - parameters.count_max
+        size = self.total_bytes + len(entry.transaction.raw) - parameters.bytes_max
+        if replaced is not None:
+            size -= len(replaced.transaction.raw)
+        if count <= 0 and size <= 0:
+            return []
+        price = entry.price
+        if queue is not None and queue.nonces and queue.nonces[-1] < entry.transaction.nonce:
+            price = min(price, queue.tail.bottleneck)
+        tails = self._cheap_tails(price, entry)
+        victims: list[Entry] = []
+        for victim in tails:
+            victims.append(victim)
+            count -= 1
+            size -= len(victim.transaction.raw)
+            if count <= 0 and size <= 0:
+                tails.close()
+                return victims
+        return None
+
+    def _cheap_tails(self, price: int, entry: Entry) -> Generator[Entry, None, None]:
+        """Yield entries below `price` in the order in which they would go for `entry`; the index ends as it was."""
+        cheapest, sender, payer = self._cheapest, entry.transaction.sender, entry.payer
+        visited: dict[PublicKey, int] = {}  # sender -> how many of its tails were yielded
+        try:
+            while (first := cheapest.first()) is not None and first[0] < price:
+                if len(visited) >= self._parameters.eviction_search_max:
+                    return
+                queue = self._queues[first[1]]
+                position = visited.setdefault(queue.sender, 0)
+                victim = queue.entries[queue.nonces[-1 - position]]
+                if queue.sender == sender or victim.payer == payer:
+                    cheapest.discard(queue.sender)
+                    continue
+                visited[queue.sender] = position + 1
+                yield victim
+                if position + 1 == len(queue.nonces):
+                    cheapest.discard(queue.sender)
+                else:
+                    cheapest.put(queue.sender, queue.entries[queue.nonces[-2 - position]].bottleneck, -queue.head.order)
+        finally:
+            for visited_sender in visited:
+                self._index(self._queues[visited_sender])
+
+    def _evict(self, victim: Entry, now: int) -> Dropped:
+        queue = self._queues[victim.transaction.sender]
+        self.floor.raise_above(victim.bottleneck, now)
+        queue.remove_tail()
+        self._forget(victim)
+        self._index(queue)
+        self.evicted += 1
+        return Dropped(victim.transaction.id, RejectionCode.POOL_FULL, "driven out of a full pool: pay more")
+
+    # --- removing: `remove` and `advance` as often as needed, then `settle` ---
+
+    def remove(self, entry: Entry) -> None:
+        """Take an entry out."""
+        queue = self._queues[entry.transaction.sender]
+        queue.remove(entry.transaction.nonce)
+        self._forget(entry)
+        self._dirty[queue.sender] = queue
+
+    def remove_final(self, tx_id: TransactionId) -> None:
+        """Take out a transaction that became final, if it is here: its sender's next nonce is known by it."""
+        entry = self._by_id.get(tx_id)
+        if entry is not None:
+            self.remove(entry)
+            queue = self._queues[entry.transaction.sender]
+            queue.state_nonce = max(queue.state_nonce, entry.transaction.nonce + 1)
+
+    def advance(self, queue: SenderQueue, state_nonce: int) -> None:
+        """Learn a sender's next nonce in the final state."""
+        if state_nonce > queue.state_nonce:
+            queue.state_nonce = state_nonce
+            self._dirty[queue.sender] = queue
+
+    def settle(self) -> list[Dropped]:
+        """Finish removals: drop what lost its place by them, and bring the indices up to date."""
+        dropped: list[Dropped] = []
+        for queue in self._dirty.values():
+            while queue.nonces and queue.nonces[0] < queue.state_nonce:
+                dropped.append(self._lose(queue, queue.head, f"nonce used, the next is {queue.state_nonce}"))
+            queue.settle()
+            while queue.nonces and queue.nonces[-1] > queue.run_end + self._parameters.nonce_gap_max:
+                dropped.append(self._lose(queue, queue.tail, f"nonce too far ahead since {queue.run_end} was dropped"))
+            self._index(queue)
+        self._dirty.clear()
+        return dropped
+
+    def spends(self, entry: Entry, spend_minor: int) -> None:
+        """Learn anew what an entry may spend."""
+        self._accounts[entry.payer].spend_minor += spend_minor - entry.spend_minor
+        entry.spend_minor = spend_minor
+
+    def overspent(self, payer: PublicKey, balance_minor: int) -> list[Entry]:
+        """Return what must go, newest first, so that a payer's (32 bytes) transactions fit its balance."""
+        account = self._accounts.get(payer)
+        if account is None:
+            return []
+        excess = account.spend_minor - balance_minor
+        entries: list[Entry] = []
+        for entry in reversed(account.entries.values()):
+            if excess <= 0:
+                break
+            entries.append(entry)
+            excess -= entry.spend_minor
+        return entries
+
+    def expired(self, height: Height) -> list[Entry]:
+        """Return what can no longer be included now that `height` is final; each must be removed."""
+        entries: list[Entry] = []
+        while (first := self._expiry.first()) is not None and first[0] <= height:
+            self._expiry.discard(first[1])
+            entries.append(self._by_id[first[1]])
+        return entries
+
+    def outlived(self, now: int) -> list[Entry]:
+        """Return what has been here for all of its life."""
+        limit = now - self._parameters.life_us
+        return list(takewhile(lambda entry: entry.added_us <= limit, self._by_id.values()))
+
+    @property
+    def oldest_us(self) -> int | None:
+        """When the oldest entry was admitted."""
+        entry = next(iter(self._by_id.values()), None)
+        return None if entry is None else entry.added_us
+
+    def _lose(self, queue: SenderQueue, entry: Entry, detail: str) -> Dropped:
+        queue.remove(entry.transaction.nonce)
+        self._forget(entry)
+        return Dropped(entry.transaction.id, RejectionCode.BAD_NONCE, detail)
+
+    # --- indices ---
+
+    def _remember(self, entry: Entry, now: int) -> None:
+        transaction = entry.transaction
+        self._order += 1
+        entry.order, entry.added_us = self._order, now
+        self._by_id[transaction.id] = entry
+        self.total_bytes += len(transaction.raw)
+        account = self._accounts.get(entry.payer)
+        if account is None:
+            account = self._accounts[entry.payer] = _Account()
+        account.entries[transaction.id] = entry
+        account.spend_minor += entry.spend_minor
+        self._expiry.put(transaction.id, transaction.expires_height, entry.order)
+
+    def _forget(self, entry: Entry) -> None:
+        transaction = entry.transaction
+        del self._by_id[transaction.id]
+        self.total_bytes -= len(transaction.raw)
+        account = self._accounts[entry.payer]
+        del account.entries[transaction.id]
+        account.spend_minor -= entry.spend_minor
+        if not account.entries:
+            del self._accounts[entry.payer]
+        self._expiry.discard(transaction.id)
+
+    def _index(self, queue: SenderQueue) -> None:
+        sender = queue.sender
+        ready_count = queue.run_end - queue.state_nonce
+        self.ready_count += ready_count - queue.ready_count
+        queue.ready_count = ready_count
+        if queue.nonces:
+            head = queue.head
+            self.heads.put(sender, -head.price, head.order)
+            self._cheapest.put(sender, queue.tail.bottleneck, -head.order)
+        else:
+            self.heads.discard(sender)
+            self._cheapest.discard(sender)
+            self._queues.pop(sender, None)
