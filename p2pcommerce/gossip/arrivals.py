@@ -1,0 +1,147 @@
+"""What came in: seen before, in flight to admission, or ignored for the time being.
+
+A transaction is marked as seen and in flight before it is validated, so that nothing is validated twice. While it is in
+flight, the peers that show it are noted: they need not get it. This is the hot path of the whole network: a duplicate
+costs a hash and a look-up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from p2pcommerce.gossip.link import Link
+from p2pcommerce.gossip.parameters import GossipParameters
+from p2pcommerce.gossip.seen import OWN, REJECTED, Seen
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.ids import PeerId, TransactionId
+
+__all__ = ["Arrival", "Arrivals"]
+
+
+class Arrival:
+    """What one message brought.
+
+    Attributes:
+        fresh: id and bytes of what was never seen, now in flight.
+        known: ids of the others.
+        invalid: how many of these are known to be invalid.
+        dropped: how many were not taken, because too many are in flight.
+    """
+
+    __slots__ = ("dropped", "fresh", "invalid", "known")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.fresh: list[tuple[TransactionId, bytes]] = []
+        self.known: list[TransactionId] = []
+        self.invalid = 0
+        self.dropped = 0
+
+
+class Arrivals:
+    """The seen-cache, and what became of its newest entries.
+
+    Attributes:
+        seen: the cache.
+        flight: id -> the peers that showed it, for what waits for a verdict; the first peer brought it.
+    """
+
+    __slots__ = ("_ignored", "_parameters", "flight", "seen")
+
+    def __init__(self, parameters: GossipParameters) -> None:
+        """Start empty."""
+        self._parameters = parameters
+        self.seen = Seen(parameters.seen_max)
+        self.flight: dict[TransactionId, list[PeerId]] = {}
+        self._ignored: deque[tuple[int, TransactionId]] = deque()
+
+    @property
+    def ignored_count(self) -> int:
+        """Ignored transactions that still count as seen."""
+        return len(self._ignored)
+
+    def take(self, link: Link, items: Sequence[bytes], now: int) -> Arrival:
+        """Sort what a peer pushes into new and known, and take samples of its lag."""
+        if self._ignored:
+            self._release(now)
+        arrival = Arrival()
+        seen, flight, fresh, known = self.seen, self.flight, arrival.fresh, arrival.known
+        seen.make_room(len(items), now)
+        young, old, peer = seen.young, seen.old, link.peer
+        room = self._parameters.in_flight_max - len(flight)
+        for raw in items:
+            tx_id = TransactionId(blake2b_256(raw))
+            first = young.get(tx_id)
+            if first is None:
+                first = old.get(tx_id)
+            if first is not None:
+                known.append(tx_id)
+                if first == REJECTED:
+                    arrival.invalid += 1
+                else:
+                    self._again(link, tx_id, first, now)
+            elif len(fresh) < room:
+                young[tx_id] = now
+                flight[tx_id] = [peer]
+                fresh.append((tx_id, raw))
+        arrival.dropped = len(items) - len(fresh) - len(known)
+        if fresh:
+            link.lag_count += len(fresh)
+            seen.to_index([tx_id for tx_id, _ in fresh])
+        return arrival
+
+    def announced(self, link: Link, short: bytes, now: int) -> bool:
+        """Note that a peer announces a transaction (short id of 8 bytes); return whether it is known."""
+        if self._ignored:
+            self._release(now)
+        tx_id = self.seen.by_short(short)
+        if tx_id is None:
+            return False
+        first = self.seen.first_us(tx_id)
+        if first is not None and first != REJECTED:
+            self._again(link, tx_id, first, now)
+        return True
+
+    def shown_by(self, tx_id: TransactionId, peers: Iterable[PeerId]) -> None:
+        """Note that peers have a transaction that is in flight."""
+        shown = self.flight.get(tx_id)
+        if shown is not None:
+            shown.extend(peer for peer in peers if peer not in shown)
+
+    def land(self, tx_id: TransactionId) -> Sequence[PeerId]:
+        """Return who showed a transaction, now that it is judged."""
+        return self.flight.pop(tx_id, ())
+
+    def know(self, tx_id: TransactionId) -> None:
+        """Count a transaction as seen that no peer showed."""
+        if tx_id not in self.seen:
+            self.seen.add(tx_id, OWN)
+
+    def ignore(self, tx_id: TransactionId, now: int) -> None:
+        """Count a transaction as seen for a short time only."""
+        if len(self._ignored) >= self._parameters.ignored_max:
+            self._forget(self._ignored.popleft()[1])
+        self._ignored.append((now + self._parameters.ignored_us, tx_id))
+
+    def _again(self, link: Link, tx_id: TransactionId, first: int, now: int) -> None:
+        """Take a peer's showing of what was seen before as a sample of its lag."""
+        shown = self.flight.get(tx_id)
+        if shown is not None:
+            if link.peer in shown:
+                return
+            shown.append(link.peer)
+        if first != OWN:
+            lag = now - first
+            link.lag_us += min(lag, self._parameters.lag_us_max)
+            link.lag_count += 1
+
+    def _release(self, now: int) -> None:
+        ignored = self._ignored
+        while ignored and ignored[0][0] <= now:
+            self._forget(ignored.popleft()[1])
+
+    def _forget(self, tx_id: TransactionId) -> None:
+        """Let an ignored transaction be new again, unless it is in flight or was found invalid since."""
+        if tx_id not in self.flight and self.seen.first_us(tx_id) != REJECTED:
+            self.seen.forget(tx_id)

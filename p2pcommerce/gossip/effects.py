@@ -1,0 +1,48 @@
+"""What the router wants done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from p2pcommerce.primitives.errors import Verdict
+from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
+
+__all__ = ["Effect", "Judged", "Misbehaving", "Offer", "SendTo"]
+
+Judged: TypeAlias = tuple[TransactionId, bytes, Verdict, PeerId | None, int]
+"""What admission said of one transaction: id (32 bytes), its bytes (needed if accepted), verdict, the peer that it came
+from (None: submitted here), fee in minor units. A plain tuple, as there is one per delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send a message to a connected peer (32 bytes)."""
+
+    peer: PeerId
+    message: Transactions | Announce | Pull | Choose | Unchoose | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Hand transactions to admission; the router waits for a verdict on each.
+
+    Attributes:
+        items: id (32 bytes) and bytes of each.
+        origin: the peer that they came from, 32 bytes.
+    """
+
+    items: tuple[tuple[TransactionId, bytes], ...]
+    origin: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaving:
+    """A peer (32 bytes) fell to the ban threshold: close the connection; `Router.is_banned` says for how long."""
+
+    peer: PeerId
+    reason: str
+
+
+Effect: TypeAlias = SendTo | Offer | Misbehaving

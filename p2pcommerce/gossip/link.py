@@ -1,0 +1,139 @@
+"""What the router keeps of one connected peer."""
+
+from __future__ import annotations
+
+from p2pcommerce.gossip.effects import SendTo
+from p2pcommerce.gossip.score import Score
+from p2pcommerce.gossip.seen import short_id
+from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.wire.messages import (
+    ANNOUNCE_ENTRIES_MAX,
+    TRANSACTIONS_ITEMS_MAX,
+    Announce,
+    AnnounceEntry,
+    Transactions,
+)
+
+__all__ = ["ITEM_OVERHEAD_BYTES", "Link"]
+
+ITEM_OVERHEAD_BYTES = 3
+"""What msgpack puts before the bytes of one transaction, at most."""
+_PUSH_BYTES_MAX = Transactions.BYTES_MAX - 16
+"""What one message takes, less its kind and the head of its array."""
+
+
+class Link:
+    """One connected peer: its roles, its record as a sender, and what waits to be sent to it.
+
+    Attributes:
+        peer: 32 bytes.
+        number: rises with each connection: the tie-breaker of rankings.
+        key: its announcement key, 16 bytes.
+        outbound: this node dialled it.
+        score: what it did.
+        rtt_us: round-trip time, None while not measured.
+        is_sender: this node chose it.
+        chosen_us: when.
+        has_refused: it refused to be a sender since the last re-rank.
+        is_chooser: it chose this node.
+        lag_us: sum of its samples of lag.
+        lag_count: their number.
+        penalty_us: lag on top for replacements and broken promises.
+        shown_us: when it last showed a transaction.
+        heard_mark: how many transactions the router had heard by then.
+        asked: promises that were called in; halved at each re-rank.
+        broken: those of them that it broke.
+        broken_as_sender: promises broken since it was chosen.
+        asks: short ids asked of it and not delivered, with the time at which the promise is broken.
+        announced: ids that it announced and nobody delivered yet.
+        told: what was announced to it and not pulled: short id under its key -> id.
+        pushes: transactions that go out with the next flush.
+        push_bytes: their size in a message.
+        news: announcements that go out with the next flush.
+    """
+
+    __slots__ = (
+        "announced",
+        "asked",
+        "asks",
+        "broken",
+        "broken_as_sender",
+        "chosen_us",
+        "has_refused",
+        "heard_mark",
+        "is_chooser",
+        "is_sender",
+        "key",
+        "lag_count",
+        "lag_us",
+        "news",
+        "number",
+        "outbound",
+        "peer",
+        "penalty_us",
+        "push_bytes",
+        "pushes",
+        "rtt_us",
+        "score",
+        "shown_us",
+        "told",
+    )
+
+    def __init__(self, peer: PeerId, number: int, key: bytes, score: Score, *, outbound: bool) -> None:
+        """Start without any role."""
+        self.peer = peer
+        self.number = number
+        self.key = key
+        self.outbound = outbound
+        self.score = score
+        self.rtt_us: int | None = None
+        self.is_sender = self.has_refused = self.is_chooser = False
+        self.chosen_us = self.shown_us = self.heard_mark = 0
+        self.lag_us = self.lag_count = self.penalty_us = 0
+        self.asked = self.broken = self.broken_as_sender = self.announced = 0
+        self.asks: dict[bytes, int] = {}
+        self.told: dict[bytes, TransactionId] = {}
+        self.pushes: list[bytes] = []
+        self.push_bytes = 0
+        self.news: list[AnnounceEntry] = []
+
+    def push(self, raw: bytes) -> None:
+        """Send a transaction with the next flush."""
+        self.pushes.append(raw)
+        self.push_bytes += len(raw) + ITEM_OVERHEAD_BYTES
+
+    def tell(self, tx_id: TransactionId, size: int, fee: int, told_max: int) -> None:
+        """Announce a transaction with the next flush, and remember it for pulls (the last `told_max` of them)."""
+        short = short_id(self.key, tx_id)
+        told = self.told
+        if len(told) >= told_max:
+            del told[next(iter(told))]
+        told[short] = tx_id
+        self.news.append((short, size, fee))
+
+    def take_pushes(self) -> list[SendTo]:
+        """Return the messages that carry all pushes."""
+        pushes, size = self.pushes, self.push_bytes
+        self.pushes, self.push_bytes = [], 0
+        if len(pushes) <= TRANSACTIONS_ITEMS_MAX and size <= _PUSH_BYTES_MAX:
+            return [SendTo(self.peer, Transactions(tuple(pushes)))] if pushes else []
+        effects: list[SendTo] = []
+        batch: list[bytes] = []
+        room = _PUSH_BYTES_MAX
+        for raw in pushes:
+            room -= len(raw) + ITEM_OVERHEAD_BYTES
+            if room < 0 or len(batch) == TRANSACTIONS_ITEMS_MAX:
+                effects.append(SendTo(self.peer, Transactions(tuple(batch))))
+                batch = []
+                room = _PUSH_BYTES_MAX - len(raw) - ITEM_OVERHEAD_BYTES
+            batch.append(raw)
+        effects.append(SendTo(self.peer, Transactions(tuple(batch))))
+        return effects
+
+    def take_news(self) -> list[SendTo]:
+        """Return the messages that carry all announcements."""
+        news, self.news = self.news, []
+        return [
+            SendTo(self.peer, Announce(tuple(news[start : start + ANNOUNCE_ENTRIES_MAX])))
+            for start in range(0, len(news), ANNOUNCE_ENTRIES_MAX)
+        ]

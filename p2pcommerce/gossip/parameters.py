@@ -1,0 +1,110 @@
+"""The numbers of the gossip of transactions that a node may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2pcommerce.primitives.ids import MICROSECONDS
+
+__all__ = ["GossipParameters"]
+
+_MS = 1_000
+_HOUR_US = 3_600 * MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GossipParameters:
+    """Source: the networking specification, whose simulations chose them, unless said otherwise.
+
+    Attributes:
+        senders: K, the eager senders that a node chooses.
+        senders_random: how many of them are drawn at random.
+        senders_outbound_min: how many of them at least are peers that this node dialled.
+        choosers_max: how many peers a node pushes to; it refuses beyond.
+        rerank_us: time between two rankings of senders, microseconds.
+        heard_min: transactions heard before lag counts; until then the round-trip time does.
+        lag_us_max: cap on one sample of lag, microseconds.
+        lag_samples_max: samples of one peer before they are halved at a re-rank, so that old ones fade; no source.
+        stall_us: a chosen sender that shows nothing for so long is replaced, microseconds ...
+        stall_heard: ... if so many transactions first came from others in the meantime.
+        owed_us: so long after it was chosen a sender may still announce what it should push, microseconds.
+        broken_max: broken promises at which a chosen sender is replaced.
+        replaced_penalty_us: lag that a replacement costs, microseconds; halved at each re-rank.
+        broken_penalty_us: lag that a broken promise costs, microseconds; halved at each re-rank.
+        announce_us: how long announcements are gathered at most, microseconds.
+        grace_us: how long after an announcement it is pulled, microseconds.
+        retry_us_max: after min(this, twice the round-trip time + grace) the next announcer is asked, microseconds.
+        promise_us: an announcer that was asked and has not delivered after this, or twice its round-trip time + grace
+            if that is longer, has broken a promise, microseconds. No source: the cap of the retry, as a busy honest
+            peer exceeds two round-trip times of a local network easily.
+        pulls_in_flight_max: ids asked of one peer and not delivered.
+        announced_max: ids that one peer announced and nobody delivered; also ids remembered as announced to one peer.
+        wants_max: ids announced by anyone and not delivered; no source: the transactions of a full pool.
+        seen_max: ids per generation, of two, of the seen-cache (about 350 bytes each); no source: above a full pool.
+        seen_us: age at which a generation ends even if it is not full, microseconds; no source: rest is small.
+        in_flight_max: transactions handed to admission and not judged; no source: above what admission queues.
+        live_max: accepted transactions that are announced to a new peer, at most, and remembered for that; the pool's.
+        greeting_max: of these, how many are announced to a new peer; no source: it stands in for set reconciliation.
+        own_max: transactions submitted here that are offered again; no source.
+        reoffer_us: time between two offers of an own transaction that is not final, microseconds; no source.
+        ignored_us: how long an ignored transaction counts as seen, microseconds; no source: nonces and balances that
+            stood against it change with the blocks.
+        ignored_max: ignored transactions remembered; no source.
+        useful_max: points for first deliveries at most.
+        invalid_points: points that an invalid transaction costs; no source: three of them are a ban.
+        broken_points: points that a broken promise costs; no source.
+        broken_points_max: points that broken promises cost at most: honest peers break some, so they never ban.
+        stall_points: points that a stall costs; no source.
+        stall_points_max: points that stalls cost at most: a far honest peer stalls.
+        graylist_points: at or below this a peer is not chosen as a sender.
+        ban_points: at or below this a peer is misbehaving.
+        score_half_life_us: in this time all counts of a score fall to half, microseconds; no source.
+        score_kept_us: how long the score of a disconnected peer is kept, microseconds.
+        scores_max: scores kept of disconnected peers; no source.
+        ban_us: the first ban, microseconds; each further one is twice as long; no source.
+        ban_us_max: the longest ban, microseconds.
+    """
+
+    senders: int = 5
+    senders_random: int = 2
+    senders_outbound_min: int = 2
+    choosers_max: int = 8
+    rerank_us: int = 30 * MICROSECONDS
+    heard_min: int = 16
+    lag_us_max: int = 250 * _MS
+    lag_samples_max: int = 256
+    stall_us: int = MICROSECONDS
+    stall_heard: int = 8
+    owed_us: int = 2 * MICROSECONDS
+    broken_max: int = 3
+    replaced_penalty_us: int = 80 * _MS
+    broken_penalty_us: int = 20 * _MS
+    announce_us: int = 20 * _MS
+    grace_us: int = 20 * _MS
+    retry_us_max: int = 400 * _MS
+    promise_us: int = 400 * _MS
+    pulls_in_flight_max: int = 100
+    announced_max: int = 5_000
+    wants_max: int = 50_000
+    seen_max: int = 65_536
+    seen_us: int = 120 * MICROSECONDS
+    in_flight_max: int = 65_536
+    live_max: int = 50_000
+    greeting_max: int = 2_000
+    own_max: int = 10_000
+    reoffer_us: int = 10 * MICROSECONDS
+    ignored_us: int = 5 * MICROSECONDS
+    ignored_max: int = 65_536
+    useful_max: int = 20
+    invalid_points: int = 40
+    broken_points: int = 5
+    broken_points_max: int = 60
+    stall_points: int = 2
+    stall_points_max: int = 20
+    graylist_points: int = -50
+    ban_points: int = -100
+    score_half_life_us: int = 600 * MICROSECONDS
+    score_kept_us: int = _HOUR_US
+    scores_max: int = 4_096
+    ban_us: int = 600 * MICROSECONDS
+    ban_us_max: int = 24 * _HOUR_US

@@ -1,0 +1,179 @@
+"""Pulling what was announced and not pushed.
+
+An announced, unknown transaction is asked for after some grace, as most arrive by push within it: from the announcer of
+least round-trip time plus a handicap for its share of broken promises, then from the next one, until it comes. An
+announcer that was asked and does not deliver in time has broken a promise, whoever delivered in its place.
+
+Source: the networking specification (Gossip of transactions, Pull); limits per peer as in Bitcoin Core's tracker of
+requests.
+Deviations: asking the next announcer and counting a promise as broken are two different times (`promise_us`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+from p2pcommerce.gossip.effects import SendTo
+from p2pcommerce.gossip.link import Link
+from p2pcommerce.gossip.parameters import GossipParameters
+from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.wire.messages import PULL_IDS_MAX, Pull
+
+__all__ = ["Pulls"]
+
+
+class _Want:
+    """One announced transaction.
+
+    Attributes:
+        announcers: who has it and was not asked yet.
+        asked: who was asked.
+        due_us: when to ask (again), or to give up.
+    """
+
+    __slots__ = ("announcers", "asked", "due_us")
+
+    def __init__(self, due_us: int) -> None:
+        self.announcers: dict[PeerId, Link] = {}
+        self.asked: dict[PeerId, Link] = {}
+        self.due_us = due_us
+
+
+class Pulls:
+    """All announced transactions that have not come yet, by their short ids (8 bytes) under this node's key.
+
+    Attributes:
+        surplus: announcements beyond a bound, which were not taken.
+    """
+
+    __slots__ = ("_due", "_order", "_parameters", "_promises", "_wants", "surplus")
+
+    def __init__(self, parameters: GossipParameters) -> None:
+        """Want nothing."""
+        self._parameters = parameters
+        self._wants: dict[bytes, _Want] = {}
+        self._due: list[tuple[int, int, bytes]] = []
+        self._promises: list[tuple[int, int, bytes, Link]] = []
+        self._order = 0
+        self.surplus = 0
+
+    def __len__(self) -> int:
+        return len(self._wants)
+
+    @property
+    def deadline(self) -> int | None:
+        """When something is due."""
+        due, promises = self._due, self._promises
+        if due and promises:
+            return min(due[0][0], promises[0][0])
+        return due[0][0] if due else promises[0][0] if promises else None
+
+    def announced(self, link: Link, short: bytes, now: int) -> None:
+        """Note that a peer has a transaction that is not known here."""
+        want = self._wants.get(short)
+        if want is not None and (link.peer in want.announcers or link.peer in want.asked):
+            return
+        if link.announced >= self._parameters.announced_max:
+            self.surplus += 1
+            return
+        if want is None:
+            if len(self._wants) >= self._parameters.wants_max:
+                self.surplus += 1
+                return
+            want = self._wants[short] = _Want(0)
+            self._schedule(want, short, now + self._parameters.grace_us)
+        elif not want.announcers:
+            # Everybody was asked already: what the last one may still take is its own affair.
+            self._schedule(want, short, min(want.due_us, now + self._parameters.grace_us))
+        want.announcers[link.peer] = link
+        link.announced += 1
+
+    def arrived(self, short: bytes) -> Iterable[PeerId]:
+        """Stop wanting a transaction and return who announced it."""
+        want = self._wants.pop(short, None)
+        if want is None:
+            return ()
+        return self._release(want)
+
+    def delivered(self, link: Link, short: bytes) -> None:
+        """Note that a peer kept a promise, if it had made one."""
+        link.asks.pop(short, None)
+
+    def on_deadline(self, now: int) -> list[SendTo]:
+        """Ask for what is due."""
+        asks: dict[PeerId, list[bytes]] = {}
+        due = self._due
+        while due and due[0][0] <= now:
+            due_us, _, short = heapq.heappop(due)
+            want = self._wants.get(short)
+            if want is None or want.due_us != due_us:
+                continue
+            link = self._next(want)
+            if link is not None:
+                self._ask(want, short, link, now)
+                asks.setdefault(link.peer, []).append(short)
+            elif want.announcers:
+                self._schedule(want, short, now + self._parameters.grace_us)
+            else:
+                del self._wants[short]
+                self._release(want)
+        return [
+            SendTo(peer, Pull(tuple(shorts[start : start + PULL_IDS_MAX])))
+            for peer, shorts in asks.items()
+            for start in range(0, len(shorts), PULL_IDS_MAX)
+        ]
+
+    def broken(self, now: int) -> list[Link]:
+        """Return who broke a promise, once for each."""
+        broken: list[Link] = []
+        promises = self._promises
+        while promises and promises[0][0] <= now:
+            deadline_us, _, short, link = heapq.heappop(promises)
+            if link.asks.get(short) == deadline_us:
+                del link.asks[short]
+                link.broken += 1
+                link.broken_as_sender += 1
+                link.penalty_us += self._parameters.broken_penalty_us
+                broken.append(link)
+        return broken
+
+    def forget(self, link: Link) -> None:
+        """Expect nothing any more of a peer that is gone."""
+        link.asks.clear()
+        for want in self._wants.values():
+            want.announcers.pop(link.peer, None)
+            want.asked.pop(link.peer, None)
+
+    def _next(self, want: _Want) -> Link | None:
+        """Return whom to ask: quick, true to its word, and not asked for too much already."""
+        able = [link for link in want.announcers.values() if len(link.asks) < self._parameters.pulls_in_flight_max]
+        return min(able, key=self._handicap_us, default=None)
+
+    def _handicap_us(self, link: Link) -> tuple[int, int]:
+        retry_us = self._parameters.retry_us_max
+        rtt_us = retry_us if link.rtt_us is None else link.rtt_us
+        return rtt_us + retry_us * link.broken // max(link.asked, 1), link.number
+
+    def _ask(self, want: _Want, short: bytes, link: Link, now: int) -> None:
+        parameters = self._parameters
+        del want.announcers[link.peer]
+        want.asked[link.peer] = link
+        patience_us = parameters.retry_us_max if link.rtt_us is None else 2 * link.rtt_us + parameters.grace_us
+        promise_us = now + max(parameters.promise_us, patience_us)
+        link.asked += 1
+        link.asks[short] = promise_us
+        self._order += 1
+        heapq.heappush(self._promises, (promise_us, self._order, short, link))
+        retry_us = now + min(parameters.retry_us_max, patience_us)
+        self._schedule(want, short, retry_us if want.announcers else max(retry_us, promise_us))
+
+    def _schedule(self, want: _Want, short: bytes, due_us: int) -> None:
+        want.due_us = due_us
+        self._order += 1
+        heapq.heappush(self._due, (due_us, self._order, short))
+
+    def _release(self, want: _Want) -> list[PeerId]:
+        for link in (*want.announcers.values(), *want.asked.values()):
+            link.announced -= 1
+        return [*want.announcers, *want.asked]

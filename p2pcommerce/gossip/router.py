@@ -1,0 +1,390 @@
+"""The router: who gets which transaction, and from whom this node gets them.
+
+It moves opaque bytes with an id. A transaction that a peer shows for the first time is marked as seen and in flight and
+offered to admission; everything after that is a duplicate, which costs a hash and a look-up. Once accepted it is pushed
+to the peers that chose this node as a sender, and announced to the others, who pull it if it does not come to them by
+push. What is submitted here goes to everybody, and again until it is final.
+
+It knows nothing of validity, blocks or sockets. The effects of one call carry at most one message per link and kind,
+unless a message would exceed its cap.
+
+Source: the networking specification (Gossip of transactions).
+Deviations: an ignored transaction counts as seen for a few seconds only, so that one that came too early (a nonce gap,
+a balance on its way) is not lost by having been seen; set reconciliation, Dandelion++ and finality messages come by
+rooms of their own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from p2pcommerce.gossip.arrivals import Arrivals
+from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip.link import Link
+from p2pcommerce.gossip.parameters import GossipParameters
+from p2pcommerce.gossip.pulls import Pulls
+from p2pcommerce.gossip.score import Scores
+from p2pcommerce.gossip.seen import short_id
+from p2pcommerce.gossip.senders import Senders
+from p2pcommerce.gossip.shelf import Shelf
+from p2pcommerce.primitives.core import earliest
+from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
+from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.wire.messages import AnnounceEntry, Refuse
+
+__all__ = ["Router"]
+
+
+class Router:
+    """The core that spreads transactions."""
+
+    __slots__ = (
+        "_arrivals",
+        "_connections",
+        "_counts",
+        "_links",
+        "_lookup",
+        "_news_us",
+        "_parameters",
+        "_pulls",
+        "_rerank_us",
+        "_scores",
+        "_senders",
+        "_shelf",
+    )
+
+    def __init__(
+        self,
+        parameters: GossipParameters,
+        rng: random.Random,
+        lookup: Callable[[TransactionId], bytes | None],
+    ) -> None:
+        """Start without peers.
+
+        Args:
+            parameters: the numbers.
+            rng: draws the random senders.
+            lookup: the bytes of an accepted transaction by its id (32 bytes), to serve pulls.
+        """
+        self._parameters = parameters
+        self._lookup = lookup
+        self._links: dict[PeerId, Link] = {}
+        self._connections = 0
+        self._arrivals = Arrivals(parameters)
+        self._scores = Scores(parameters)
+        self._senders = Senders(parameters, self._links, self._scores, rng)
+        self._pulls = Pulls(parameters)
+        self._shelf = Shelf(parameters)
+        self._news_us: int | None = None
+        self._rerank_us: int | None = None
+        self._counts: Counter[str] = Counter()
+
+    # --- connections ---
+
+    def on_connected(self, peer: PeerId, *, own_key: bytes, peer_key: bytes, outbound: bool, now: int) -> list[Effect]:
+        """Take a new peer in.
+
+        Args:
+            peer: 32 bytes.
+            own_key: this node's announcement key, 16 bytes, the same on all connections.
+            peer_key: the peer's announcement key, 16 bytes.
+            outbound: this node dialled.
+            now: microseconds.
+
+        Raises:
+            LocalProtocolError: the peer is connected already, or `own_key` differs from that of an earlier connection.
+        """
+        if peer in self._links:
+            raise LocalProtocolError("the peer is connected already: disconnect it first")
+        if self._arrivals.seen.key is None:
+            self._arrivals.seen.key = own_key
+        elif self._arrivals.seen.key != own_key:
+            raise LocalProtocolError("the node's announcement key must be the same on all connections")
+        self._connections += 1
+        score = self._scores.on_connected(peer, now)
+        link = self._links[peer] = Link(peer, self._connections, peer_key, score, outbound=outbound)
+        link.shown_us = now
+        if self._rerank_us is None:
+            self._rerank_us = now + self._parameters.rerank_us
+        for tx_id, size, fee in self._shelf.newest():
+            self._tell(link, tx_id, size, fee, now)
+        return [*self._senders.fill(now)]
+
+    def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
+        """Let a peer (32 bytes) go; its score is kept."""
+        link = self._links.pop(peer, None)
+        if link is None:
+            return []
+        self._scores.on_disconnected(peer, now)
+        self._pulls.forget(link)
+        if not self._links:
+            self._rerank_us = None
+        return [*self._senders.fill(now)]
+
+    def on_rtt(self, peer: PeerId, rtt_us: int, now: int) -> list[Effect]:
+        """Learn a peer's (32 bytes) round-trip time."""
+        link = self._links.get(peer)
+        if link is None:
+            return []
+        link.rtt_us = rtt_us
+        return [*self._senders.fill(now)]
+
+    def is_banned(self, peer: PeerId, now: int) -> bool:
+        """Tell whether connections with a peer (32 bytes) are refused for the time being."""
+        return self._scores.is_banned(peer, now)
+
+    # --- the peers' messages ---
+
+    def on_transactions(self, peer: PeerId, items: Sequence[bytes], now: int) -> list[Effect]:
+        """Take transactions that a peer (32 bytes) pushes, and offer the new ones to admission."""
+        link = self._links.get(peer)
+        if link is None:
+            return []
+        arrival = self._arrivals.take(link, items, now)
+        fresh, known = arrival.fresh, arrival.known
+        counts = self._counts
+        counts["received"] += len(fresh)
+        counts["duplicates"] += len(known)
+        if arrival.dropped:
+            counts["overflowed"] += arrival.dropped
+        if len(self._pulls) or link.asks:
+            self._settle_wants(link, fresh, known)
+        if fresh:
+            self._senders.on_heard(link, len(fresh), now)
+            effects: list[Effect] = [Offer(tuple(fresh), peer)]
+        else:
+            self._senders.on_shown(link, now)
+            effects = []
+        if arrival.invalid:
+            effects += self._blame(link, arrival.invalid, now)
+        return effects
+
+    def on_announce(self, peer: PeerId, entries: Sequence[AnnounceEntry], now: int) -> list[Effect]:
+        """Take the announcements of a peer (32 bytes), and plan to pull what is not known."""
+        link = self._links.get(peer)
+        if link is None:
+            return []
+        unknown = 0
+        for short, _, _ in entries:
+            if not self._arrivals.announced(link, short, now):
+                unknown += 1
+                self._pulls.announced(link, short, now)
+        self._senders.on_shown(link, now)
+        self._counts["announced"] += len(entries)
+        if unknown and link.is_sender and now - link.chosen_us >= self._parameters.owed_us:
+            return [*self._senders.replace(link, now)]
+        return []
+
+    def on_pull(self, peer: PeerId, short_ids: Sequence[bytes], now: int) -> list[Effect]:
+        """Send what a peer (32 bytes) asks for, if it was announced to it; each announcement is good for one pull."""
+        del now
+        link = self._links.get(peer)
+        if link is None:
+            return []
+        for short in short_ids:
+            tx_id = link.told.pop(short, None)
+            raw = None if tx_id is None else self._lookup(tx_id)
+            if raw is None:
+                self._counts["pulls_unserved"] += 1
+            else:
+                self._counts["pulls_served"] += 1
+                link.push(raw)
+        return [*link.take_pushes()]
+
+    def on_choose(self, peer: PeerId, now: int) -> list[Effect]:
+        """Serve a peer (32 bytes) by push from now on, or refuse."""
+        del now
+        link = self._links.get(peer)
+        if link is None or link.is_chooser:
+            return []
+        if sum(other.is_chooser for other in self._links.values()) >= self._parameters.choosers_max:
+            self._counts["choosers_refused"] += 1
+            return [SendTo(peer, Refuse())]
+        link.is_chooser = True
+        return []
+
+    def on_unchoose(self, peer: PeerId, now: int) -> list[Effect]:
+        """Announce to a peer (32 bytes) from now on."""
+        del now
+        link = self._links.get(peer)
+        if link is not None:
+            link.is_chooser = False
+        return []
+
+    def on_refuse(self, peer: PeerId, now: int) -> list[Effect]:
+        """Look for another sender: this peer (32 bytes) serves enough already."""
+        link = self._links.get(peer)
+        return [] if link is None else [*self._senders.on_refused(link, now)]
+
+    # --- the node's own side ---
+
+    def mark_known(self, tx_id: TransactionId, now: int) -> None:
+        """Count a transaction (32 bytes) as seen: it is being submitted here, and its verdict will come."""
+        self._arrivals.seen.now = now
+        self._arrivals.know(tx_id)
+
+    def publish(self, tx_id: TransactionId, raw: bytes, fee: int, now: int) -> list[Effect]:
+        """Send an accepted own transaction (id of 32 bytes, fee in minor units) to all, and again until `retire`."""
+        return self.on_verdicts([(tx_id, raw, Verdict.ACCEPT, None, fee)], now)
+
+    def on_verdict(
+        self, tx_id: TransactionId, raw: bytes, verdict: Verdict, origin: PeerId | None, fee: int, now: int
+    ) -> list[Effect]:
+        """Do `on_verdicts` for one transaction."""
+        return self.on_verdicts([(tx_id, raw, verdict, origin, fee)], now)
+
+    def on_verdicts(self, verdicts: Iterable[Judged], now: int) -> list[Effect]:
+        """Pass on what was accepted, drop the rest, and hold senders of invalid transactions to account."""
+        effects: list[Effect] = []
+        for tx_id, raw, verdict, origin, fee in verdicts:
+            shown = self._arrivals.land(tx_id)
+            if verdict is Verdict.ACCEPT:
+                self._accept(tx_id, raw, origin, fee, shown, now)
+            elif verdict is Verdict.IGNORE:
+                self._counts["ignored"] += 1
+                if tx_id not in self._shelf.live:  # otherwise a second copy of what was accepted before
+                    self._arrivals.ignore(tx_id, now)
+            else:
+                self._counts["rejected"] += 1
+                self._arrivals.seen.reject(tx_id)
+                for peer in dict.fromkeys(shown):
+                    link = self._links.get(peer)
+                    if link is not None:
+                        effects += self._blame(link, 1, now)
+        for link in self._links.values():
+            if link.pushes:
+                effects += link.take_pushes()
+        return effects
+
+    def retire(self, tx_ids: Iterable[TransactionId]) -> None:
+        """Stop offering and wanting transactions (32 bytes each): they are final, expired or dropped."""
+        key = self._arrivals.seen.key
+        for tx_id in tx_ids:
+            self._shelf.retire(tx_id)
+            self._arrivals.know(tx_id)
+            if len(self._pulls) and key is not None:
+                short = short_id(key, tx_id)
+                self._pulls.arrived(short)
+                for link in self._links.values():
+                    self._pulls.delivered(link, short)
+
+    # --- time ---
+
+    @property
+    def deadline(self) -> int | None:
+        """When announcements, pulls, re-offers or rankings are due."""
+        return earliest(
+            self._news_us,
+            self._pulls.deadline,
+            self._shelf.deadline,
+            self._senders.stall_check_us if self._links else None,
+            self._rerank_us,
+        )
+
+    def on_deadline(self, now: int) -> list[Effect]:
+        """Do what is due."""
+        effects: list[Effect] = []
+        for link in self._pulls.broken(now):
+            self._counts["promises_broken"] += 1
+            link.score.broken += 1
+            if link.is_sender and link.broken_as_sender >= self._parameters.broken_max:
+                effects += self._senders.replace(link, now)
+        if self._rerank_us is not None and self._rerank_us <= now:
+            self._rerank_us = now + self._parameters.rerank_us
+            self._arrivals.seen.age(self._parameters.seen_us, now)
+            effects += self._senders.rerank(now)
+        stall_check_us = self._senders.stall_check_us
+        if stall_check_us is not None and stall_check_us <= now:
+            effects += self._senders.check_stalls(now)
+        for tx_id, raw, fee in self._shelf.due(now):
+            self._counts["reoffered"] += 1
+            self._spread(tx_id, raw, fee, (), now, everybody=False)
+        pulls = self._pulls.on_deadline(now)
+        self._counts["pulls_sent"] += len(pulls)
+        effects += pulls
+        flush_news = self._news_us is not None and self._news_us <= now
+        for link in self._links.values():
+            effects += link.take_pushes()
+            if flush_news:
+                effects += link.take_news()
+        if flush_news:
+            self._news_us = None
+        return effects
+
+    # --- inside ---
+
+    def _accept(
+        self, tx_id: TransactionId, raw: bytes, origin: PeerId | None, fee: int, shown: Sequence[PeerId], now: int
+    ) -> None:
+        self._shelf.put(tx_id, len(raw), fee)
+        if origin is None:
+            self.mark_known(tx_id, now)
+            self._shelf.put_own(tx_id, raw, now)
+        else:
+            link = self._links.get(origin)
+            if link is not None:
+                link.score.useful += 1
+        self._spread(tx_id, raw, fee, shown, now, everybody=origin is None)
+
+    def _spread(
+        self, tx_id: TransactionId, raw: bytes, fee: int, shown: Sequence[PeerId], now: int, *, everybody: bool
+    ) -> None:
+        """Push to the choosers (or to everybody) and announce to the others, except to those who showed it."""
+        for peer, link in self._links.items():
+            if peer in shown:
+                continue
+            if everybody or link.is_chooser:
+                link.push(raw)
+            else:
+                self._tell(link, tx_id, len(raw), fee, now)
+
+    def _tell(self, link: Link, tx_id: TransactionId, size: int, fee: int, now: int) -> None:
+        link.tell(tx_id, size, fee, self._parameters.announced_max)
+        if self._news_us is None:
+            self._news_us = now + self._parameters.announce_us
+
+    def _settle_wants(self, link: Link, fresh: list[tuple[TransactionId, bytes]], known: list[TransactionId]) -> None:
+        """Tell the pulls what came, and mark who announced it as having it."""
+        key = self._arrivals.seen.key
+        if key is None:
+            return
+        for tx_id, _ in fresh:
+            short = short_id(key, tx_id)
+            self._pulls.delivered(link, short)
+            announcers = self._pulls.arrived(short)
+            if announcers:
+                self._arrivals.shown_by(tx_id, announcers)
+        if link.asks:
+            for tx_id in known:
+                self._pulls.delivered(link, short_id(key, tx_id))
+
+    def _blame(self, link: Link, invalid: int, now: int) -> list[Effect]:
+        """Count invalid transactions of a peer, and say so when it is enough."""
+        link.score.invalid += invalid
+        points = self._scores.points(link.score, now)
+        if points > self._parameters.ban_points or now < link.score.banned_until_us:
+            return []
+        self._scores.ban(link.score, now)
+        self._counts["banned"] += 1
+        return [Misbehaving(link.peer, f"it sent invalid transactions: {points} points")]
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return counters by name."""
+        links = self._links.values()
+        return {
+            "peers": len(self._links),
+            "senders": len(self._senders.chosen()),
+            "choosers": sum(link.is_chooser for link in links),
+            "seen": len(self._arrivals.seen),
+            "in_flight": len(self._arrivals.flight),
+            "ignored_waiting": self._arrivals.ignored_count,
+            "live": len(self._shelf.live),
+            "own": self._shelf.own_count,
+            "wanted": len(self._pulls),
+            "announcements_surplus": self._pulls.surplus,
+            "senders_replaced": self._senders.replaced,
+            "scores": len(self._scores),
+            **{name: self._counts[name] for name in sorted(self._counts)},
+        }

@@ -1,0 +1,155 @@
+"""Rules of pulling what was announced."""
+
+from tests.gossip.rig import MS, OWN_KEY, SECOND, Rig, id_of, peer_of, pulled, raw_of, short_id
+
+A, B = raw_of(1), raw_of(2)
+SHORT_A = short_id(OWN_KEY, id_of(A))
+
+
+def test_an_unknown_transaction_is_pulled_after_the_grace():
+    rig = Rig(peers=1)
+    rig.announce(1, A, B)
+    assert pulled(rig.wait(20 * MS - 1)) == {}
+    assert pulled(rig.wait(1)) == {1: [SHORT_A, short_id(OWN_KEY, id_of(B))]}
+
+
+def test_what_arrives_within_the_grace_is_not_pulled():
+    rig = Rig(peers=2)
+    rig.announce(1, A)
+    rig.now += 10 * MS
+    rig.show(2, A)
+    assert pulled(rig.wait(SECOND)) == {}
+    assert rig.count("wanted") == 0
+
+
+def test_what_is_known_is_not_pulled():
+    rig = Rig(peers=2)
+    rig.show(1, A)
+    rig.announce(2, A)
+    assert pulled(rig.wait(SECOND)) == {}
+
+
+def test_what_became_final_is_pulled_no_more_and_breaks_no_promise():
+    rig = Rig(peers=2)
+    rig.announce(1, A, B)
+    rig.router.retire([id_of(A)])
+    assert pulled(rig.wait(20 * MS)) == {1: [short_id(OWN_KEY, id_of(B))]}
+    rig.router.retire([id_of(B)])
+    rig.wait(SECOND)
+    assert rig.count("promises_broken") == 0
+
+
+def test_the_nearest_announcer_is_asked_first_and_then_the_next():
+    rig = Rig(peers=3, rtts=(90 * MS, 30 * MS, 60 * MS))
+    for number in (1, 2, 3):
+        rig.announce(number, A)
+    assert pulled(rig.wait(20 * MS)) == {2: [SHORT_A]}
+    assert pulled(rig.wait(2 * 30 * MS + 20 * MS - 1)) == {}
+    assert pulled(rig.wait(1)) == {3: [SHORT_A]}
+    assert pulled(rig.wait(2 * 60 * MS + 20 * MS)) == {1: [SHORT_A]}
+    rig.wait(SECOND)
+    assert rig.count("wanted") == 0
+
+
+def test_the_next_one_waits_no_longer_than_the_cap():
+    rig = Rig(peers=2, rtts=(900 * MS, 950 * MS))
+    rig.announce(1, A)
+    rig.announce(2, A)
+    assert list(pulled(rig.wait(20 * MS))) == [1]
+    assert list(pulled(rig.wait(400 * MS - 1))) == []
+    assert list(pulled(rig.wait(1))) == [2]
+
+
+def test_an_announcer_that_breaks_promises_is_asked_later():
+    rig = Rig(peers=2, rtts=(10 * MS, 200 * MS))
+    rig.announce(1, A)
+    rig.wait(SECOND)
+    assert rig.count("promises_broken") == 1
+    rig.announce(1, B)
+    rig.announce(2, B)
+    assert list(pulled(rig.wait(20 * MS))) == [2]  # 10 + 400 x 1/1 against 200
+
+
+def test_a_promise_is_broken_even_if_another_delivers():
+    rig = Rig(peers=3, rtts=(10 * MS, 20 * MS))
+    rig.announce(1, A)
+    rig.wait(20 * MS)
+    rig.show(3, A)
+    rig.wait(SECOND)
+    assert rig.count("promises_broken") == 1
+
+
+def test_a_promise_is_kept_by_delivering_what_came_from_another_in_the_meantime():
+    rig = Rig(peers=3, rtts=(10 * MS, 20 * MS))
+    rig.announce(1, A)
+    rig.wait(20 * MS)
+    rig.show(3, A)
+    rig.show(1, A)
+    rig.wait(SECOND)
+    assert rig.count("promises_broken") == 0
+
+
+def test_a_slow_peer_has_twice_its_round_trip_for_a_promise():
+    rig = Rig(peers=1, rtts=(300 * MS,))
+    rig.announce(1, A)
+    rig.wait(20 * MS)
+    rig.wait(619 * MS)
+    rig.show(1, A)
+    rig.wait(SECOND)
+    assert rig.count("promises_broken") == 0
+
+
+def test_a_later_announcer_is_asked_when_the_first_did_not_deliver():
+    rig = Rig(peers=2, rtts=(10 * MS, 10 * MS))
+    rig.announce(1, A)
+    assert list(pulled(rig.wait(20 * MS))) == [1]
+    rig.announce(2, A)
+    assert list(pulled(rig.wait(20 * MS))) == [2]
+
+
+def test_announcing_again_is_not_asked_again():
+    rig = Rig(peers=1)
+    rig.announce(1, A)
+    rig.wait(30 * MS)
+    rig.announce(1, A)
+    assert pulled(rig.wait(100 * MS)) == {}
+
+
+def test_at_most_a_hundred_are_in_flight_from_one_peer():
+    rig = Rig(peers=1, rtts=(10 * MS,))
+    raws = [raw_of(number) for number in range(250)]
+    rig.announce(1, *raws)
+    first = pulled(rig.wait(20 * MS))[1]
+    assert len(first) == 100
+    assert pulled(rig.wait(20 * MS)) == {}
+    rig.show(1, *raws[:60])
+    assert len(pulled(rig.wait(20 * MS))[1]) == 60
+
+
+def test_what_one_peer_announces_is_bounded():
+    rig = Rig(peers=2, announced_max=50)
+    rig.announce(1, *(raw_of(number) for number in range(80)))
+    assert (rig.count("wanted"), rig.count("announcements_surplus")) == (50, 30)
+    rig.announce(2, raw_of(79))
+    assert rig.count("wanted") == 51
+    rig.show(2, raw_of(0))
+    rig.announce(1, raw_of(78))
+    assert rig.count("wanted") == 51
+
+
+def test_what_all_announce_is_bounded():
+    rig = Rig(peers=2, wants_max=10)
+    rig.announce(1, *(raw_of(number) for number in range(8)))
+    rig.announce(2, *(raw_of(number) for number in range(20, 28)))
+    assert (rig.count("wanted"), rig.count("announcements_surplus")) == (10, 6)
+
+
+def test_nobody_is_asked_that_is_gone():
+    rig = Rig(peers=2, rtts=(10 * MS, 20 * MS))
+    rig.announce(1, A)
+    rig.announce(2, A)
+    rig.router.on_disconnected(peer_of(1), rig.now)
+    assert list(pulled(rig.wait(20 * MS))) == [2]
+    rig.router.on_disconnected(peer_of(2), rig.now)
+    rig.wait(SECOND)
+    assert (rig.count("wanted"), rig.count("promises_broken")) == (0, 0)
