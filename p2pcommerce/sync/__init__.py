@@ -1,0 +1,45 @@
+"""Floor 2: catching up with the final head, by certificates, from several peers at once.
+
+- `sync`: the core
+- `run`: consecutive blocks verified by the proof of the last
+- `buffer`: runs that wait for what is below them
+- `peers`: claims, requests and faults of each peer
+- `serve`: the answer to a peer that asks
+- `parameters`, `effects`: the numbers, and what it wants done
+"""
+
+from p2pcommerce.sync.effects import Blame, Conflict, Effect, Fault, Ready, SendTo
+from p2pcommerce.sync.parameters import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, SyncParameters
+from p2pcommerce.sync.run import (
+    AnswerTooLargeError,
+    BlockBodyError,
+    BlockHeightError,
+    BlockNetworkError,
+    BlocksError,
+    BrokenChainError,
+    FinalityProofError,
+)
+from p2pcommerce.sync.serve import Row, answer
+from p2pcommerce.sync.sync import Sync
+
+__all__ = [
+    "ANSWER_BLOCKS_MAX",
+    "ANSWER_BYTES_MAX",
+    "AnswerTooLargeError",
+    "Blame",
+    "BlockBodyError",
+    "BlockHeightError",
+    "BlockNetworkError",
+    "BlocksError",
+    "BrokenChainError",
+    "Conflict",
+    "Effect",
+    "Fault",
+    "FinalityProofError",
+    "Ready",
+    "Row",
+    "SendTo",
+    "Sync",
+    "SyncParameters",
+    "answer",
+]
