@@ -1,0 +1,39 @@
+"""Floor 2: which block is next, and when it is final.
+
+- `engine`: the seam: what an engine is asked, and what it may want done
+- `simplex/`: the default engine, by stake; `solo`: one node, for development
+- `voting`: ballots, and which may be signed after which; `certificates`: votes and quorums; `leader`: who leads a view
+- `proof`: proofs of finality; `evidence`: double signatures; `guard`: the signing guard
+"""
+
+from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
+from p2pcommerce.finality.engine import Context, EngineStatus, FinalityEngine
+from p2pcommerce.finality.guard import GuardError, SigningGuard
+from p2pcommerce.finality.leader import pick_leader
+from p2pcommerce.finality.proof import PROOF_BYTES_MAX, FinalityProof, decode_proof, encode_proof, verify_proof
+from p2pcommerce.finality.simplex import Simplex, SimplexParameters
+from p2pcommerce.finality.solo import Solo, SoloError
+from p2pcommerce.finality.voting import Ballot, VoteKind
+
+__all__ = [
+    "PROOF_BYTES_MAX",
+    "Ballot",
+    "Certificate",
+    "CertificateError",
+    "Context",
+    "EngineStatus",
+    "FinalityEngine",
+    "FinalityProof",
+    "GuardError",
+    "SigningGuard",
+    "Simplex",
+    "SimplexParameters",
+    "Solo",
+    "SoloError",
+    "Vote",
+    "VoteKind",
+    "decode_proof",
+    "encode_proof",
+    "pick_leader",
+    "verify_proof",
+]

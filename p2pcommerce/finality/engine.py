@@ -1,0 +1,373 @@
+"""The seam: what a finality engine is asked, and what it may want done.
+
+An engine decides which block is next and when it is final; it never sees a transaction, a socket, a disk or a clock. It
+is a core: inputs come with the present time, effects go back in order. A `Persist` or `PersistBlock` is durable before
+any later `Send`, `Sign` or `Finalized` of the same list takes effect. There is no "unknown" verdict on a block: while
+the node does not know, it stays silent.
+
+A proof of finality is bytes that the engine alone reads: `verify` checks it against validator sets and nothing else.
+
+Source: the seam of the finality specification. Deviations: bodies are asked for by `Fetch` and come through `on_block`
+alone (with the header, once the body is complete and committed to by it), so that the engine has one way to learn of a
+block; `PersistBlock` names a block whose bytes the node holds; `on_synced` tells of blocks that became final through
+catching up; `Context.has_pending` answers whether a branch lacks a waiting transaction, so that rule 1 needs no second
+copy of the pool; the seal is bytes for the header, not a function; `Context.signed` tells the engine what the signing
+guard remembers, so that both judge by the same memory; `Halt` says that this validator must sign nothing any more;
+`Rewrite` lets the log be replaced by what is needed of it, which otherwise would grow for ever.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import Protocol, TypeAlias
+
+from p2pcommerce.ledger.block import Block, Header
+from p2pcommerce.ledger.genesis import ChainParameters
+from p2pcommerce.ledger.validators import Offence, ValidatorSet
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, Height, PeerId, PublicKey, TransactionId
+
+__all__ = [
+    "Blame",
+    "Build",
+    "Context",
+    "Effect",
+    "EngineStatus",
+    "Evidence",
+    "Fetch",
+    "FinalityEngine",
+    "Finalized",
+    "Forget",
+    "Halt",
+    "Head",
+    "Persist",
+    "PersistBlock",
+    "Rewrite",
+    "Send",
+    "Sets",
+    "Sign",
+    "Target",
+    "Validate",
+]
+
+Sets: TypeAlias = Callable[[int], ValidatorSet]
+"""Epoch number -> its validator set; raises KeyError for an epoch that is not known."""
+
+
+@unique
+class Target(Enum):
+    """Whom a message is for, other than one peer."""
+
+    VALIDATORS = "validators"
+    """Every validator of the present set but this node."""
+    NETWORK = "network"
+    """Everybody this node is connected to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append a record to the engine's write-ahead log, durably."""
+
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PersistBlock:
+    """Append the whole block to the write-ahead log, durably; the node has it."""
+
+    block_hash: BlockHash
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign `data` with the validator's key, if the signing guard allows; the answer is `on_signed`.
+
+    Attributes:
+        request: number by which the answer is known.
+        kind: domain tag ("vote", "proposal").
+        data: the fixed-width message; what is signed is `signed_bytes(kind, genesis_hash, data)`.
+    """
+
+    request: int
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send an engine message (at most 256 KiB)."""
+
+    to: PeerId | Target
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Build a block on an executed parent; the answer is `on_built`.
+
+    Attributes:
+        request: number by which the answer is known.
+        parent: hash of the parent, 32 bytes.
+        epoch: for the header.
+        seal: the header's `engine_data`.
+        time_ms: the header's time, Unix milliseconds, above the parent's.
+        empty: a carrier: take no transactions.
+    """
+
+    request: int
+    parent: BlockHash
+    epoch: Epoch
+    seal: bytes
+    time_ms: int
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Execute a block (its body is here, its parent is executed) and compare; the answer is `on_validated`."""
+
+    block_hash: BlockHash
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get a block; the answer is `on_block`, once header and body are here. Asking twice is harmless.
+
+    Attributes:
+        block_hash: 32 bytes.
+        header: its header, if the engine has it.
+        transaction_ids: the ids of its body in order, if known: bodies then come from the own pool first.
+        peers: who should have it, most likely first.
+    """
+
+    block_hash: BlockHash
+    header: Header | None = None
+    transaction_ids: tuple[TransactionId, ...] | None = None
+    peers: tuple[PeerId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A gadget's fork choice: the block to build on, not final yet."""
+
+    block_hash: BlockHash
+
+
+@dataclass(frozen=True, slots=True)
+class Finalized:
+    """This block is final: deliver it, after its parent and exactly once.
+
+    Attributes:
+        block_hash: 32 bytes.
+        proof: what `verify` accepts for its header; empty if the deciding certificate stands more headers above than a
+            proof may hold (serve a range that ends at a block that has one).
+    """
+
+    block_hash: BlockHash
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Somebody signed two messages that no honest validator signs together."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """A peer broke the engine's protocol."""
+
+    peer: PeerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Blocks below this height, and unfinal ones at or below it, are not needed by the engine any more."""
+
+    below: Height
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Replace the write-ahead log, atomically and durably, by what the engine still needs of it.
+
+    Attributes:
+        records: its own records, oldest first.
+        blocks: hashes of the blocks whose bodies must stay in the log.
+    """
+
+    records: tuple[bytes, ...]
+    blocks: tuple[BlockHash, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The engine must never act again: a second instance signs with this key, or the log contradicts the network."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Persist
+    | PersistBlock
+    | Sign
+    | Send
+    | Build
+    | Validate
+    | Fetch
+    | Head
+    | Finalized
+    | Evidence
+    | Blame
+    | Forget
+    | Rewrite
+    | Halt
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an engine is started with.
+
+    Attributes:
+        key: this validator's public key (32 bytes), None for a follower.
+        genesis_hash: 32 bytes.
+        parameters: the chain's parameters (delays, interval, epoch length).
+        epoch: the present epoch.
+        validators: its set.
+        following: the set of the next epoch.
+        delivered: header of the last block that this node has delivered (the genesis header at the start).
+        proof: the proof of `delivered`; empty at genesis.
+        scheme: verifies signatures.
+        rng: draws jitter.
+        has_pending: block hash -> whether a transaction waits that is not in the branch that ends there.
+        signed: what the signing guard remembers: by slot name, the last message signed in it.
+    """
+
+    key: PublicKey | None
+    genesis_hash: GenesisHash
+    parameters: ChainParameters
+    epoch: Epoch
+    validators: ValidatorSet
+    following: ValidatorSet
+    delivered: Header
+    proof: bytes
+    scheme: SignatureScheme
+    rng: random.Random
+    has_pending: Callable[[BlockHash], bool]
+    signed: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """Where an engine stands, for people and `statistics()`.
+
+    Attributes:
+        name: the engine's name.
+        epoch: present epoch.
+        view: present view, slot or round.
+        leader: who leads it, if anybody; 32 bytes.
+        delivered: height of the last delivered block.
+        counters: named counts (votes, certificates, nullified views, relays, refused messages by reason ...).
+    """
+
+    name: str
+    epoch: Epoch
+    view: int
+    leader: PublicKey | None
+    delivered: Height
+    counters: Mapping[str, int]
+
+
+class FinalityEngine(Protocol):
+    """One way to agree on the next block."""
+
+    @property
+    def name(self) -> str:
+        """What configurations and proofs call it."""
+        ...
+
+    @property
+    def deadline(self) -> int | None:
+        """When it wants to be woken, in microseconds; None: never."""
+        ...
+
+    def start(
+        self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
+    ) -> list[Effect]:
+        """Begin, or begin again after a restart.
+
+        Args:
+            context: see `Context`.
+            records: what it persisted before, oldest first.
+            blocks: the blocks it persisted, by hash (bodies are with the node), in the order of the log.
+            now: microseconds.
+        """
+        ...
+
+    def on_message(self, peer: PeerId, data: bytes, now: int) -> list[Effect]:
+        """Take an engine message from a peer: untrusted."""
+        ...
+
+    def on_deadline(self, now: int) -> list[Effect]:
+        """Act on the passing of time."""
+        ...
+
+    def on_pending(self, now: int) -> list[Effect]:
+        """Transactions are waiting."""
+        ...
+
+    def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
+        """A peer connected: it may lack what others were sent."""
+        ...
+
+    def on_block(self, header: Header, now: int) -> list[Effect]:
+        """The node holds this block's complete body, and the header commits to it."""
+        ...
+
+    def on_validated(self, block_hash: BlockHash, valid: bool, now: int) -> list[Effect]:  # noqa: FBT001 - an answer
+        """The application's verdict on a block."""
+        ...
+
+    def on_built(self, request: int, block: Block | None, now: int) -> list[Effect]:
+        """A block that was asked for, executed; None: it cannot be built."""
+        ...
+
+    def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
+        """A signature (64 bytes) that was asked for; None: the guard refuses."""
+        ...
+
+    def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
+        """A block became final by catching up; it and all below are delivered already."""
+        ...
+
+    def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:
+        """Tell whether `proof` shows that `header` is final. Pure."""
+        ...
+
+    def convict(self, evidence: bytes, sets: Sets) -> Offence | None:
+        """Return the offence that evidence proves, None if it proves nothing. Pure."""
+        ...
+
+    def may_sign(self, last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
+        """Tell whether signing `data` contradicts nothing signed before. Pure; the signing guard asks.
+
+        Args:
+            last: by slot name, the last message signed in it; the engine names slots by `slot`.
+            kind: domain tag.
+            data: the message.
+        """
+        ...
+
+    def slot(self, kind: str, data: bytes) -> str:
+        """Return the name under which the guard remembers this message as the last of its kind."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """Return where it stands."""
+        ...

@@ -1,0 +1,261 @@
+"""Messages of other engines: untrusted. Decoded, checked as cheaply as possible first, and handed to the rules.
+
+Whatever is refused raises an error of `errors`, whose code is counted; what no honest peer sends is blamed on the peer.
+A signature is verified once: what is held already, or could not change anything, is not verified at all.
+
+Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specification.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
+from p2pcommerce.finality.engine import Blame, Evidence
+from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
+from p2pcommerce.finality.simplex.errors import (
+    BadProposalSignatureError,
+    BadVoteSignatureError,
+    CrowdedError,
+    ForeignVoteError,
+    JustifyError,
+    NotLeaderError,
+    RefusedError,
+    StaleError,
+    StrangerError,
+    UnanchoredError,
+    UncommittedError,
+    WrongEpochError,
+)
+from p2pcommerce.finality.simplex.messages import (
+    Answer,
+    Cast,
+    Certificates,
+    Message,
+    Proposal,
+    Seal,
+    Status,
+    decode_message,
+    decode_seal,
+)
+from p2pcommerce.finality.simplex.recovery import Recovery
+from p2pcommerce.finality.simplex.replica import Replica
+from p2pcommerce.finality.simplex.resend import Resender
+from p2pcommerce.finality.simplex.state import State
+from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
+from p2pcommerce.ledger.block import tx_root
+from p2pcommerce.primitives.crypto import signed_bytes
+from p2pcommerce.primitives.errors import CodecError
+from p2pcommerce.primitives.ids import PeerId, PublicKey
+
+__all__ = ["Inbox"]
+
+
+class Inbox:
+    """Takes messages in."""
+
+    def __init__(self, state: State, replica: Replica, resender: Resender, recovery: Recovery) -> None:
+        """Hand what is good to these."""
+        self._state = state
+        self._replica = replica
+        self._resender = resender
+        self._recovery = recovery
+
+    def on_message(self, peer: PeerId, data: bytes, now: int) -> None:
+        """Take one message."""
+        try:
+            self._handle(peer, decode_message(data), now)
+        except (CodecError, CertificateError) as error:
+            self._refuse(peer, error, blames=True)
+        except RefusedError as error:
+            self._refuse(peer, error, blames=error.blames)
+
+    def _refuse(self, peer: PeerId, error: CodecError | CertificateError | RefusedError, *, blames: bool) -> None:
+        self._state.counters[f"refused_{error.code.lower()}"] += 1
+        if blames:
+            self._state.out.append(Blame(peer, f"{error.code}: {error}"))
+
+    def _handle(self, peer: PeerId, message: Message, now: int) -> None:
+        match message:
+            case Cast():
+                self._on_cast(peer, message, now)
+            case Certificates():
+                for certificate in message.items:
+                    self._on_certificate(certificate, now)
+            case Proposal():
+                self._on_proposal(peer, message, now)
+            case Status():
+                self._index(peer)
+                self._check_epoch(message.epoch)
+                self._resender.see_status(peer, message, now)
+            case Answer():
+                self._check_epoch(message.epoch)
+                self._recovery.on_answer(self._index(peer), message)
+            case _:
+                assert_never(message)
+
+    def _index(self, peer: PeerId) -> int:
+        index = self._state.context.validators.index(peer)
+        if index is None:
+            raise StrangerError("only validators of the epoch say this")
+        return index
+
+    def _check_epoch(self, epoch: int) -> None:
+        if epoch != self._state.context.epoch:
+            raise WrongEpochError(f"of epoch {epoch}, this node is in {self._state.context.epoch}")
+
+    # --- votes ---
+
+    def _on_cast(self, peer: PeerId, message: Cast, now: int) -> None:
+        state, vote, view = self._state, message.vote, message.vote.ballot.view
+        if self._index(peer) != vote.voter:
+            raise ForeignVoteError("a vote is sent by its voter alone")
+        self._check_epoch(vote.ballot.epoch)
+        self._resender.see_vote(peer, vote)
+        state.pool.note(vote)
+        if view > state.held.view + 1:
+            self._resender.tell(peer, now)
+            raise StaleError(f"a vote of view {view} from view {state.held.view}")
+        if view < state.lowest_view:
+            raise StaleError(f"a vote of view {view}, below {state.lowest_view}")
+        conflicts = list(state.pool.conflicts(vote))
+        if vote in state.pool or not (conflicts or self._matters(vote)):
+            return
+        if state.pool.is_crowded(vote):
+            raise CrowdedError("a third ballot of one voter, kind and view")
+        if not state.verifier.is_good(vote.voter, vote.ballot, vote.signature):
+            raise BadVoteSignatureError("the signature of a vote is not good")
+        if vote.voter == state.signer.index:
+            self._replica.check_own(vote.ballot)
+            return
+        for other in conflicts:
+            self._accuse(peer, (vote.ballot, vote.signature), (other.ballot, other.signature))
+        if vote.ballot.kind is VoteKind.NULLIFY:
+            self._take_anchor(vote, message.anchor, now)
+        self._replica.count(vote, now)
+
+    def _matters(self, vote: Vote) -> bool:
+        """Tell whether counting a vote could still change anything."""
+        held, view = self._state.held, vote.ballot.view
+        if vote.ballot.kind is VoteKind.NOTARIZE:
+            return view > held.final_view and not held.notarizes(view)
+        if vote.ballot.kind is VoteKind.FINALIZE:
+            return view > held.final_view
+        return view >= held.view - 1 and held.nullification(view) is None
+
+    def _take_anchor(self, vote: Vote, anchor: Certificate | None, now: int) -> None:
+        """Hold the certificate that a nullification counts with (rule 5: an N or F of its anchor or above)."""
+        if vote.ballot.anchor <= self._state.held.highest_view:
+            return
+        if anchor is None or anchor.kind is VoteKind.NULLIFY or anchor.view < vote.ballot.anchor:
+            raise UnanchoredError(f"a nullification from view {vote.ballot.anchor}, of which no certificate is here")
+        self._on_certificate(anchor, now)
+
+    def _accuse(self, offender: PublicKey, one: tuple[Ballot, bytes], other: tuple[Ballot, bytes]) -> None:
+        self._state.counters["evidence"] += 1
+        claim = DoubleSignature(offender, one[0].data, one[1], other[0].data, other[1])
+        self._state.out.append(Evidence(encode_evidence(claim)))
+
+    # --- certificates ---
+
+    def _on_certificate(self, certificate: Certificate, now: int) -> None:
+        self._check_epoch(certificate.epoch)
+        held = self._state.held
+        if not held.is_useful(certificate):
+            return
+        if certificate.kind is VoteKind.NULLIFY and certificate.anchor > held.highest_view:
+            raise UnanchoredError(f"a nullification from view {certificate.anchor}, of which no certificate is here")
+        self._state.verifier.check(certificate)
+        self._replica.adopt(certificate, now)
+
+    # --- proposals ---
+
+    def _on_proposal(self, peer: PeerId, proposal: Proposal, now: int) -> None:
+        state, header = self._state, proposal.header
+        self._check_epoch(header.epoch)
+        same_set = header.validators_hash == state.context.validators.hash
+        if header.genesis_hash != state.context.genesis_hash or not same_set:
+            raise WrongEpochError("a proposal of another network or validator set")
+        seal = decode_seal(header)
+        if seal.view < state.lowest_view:
+            raise StaleError(f"a proposal of view {seal.view}, below {state.lowest_view}")
+        accepted = state.proposals.get(seal.view, [])
+        if any(other.header.hash == header.hash for other in accepted):
+            return
+        self._check_leader(proposal, seal, accepted)
+        # Before its certificates are taken, so that a stale one opens nothing.
+        self._check_justify(proposal, seal)
+        for certificate in (proposal.justify.parent, proposal.justify.nullification):
+            if certificate is not None:
+                self._verify_justify(certificate, seal)
+                self._replica.adopt(certificate, now)
+        self._accept(peer, proposal, seal, now)
+
+    def _check_leader(self, proposal: Proposal, seal: Seal, accepted: list[Proposal]) -> None:
+        state, header = self._state, proposal.header
+        if header.proposer != state.leader(seal.view):
+            raise NotLeaderError(f"a proposal by one who does not lead view {seal.view}")
+        if len(accepted) >= state.parameters.hashes_max:
+            raise CrowdedError(f"a third proposal of view {seal.view}")
+        ballot = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, header.hash)
+        signed = signed_bytes(PROPOSAL_DOMAIN, state.context.genesis_hash, ballot.data)
+        if not state.context.scheme.verify(header.proposer, signed, proposal.signature):
+            raise BadProposalSignatureError("the signature of a proposal is not good")
+        if header.proposer == state.context.key:
+            self._replica.check_own(ballot)
+        if tx_root(proposal.transaction_ids) != header.tx_root or proposal.justify.hash != seal.justify_hash:
+            raise UncommittedError("a proposal's ids or justify are not those of its header")
+        for other in accepted:
+            first = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, other.header.hash)
+            self._accuse(header.proposer, (first, other.signature), (ballot, proposal.signature))
+
+    def _check_justify(self, proposal: Proposal, seal: Seal) -> None:
+        """Check that the committed justify is of the right form for the parent.
+
+        Raises:
+            JustifyError: it is not; the leader signed it, so that the view is lost.
+        """
+        parent, skip = proposal.justify.parent, proposal.justify.nullification
+        if parent is None:
+            is_parent = seal.parent_view == 0 and self._is_base(proposal)
+        else:
+            is_block = parent.kind is not VoteKind.NULLIFY and parent.hash == proposal.header.parent_hash
+            is_parent = is_block and parent.view == seal.parent_view and parent.epoch == proposal.header.epoch
+        if seal.parent_view == seal.view - 1:
+            is_covered = skip is None
+        else:
+            is_covered = (
+                skip is not None
+                and skip.kind is VoteKind.NULLIFY
+                and (skip.epoch, skip.view) == (proposal.header.epoch, seal.view - 1)
+                and skip.anchor <= seal.parent_view
+            )
+        if not (is_parent and is_covered):
+            self._spoil(seal)
+            raise JustifyError(f"the justify of a proposal of view {seal.view} does not allow its parent")
+
+    def _is_base(self, proposal: Proposal) -> bool:
+        delivered = self._state.tree.delivered
+        if delivered.height != proposal.header.height - 1:
+            raise StaleError("a proposal on a block below the final one")
+        return delivered.hash == proposal.header.parent_hash
+
+    def _verify_justify(self, certificate: Certificate, seal: Seal) -> None:
+        try:
+            self._state.verifier.check(certificate)
+        except CertificateError:
+            self._spoil(seal)
+            raise
+
+    def _spoil(self, seal: Seal) -> None:
+        self._state.spoiled_view = max(self._state.spoiled_view, seal.view)
+
+    def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
+        state, header = self._state, proposal.header
+        state.proposals.setdefault(seal.view, []).append(proposal)
+        peers = tuple(dict.fromkeys((header.proposer, peer)))
+        if seal.view == state.held.view:
+            state.pace.see_proposal(now)
+        # A late one still serves if its block was notarized, and its body is therefore wanted.
+        if seal.view == state.held.view or state.tree.is_tracked(header.hash):
+            state.tree.want(header.hash, peers, header, proposal.transaction_ids)

@@ -1,0 +1,212 @@
+"""What Simplex engines say to each other, and what a header carries for them.
+
+A message is one tag byte and the canonical encoding of its record; each tag has its own size cap, looked at before
+anything is decoded.
+
+Source: the finality specification (proposal, justify, rules 8 and 9, recovery).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VOTE, Certificate, Vote
+from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
+from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, decode, encode, maybe, record_of, uint
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.errors import CodecError
+from p2pcommerce.primitives.ids import U64_MAX, TransactionId
+
+__all__ = [
+    "ENGINE_MESSAGE_BYTES_MAX",
+    "PROPOSAL",
+    "Answer",
+    "Cast",
+    "Certificates",
+    "Justify",
+    "Message",
+    "Proposal",
+    "Seal",
+    "Status",
+    "decode_message",
+    "decode_seal",
+    "encode_message",
+    "encode_seal",
+]
+
+ENGINE_MESSAGE_BYTES_MAX: Final = 256 * 1024
+"""Bytes of any engine message at most."""
+_VIEW: Final = uint(U64_MAX - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Justify:
+    """Why a proposal may build on its parent.
+
+    Attributes:
+        parent: N or F of the parent; None if the parent is the block that the epoch starts from (view 0).
+        nullification: Z of the view before the proposal's, if the parent's view is below that one.
+    """
+
+    parent: Certificate | None
+    nullification: Certificate | None
+
+    @property
+    def hash(self) -> bytes:
+        """BLAKE2b-256 of the canonical bytes; committed in the seal."""
+        return blake2b_256(encode(_JUSTIFY, self))
+
+
+_JUSTIFY: Final[Shape[Justify]] = record_of(Justify, parent=maybe(CERTIFICATE), nullification=maybe(CERTIFICATE))
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a header's `engine_data` says.
+
+    Attributes:
+        view: the proposal's view, from 1.
+        parent_view: the view of the certificate that justifies the parent; 0 for the block the epoch starts from.
+        justify_hash: 32 bytes.
+    """
+
+    view: int
+    parent_view: int
+    justify_hash: bytes
+
+
+_SEAL: Final[Shape[Seal]] = record_of(Seal, view=uint(U64_MAX - 1, 1), parent_view=_VIEW, justify_hash=HASH)
+
+
+def encode_seal(seal: Seal) -> bytes:
+    """Return the bytes for a header."""
+    return encode(_SEAL, seal)
+
+
+def decode_seal(header: Header) -> Seal:
+    """Read a header's seal.
+
+    Raises:
+        CodecError: malformed, or the parent's view is not below the view.
+    """
+    seal = decode(_SEAL, header.engine_data, ENGINE_DATA_BYTES_MAX)
+    if seal.parent_view >= seal.view:
+        raise CodecError("a block's parent must be of a lower view")
+    return seal
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A vote, sent by its voter.
+
+    Attributes:
+        vote: the vote.
+        anchor: for a nullification, an N or F of its anchor's view or above.
+    """
+
+    vote: Vote
+    anchor: Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Certificates, anchors before the nullifications that need them."""
+
+    items: tuple[Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A block's header with the ids of its transactions.
+
+    Attributes:
+        header: the header; its `engine_data` is the seal.
+        justify: committed by the seal.
+        transaction_ids: in order, committed by the header.
+        signature: 64 bytes, of the proposer on the ballot PROPOSE.
+    """
+
+    header: Header
+    justify: Justify
+    transaction_ids: tuple[TransactionId, ...]
+    signature: bytes
+
+
+PROPOSAL: Final[Shape[Proposal]] = record_of(
+    Proposal,
+    header=HEADER,
+    justify=_JUSTIFY,
+    transaction_ids=array(HASH, BLOCK_TRANSACTIONS_MAX),
+    signature=SIGNATURE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the sender stands.
+
+    Attributes:
+        epoch: its epoch.
+        view: its view.
+        final_view: the view of its highest F.
+        notarized_view: the view of its highest N or F.
+        question: 0, or a number that asks for the sender's newest votes after a restart.
+    """
+
+    epoch: int
+    view: int
+    final_view: int
+    notarized_view: int
+    question: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The newest votes of a validator that restarted, as others know them.
+
+    Attributes:
+        epoch: the answerer's epoch.
+        question: as in the status.
+        votes: at most one per kind.
+    """
+
+    epoch: int
+    question: int
+    votes: tuple[Vote, ...]
+
+
+Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer
+_SMALL_BYTES_MAX: Final = 1_024
+_SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
+    1: (Cast, record_of(Cast, vote=VOTE, anchor=maybe(CERTIFICATE)), CERTIFICATE_BYTES_MAX + 256),
+    2: (Certificates, record_of(Certificates, items=array(CERTIFICATE, 4, 1)), 4 * CERTIFICATE_BYTES_MAX + 16),
+    3: (Proposal, PROPOSAL, 2 * CERTIFICATE_BYTES_MAX + HEADER_BYTES_MAX + 34 * BLOCK_TRANSACTIONS_MAX + 256),
+    4: (
+        Status,
+        record_of(Status, epoch=U32, view=_VIEW, final_view=_VIEW, notarized_view=_VIEW, question=U64),
+        _SMALL_BYTES_MAX,
+    ),
+    5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(VOTE, 3)), _SMALL_BYTES_MAX),
+}
+_TAGS: Final = {cls: (bytes([tag]), shape) for tag, (cls, shape, _) in _SHAPES.items()}
+
+
+def encode_message(message: Message) -> bytes:
+    """Return a message's bytes, at most 256 KiB."""
+    tag, shape = _TAGS[type(message)]
+    return tag + encode(shape, message)
+
+
+def decode_message(data: bytes) -> Message:
+    """Read a message from untrusted bytes.
+
+    Raises:
+        CodecError: unknown tag, over the cap of its kind, malformed, not canonical.
+    """
+    entry = _SHAPES.get(data[0]) if data else None
+    if entry is None:
+        raise CodecError("an engine message of an unknown kind")
+    _, shape, bytes_max = entry
+    message: Message = decode(shape, data[1:], bytes_max)
+    return message

@@ -1,0 +1,108 @@
+"""Coming back: the log is read, and nothing is signed until a quorum has said what it knows of this validator.
+
+After every start a validator asks the others for its own newest votes. Until weight q, its own included, has
+answered, it signs nothing; it follows, and answers the questions of others, so that a network that restarts all at
+once comes back. A good signature of its own key that neither log nor guard knows means that a second instance runs:
+it stops for good.
+
+A first start cannot be told from one with a lost disk, so that it asks as well.
+
+Source: the recovery of the finality specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from p2pcommerce.finality.engine import Persist, Target
+from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.simplex.errors import ForeignVoteError
+from p2pcommerce.finality.simplex.journal import Journal, epoch_record, read_journal
+from p2pcommerce.finality.simplex.messages import Answer, decode_seal
+from p2pcommerce.finality.simplex.replica import Replica
+from p2pcommerce.finality.simplex.resend import Resender
+from p2pcommerce.finality.simplex.state import State
+from p2pcommerce.finality.voting import VoteKind
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.ids import BlockHash
+
+__all__ = ["Recovery"]
+
+
+class Recovery:
+    """The way from a start to the first signature."""
+
+    def __init__(self, state: State, replica: Replica, resender: Resender) -> None:
+        """Bring these up."""
+        self._state = state
+        self._replica = replica
+        self._resender = resender
+        self._answered: dict[int, bool] = {}
+
+    def start(self, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int) -> None:
+        """Take up the log and ask.
+
+        Raises:
+            LogError: a record is malformed.
+            CodecError: the proof of the delivered block is malformed.
+        """
+        state = self._state
+        journal = read_journal(records)
+        if journal.epoch != state.context.epoch:
+            state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
+        state.signer.restore(journal.ballots)
+        if journal.halted is not None:
+            state.signer.halt(journal.halted, durable=False)
+        state.tree.restore(list(blocks.values()))
+        if state.context.proof:
+            certificate = decode_proof(state.context.proof).certificate
+            if certificate.epoch == state.context.epoch:
+                self._replica.adopt(certificate, now, is_logged=True)
+        for certificate in journal.certificates:
+            if certificate.epoch == state.context.epoch:
+                self._replica.adopt(certificate, now, is_logged=True)
+        self._restore_proposal(journal)
+        self._replica.see_pending(now)
+        if state.signer.index is not None:
+            self._answered[state.signer.index] = True
+            self._resender.question = state.context.rng.getrandbits(63) | 1
+            if not self._finish():
+                state.send(Target.VALIDATORS, state.status(self._resender.question))
+
+    def _restore_proposal(self, journal: Journal) -> None:
+        """Take up an own proposal whose ballot was logged too: only then may it have been signed."""
+        proposal, state = journal.proposal, self._state
+        if proposal is None or proposal.header.epoch != state.context.epoch:
+            return
+        ballots = [ballot for ballot in state.signer.last_ballots() if ballot.kind is VoteKind.PROPOSE]
+        was_signed = any(ballot.hash == proposal.header.hash for ballot in ballots)
+        if was_signed and decode_seal(proposal.header).view == state.held.view:
+            self._replica.unsigned = proposal
+
+    def on_answer(self, voter: int, answer: Answer) -> None:
+        """Another validator says what it knows of this one.
+
+        Raises:
+            ForeignVoteError: it answers with somebody else's votes.
+        """
+        state = self._state
+        if answer.question != self._resender.question or not answer.question:
+            return
+        for vote in answer.votes:
+            if vote.voter != state.signer.index:
+                raise ForeignVoteError("an answer holds votes of somebody else")
+            if state.verifier.is_good(vote.voter, vote.ballot, vote.signature):
+                self._replica.check_own(vote.ballot)
+        self._answered[voter] = True
+        self._finish()
+
+    def _finish(self) -> bool:
+        """Begin to sign, if a quorum has answered; the last ballots are signed and sent once more."""
+        state = self._state
+        members = state.context.validators.validators
+        if sum(members[index].stake for index in self._answered) < state.context.validators.quorum:
+            return False
+        self._resender.question = 0
+        state.signer.ready = True
+        state.signer.sign_again(state.held.view)
+        return True
