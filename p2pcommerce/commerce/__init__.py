@@ -1,0 +1,97 @@
+"""Floor 2: the default application, what merchants, makers, carriers and buyers do on the chain.
+
+- `application`: `Commerce`, the biggest idea: envelopes, fees, failures
+- `registry`: the table of transaction types; each has a payload file: `transfer`, `store`, `product`, `terms`,
+  `listing`, `order_place`, `order_ship`, `order_close`, `trace`
+- `body`: what every payload has; `errors`: why one is refused; `weight`: what it costs
+- `schema`: the table of state records; `kind`: what every record has; `account`, `validator`, `totals`, `rules`,
+  `order`, `item` and the payload files define them
+- `ledger`: the draft of one transaction; `founding`: the state at height 0; `audit`: conservation
+- `gtin`: check digits
+- `history`: the custody history of an item, checked offline; `epcis`: the events that it refers to
+- `queries`: questions about a state; `wallet`: building transactions
+"""
+
+from __future__ import annotations
+
+from p2pcommerce.commerce.application import Commerce
+from p2pcommerce.commerce.audit import audit_block, scan
+from p2pcommerce.commerce.body import Body
+from p2pcommerce.commerce.errors import CommerceError
+from p2pcommerce.commerce.history import (
+    HISTORY_ENTRY,
+    HistoryEntry,
+    HistoryError,
+    Item,
+    ItemStatus,
+    entry_from,
+    fold,
+    item_id,
+    item_key,
+    read_item,
+    verify_history,
+)
+from p2pcommerce.commerce.listing import ListingSet, Team
+from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
+from p2pcommerce.commerce.order_place import OrderLine, OrderPlace, PointsSpent
+from p2pcommerce.commerce.order_ship import OrderShip
+from p2pcommerce.commerce.product import ProductId, ProductSet
+from p2pcommerce.commerce.queries import QUERIES
+from p2pcommerce.commerce.registry import BODIES, read_body
+from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.store import Operator, Rights, StoreSet
+from p2pcommerce.commerce.terms import Arbiter, TermsSet
+from p2pcommerce.commerce.totals import Totals
+from p2pcommerce.commerce.trace import Lot, TraceCommission, TraceReceive, TraceShip
+from p2pcommerce.commerce.transfer import Transfer
+from p2pcommerce.commerce.wallet import Sponsor, build_transaction
+from p2pcommerce.commerce.weight import fee_for
+
+__all__ = [
+    "BODIES",
+    "HISTORY_ENTRY",
+    "KINDS",
+    "QUERIES",
+    "Arbiter",
+    "Body",
+    "Commerce",
+    "CommerceError",
+    "HistoryEntry",
+    "HistoryError",
+    "Item",
+    "ItemStatus",
+    "ListingSet",
+    "Lot",
+    "Operator",
+    "OrderCancel",
+    "OrderConfirm",
+    "OrderLine",
+    "OrderPlace",
+    "OrderRefund",
+    "OrderSettle",
+    "OrderShip",
+    "PointsSpent",
+    "ProductId",
+    "ProductSet",
+    "Rights",
+    "Sponsor",
+    "StoreSet",
+    "Team",
+    "TermsSet",
+    "Totals",
+    "TraceCommission",
+    "TraceReceive",
+    "TraceShip",
+    "Transfer",
+    "audit_block",
+    "build_transaction",
+    "entry_from",
+    "fee_for",
+    "fold",
+    "item_id",
+    "item_key",
+    "read_body",
+    "read_item",
+    "scan",
+    "verify_history",
+]

@@ -1,0 +1,234 @@
+"""The default application: what merchants, makers, carriers and buyers do on the chain.
+
+`Commerce` judges envelopes, charges fees and nonces, and hands the body to its type (`registry`). It keeps nothing of
+the chain between calls: everything that a rule needs is in the state.
+
+A bad envelope, body, nonce, expiry or fee, or a payer without the fee, makes a block invalid that holds the
+transaction. Any other failure is included, costs fee and nonce, and changes nothing else.
+
+Source: the commerce specification, "Envelope" and "Fees and state".
+Deviations: a sponsored transaction of a new sender creates the sender's account, at the sponsor's cost, even if it
+fails: its nonce must be kept somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from p2pcommerce.commerce.account import ACCOUNT, Account
+from p2pcommerce.commerce.audit import audit_block
+from p2pcommerce.commerce.body import Body, Call
+from p2pcommerce.commerce.errors import CommerceError, FormatError
+from p2pcommerce.commerce.founding import found
+from p2pcommerce.commerce.kind import Kind
+from p2pcommerce.commerce.ledger import Ledger, RecordCache
+from p2pcommerce.commerce.queries import answer
+from p2pcommerce.commerce.registry import BODIES, read_body
+from p2pcommerce.commerce.rules import Rules
+from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.totals import TIME_STEP_MS_MAX
+from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
+from p2pcommerce.commerce.weight import weigh, weigh_transaction
+from p2pcommerce.ledger.application import Admission, BlockContext, InvalidTransactionError, Rejection
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import Event, Outcome
+from p2pcommerce.ledger.state import State, StateChanges, StateView
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.ledger.validators import ValidatorUpdate
+from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.primitives.ids import Height
+
+__all__ = ["Commerce"]
+
+
+class Commerce:
+    """The default application; implements `ledger.application.Application`.
+
+    Attributes:
+        name: of the application.
+    """
+
+    name = "commerce"
+
+    def __init__(self, bodies: Mapping[str, type[Body]] = BODIES, kinds: Mapping[int, Kind[Any]] = KINDS) -> None:
+        """Build it.
+
+        Args:
+            bodies: the transaction types; an embedding application may give more than the default ones.
+            kinds: the kinds of state records, by tag.
+        """
+        self._bodies = bodies
+        self._kinds = kinds
+        self._cache: RecordCache = {}
+        self._last: tuple[Transaction, Body] | None = None
+
+    def genesis(self, genesis: Genesis) -> StateChanges:
+        """Return the whole state at height 0.
+
+        Raises:
+            GenesisError: a balance is below the state deposit of its account.
+        """
+        return dict(found(genesis))
+
+    def weight(self, transaction: Transaction) -> int:
+        """Return the weight of a transaction; one whose body cannot be read weighs its bytes and signatures."""
+        try:
+            payload = self._read_body(transaction)
+        except FormatError:
+            return weigh(len(transaction.raw), 0, sponsored=transaction.sponsor is not None)
+        return weigh_transaction(payload, transaction)
+
+    def check(self, transaction: Transaction, view: StateView, height: Height) -> Admission | Rejection:
+        """Judge a transaction for the mempool; signatures are checked by others. See `Application.check`."""
+        ledger = Ledger(view, self._cache)
+        try:
+            payload, weight = self._read_envelope(transaction, ledger.rules, height)
+            payload.check(ledger.rules)
+            call = Call.of(transaction, ledger.now_ms)
+            account = ledger.get(ACCOUNT, transaction.sender)
+            nonce = 0 if account is None else account.nonce
+            if transaction.nonce < nonce:
+                return Rejection(RejectionCode.BAD_NONCE, f"the nonce is {transaction.nonce}, the next one is {nonce}")
+            spend_minor = transaction.fee
+            if account is None and transaction.sponsor is not None:
+                spend_minor += ledger.account_deposit_minor
+            if transaction.sponsor is None or transaction.sponsor_pays:
+                spend_minor += payload.spend_minor(ledger, call)
+        except InvalidTransactionError as error:
+            return Rejection(error.rejection, error.detail)
+        except CommerceError as error:
+            return Rejection(error.rejection, str(error))
+        balance_minor = ledger.balance_minor(transaction.payer)
+        if spend_minor > balance_minor:
+            return Rejection(
+                RejectionCode.NO_FUNDS, f"{spend_minor} minor units are needed, the payer has {balance_minor}"
+            )
+        return Admission(weight, transaction.payer, spend_minor, balance_minor, nonce)
+
+    def begin_block(self, state: State, context: BlockContext) -> None:
+        """Advance application time, by at most 60 s."""
+        step_ms = min(max(context.time_ms - context.parent_time_ms, 0), TIME_STEP_MS_MAX)
+        Ledger(state, self._cache).advance_time(state, step_ms)
+
+    def apply(self, transaction: Transaction, state: State, context: BlockContext) -> Outcome:
+        """Execute one transaction whose signatures are good.
+
+        Raises:
+            InvalidTransactionError: it must not stand in this block here; the state is as before.
+        """
+        ledger = Ledger(state, self._cache)
+        payload, _ = self._read_envelope(transaction, ledger.rules, context.height)
+        refused: CommerceError | None = None
+        try:
+            payload.check(ledger.rules)
+        except FormatError as error:
+            raise InvalidTransactionError(error.rejection, str(error)) from error
+        except CommerceError as error:
+            refused = error
+        self._charge(transaction, ledger)
+        mark = ledger.mark()
+        ids: tuple[bytes, ...] = ()
+        if refused is None:
+            try:
+                ids = self._execute(payload, transaction, ledger, context)
+            except CommerceError as error:
+                refused = error
+                ledger.rollback(mark)
+        ledger.commit(state)
+        if refused is not None:
+            return Outcome(refused.rejection, (), str(refused))
+        return Outcome(RejectionCode.OK, (Event(transaction.type, tuple(dict.fromkeys(ids))),))
+
+    def end_block(self, state: State, context: BlockContext) -> Sequence[ValidatorUpdate]:
+        """Credit the proposer with the fees of the block; stake does not change in this version."""
+        ledger = Ledger(state, self._cache)
+        fees_minor = ledger.totals.fee_pot_minor
+        proposer = ledger.get(VALIDATOR, context.proposer)
+        # Fees of a proposer that the state does not know wait in the pot for the next one that it does.
+        if fees_minor and proposer is not None:
+            credited = ValidatorRecord(proposer.bonded_minor, proposer.rewards_minor + fees_minor)
+            ledger.put(VALIDATOR, context.proposer, credited)
+            ledger.fee_pot_minor = -fees_minor
+            ledger.commit(state)
+        return ()
+
+    def query(self, name: str, arguments: Mapping[str, object], view: StateView) -> object:
+        """Answer a named question about a state with plain values.
+
+        Raises:
+            QueryError: no such question, or wrong arguments.
+        """
+        return answer(name, arguments, Ledger(view, self._cache))
+
+    def audit(self, genesis: Genesis, view: StateView, changes: StateChanges) -> None:
+        """Check a block for conservation, from what it changed.
+
+        Args:
+            genesis: of the chain.
+            view: the state **before** the block.
+            changes: what the block changed.
+
+        Raises:
+            LocalProtocolError: something was made or lost: a defect of the application.
+        """
+        audit_block(genesis.supply_minor, genesis.parameters.byte_price, view, changes, self._kinds)
+
+    def _read_envelope(self, transaction: Transaction, rules: Rules, height: int) -> tuple[Body, int]:
+        """Return body and weight of a transaction that may stand in a block at `height`, as far as no account says."""
+        if transaction.chain_id != rules.chain_id:
+            raise InvalidTransactionError(RejectionCode.BAD_FORMAT, "this transaction is for another chain")
+        if transaction.key is not None:
+            raise InvalidTransactionError(
+                RejectionCode.BAD_SIGNATURE, "the account has no active key: it signs with its own"
+            )
+        if transaction.sponsor == transaction.sender:
+            raise InvalidTransactionError(RejectionCode.BAD_FORMAT, "a sponsor must be another account")
+        if transaction.expires_height < height:
+            raise InvalidTransactionError(
+                RejectionCode.EXPIRED, f"it expired at height {transaction.expires_height}, the block has {height}"
+            )
+        try:
+            payload = self._read_body(transaction)
+        except FormatError as error:
+            raise InvalidTransactionError(error.rejection, str(error)) from error
+        if transaction.sponsor_pays and not payload.SPONSOR_MAY_PAY:
+            raise InvalidTransactionError(RejectionCode.BAD_FORMAT, "sponsor_pays is possible in order.place only")
+        weight = weigh_transaction(payload, transaction)
+        least = rules.fee_floor * weight
+        if transaction.fee < least:
+            raise InvalidTransactionError(
+                RejectionCode.NO_FEE, f"the fee is {transaction.fee}, the least for weight {weight} is {least}"
+            )
+        return payload, weight
+
+    def _read_body(self, transaction: Transaction) -> Body:
+        """Return the payload of a transaction; a block asks for the weight and at once for the effect of each."""
+        if self._last is not None and self._last[0] is transaction:
+            return self._last[1]
+        payload = read_body(transaction.type, transaction.body, self._bodies)
+        self._last = (transaction, payload)
+        return payload
+
+    @staticmethod
+    def _charge(transaction: Transaction, ledger: Ledger) -> None:
+        """Take fee and nonce, and from a sponsor the deposit of a new sender's account."""
+        account = ledger.get(ACCOUNT, transaction.sender)
+        nonce = 0 if account is None else account.nonce
+        if transaction.nonce != nonce:
+            raise InvalidTransactionError(
+                RejectionCode.BAD_NONCE, f"the nonce is {transaction.nonce}, the account's next one is {nonce}"
+            )
+        deposit_minor = ledger.account_deposit_minor if account is None else 0
+        try:
+            ledger.debit(transaction.payer, transaction.fee + deposit_minor)
+        except CommerceError as error:
+            raise InvalidTransactionError(error.rejection, f"the fee cannot be paid: {error}") from error
+        ledger.fee_pot_minor += transaction.fee
+        ledger.put(ACCOUNT, transaction.sender, Account(ledger.balance_minor(transaction.sender), nonce + 1))
+
+    @staticmethod
+    def _execute(payload: Body, transaction: Transaction, ledger: Ledger, context: BlockContext) -> tuple[bytes, ...]:
+        ids = payload.apply(ledger, Call.of(transaction, context.time_ms))
+        ledger.settle_deposits(transaction.sender)
+        return ids

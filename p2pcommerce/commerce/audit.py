@@ -1,0 +1,133 @@
+"""Conservation: nothing is made, nothing is lost.
+
+    balances + bonded + rewards + escrow + deposit pot + fee pot + burned = supply at genesis
+
+`audit_block` proves it after a block from what the block changed: it reads each changed record before and after, sums
+what they hold, and compares with the sums that the block claims in its `Totals` record. `scan` adds up a whole state;
+it is for genesis, tests and a node's start.
+
+Source: properties 1 and 2 of the commerce specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from p2pcommerce.commerce.kind import NOTHING_HELD, Holdings, Kind
+from p2pcommerce.commerce.rules import RULES
+from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.totals import TOTALS, Totals
+from p2pcommerce.ledger.state import StateChanges, StateView
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
+
+__all__ = ["audit_block", "scan", "sums_of"]
+
+_NO_TOTALS = Totals(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def sums_of(records: Iterable[tuple[bytes, bytes]], kinds: Mapping[int, Kind[Any]] = KINDS) -> tuple[Holdings, int]:
+    """Add up what some state records hold.
+
+    Args:
+        records: state key and value.
+        kinds: the table of kinds.
+
+    Returns:
+        The money held, and the bytes for which deposits are held.
+
+    Raises:
+        LocalProtocolError: a record is of no known kind, malformed, or has a negative or too large number.
+    """
+    balances = bonded = rewards = escrow = size = 0
+    for key, value in records:
+        kind = kinds.get(key[0])
+        if kind is None:
+            raise LocalProtocolError(f"the state holds a record of unknown kind {key[0]}")
+        try:
+            record = kind.read(value)
+        except CodecError as error:
+            raise LocalProtocolError(f"the state holds a broken {kind.name}: {error}") from error
+        held = NOTHING_HELD if kind.held is None else kind.held(record)
+        balances += held.balances_minor
+        bonded += held.bonded_minor
+        rewards += held.rewards_minor
+        escrow += held.escrow_minor
+        size += kind.size(record)
+    return Holdings(balances, bonded, rewards, escrow), size
+
+
+def audit_block(
+    supply_minor: int,
+    byte_price: int,
+    before: StateView,
+    changes: StateChanges,
+    kinds: Mapping[int, Kind[Any]] = KINDS,
+) -> None:
+    """Check one block.
+
+    Args:
+        supply_minor: at genesis.
+        byte_price: minor units of deposit per byte of state.
+        before: the state before the block.
+        changes: what the block changed.
+        kinds: the table of kinds.
+
+    Raises:
+        LocalProtocolError: something was made or lost, or `before` is not the state before the block.
+    """
+    claimed = changes.get(TOTALS.tag)
+    if claimed is None:
+        if changes:
+            raise LocalProtocolError("a block changed the state and not its totals")
+        return
+    if before.get(TOTALS.tag) is claimed:
+        raise LocalProtocolError("an audit needs the state before the block, and was given the one after it")
+    old_totals, new_totals = _read_totals(before.get(TOTALS.tag)), _read_totals(claimed)
+    olds = ((key, value) for key in changes if (value := before.get(key)) is not None)
+    news = ((key, value) for key, value in changes.items() if value is not None)
+    (old_held, old_size), (new_held, new_size) = sums_of(olds, kinds), sums_of(news, kinds)
+    for index, name in enumerate(Holdings._fields):
+        changed = new_held[index] - old_held[index]
+        told: int = getattr(new_totals, name) - getattr(old_totals, name)
+        if changed != told:
+            raise LocalProtocolError(f"{name} changed by {changed} and the totals say {told}")
+    if new_size - old_size != new_totals.state_bytes - old_totals.state_bytes:
+        raise LocalProtocolError("the totals do not count the bytes of state that the block added")
+    total = new_totals.sum_minor(byte_price)
+    if total != supply_minor:
+        raise LocalProtocolError(f"there are {total} minor units, at genesis there were {supply_minor}")
+
+
+def scan(values: Mapping[bytes, bytes], kinds: Mapping[int, Kind[Any]] = KINDS) -> Totals:
+    """Add up a whole state and check it against its totals and its supply.
+
+    Args:
+        values: every key and value of the state.
+        kinds: the table of kinds.
+
+    Returns:
+        The totals, as counted.
+
+    Raises:
+        LocalProtocolError: the state's totals are wrong, or do not add up to the supply.
+    """
+    kept = _read_totals(values.get(TOTALS.tag))
+    held, size = sums_of(values.items(), kinds)
+    counted = Totals(kept.time_ms, *held, size, kept.fee_pot_minor, kept.burned_minor)
+    if counted != kept:
+        raise LocalProtocolError(f"the state's totals are {kept}, its records add up to {counted}")
+    rules = RULES.read(values[RULES.tag])
+    total = counted.sum_minor(rules.byte_price)
+    if total != rules.supply_minor:
+        raise LocalProtocolError(f"there are {total} minor units, at genesis there were {rules.supply_minor}")
+    return counted
+
+
+def _read_totals(value: bytes | None) -> Totals:
+    if value is None:
+        return _NO_TOTALS
+    try:
+        return TOTALS.read(value)
+    except CodecError as error:
+        raise LocalProtocolError(f"the state holds broken totals: {error}") from error

@@ -1,0 +1,134 @@
+"""What every transaction type has: its name, the form of its body, its static check, its weight and its effect.
+
+A type is a frozen dataclass that derives from `Body` and is decorated with its name and the shape of its fields:
+
+    @body("token.transfer", to=KEY, amount_minor=AMOUNT)
+    @dataclass(frozen=True, slots=True)
+    class Transfer(Body): ...
+
+`registry` has the table of all types.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from p2pcommerce.commerce.errors import ForbiddenError, FormatError
+from p2pcommerce.commerce.ledger import Ledger
+from p2pcommerce.commerce.rules import Rules
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.primitives.codec import Shape, record_of
+from p2pcommerce.primitives.ids import PublicKey, TransactionId
+
+__all__ = ["Body", "Call", "body", "require_increasing", "require_not_offered"]
+
+B = TypeVar("B", bound="type[Body]")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One transaction as its body's `apply` sees it.
+
+    Attributes:
+        transaction: the whole.
+        sender: account, 32 bytes.
+        payer: who pays escrow and deposits: the sender, or the sponsor if `sponsor_pays`; 32 bytes.
+        tx_id: 32 bytes.
+        time_ms: of the block's header, Unix milliseconds.
+    """
+
+    transaction: Transaction
+    sender: PublicKey
+    payer: PublicKey
+    tx_id: TransactionId
+    time_ms: int
+
+    @classmethod
+    def of(cls, transaction: Transaction, time_ms: int) -> Call:
+        """Return the call of a transaction in a block of a time."""
+        payer = transaction.payer if transaction.sponsor_pays else transaction.sender
+        return cls(transaction, transaction.sender, payer, transaction.id, time_ms)
+
+
+class Body:
+    """Base of all transaction types.
+
+    Attributes:
+        TYPE: the name in the envelope.
+        SHAPE: how the body is read and written.
+        SPONSOR_MAY_PAY: whether `sponsor_pays` is possible.
+    """
+
+    __slots__ = ()
+
+    TYPE: str = ""
+    SHAPE: Shape[Any]
+    SPONSOR_MAY_PAY: bool = False
+
+    def to_body(self) -> tuple[object, ...]:
+        """Return the body as a plain array."""
+        plain: tuple[object, ...] = self.SHAPE.plain(self)  # type: ignore[assignment] # a record is written as a tuple
+        return plain
+
+    def check(self, rules: Rules) -> None:
+        """Check what needs no state.
+
+        Raises:
+            CommerceError: a rule is broken; a `FormatError` makes a block that holds it invalid.
+        """
+
+    def records(self) -> int:
+        """Return how many records it may write, as its weight counts them; known from the body alone."""
+        raise NotImplementedError
+
+    def spend_minor(self, ledger: Ledger, call: Call) -> int:
+        """Return what it takes from the payer in this state, besides the fee; 0 where that cannot be known."""
+        del ledger, call
+        return 0
+
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """Do it, and return the ids it touched.
+
+        Raises:
+            CommerceError: a rule is broken; the caller rolls the draft back.
+        """
+        raise NotImplementedError
+
+
+def body(type_name: str, /, **fields: Shape[Any]) -> Callable[[B], B]:
+    """Return a decorator that makes a frozen dataclass a transaction type.
+
+    Args:
+        type_name: the name in the envelope.
+        fields: the shape of each field, in order.
+    """
+
+    def decorate(cls: B) -> B:
+        cls.TYPE = type_name
+        cls.SHAPE = record_of(cls, **fields)
+        return cls
+
+    return decorate
+
+
+def require_increasing(values: Sequence[Any], name: str) -> None:
+    """Demand that a list is strictly increasing, which makes it free of duplicates and of one form.
+
+    Raises:
+        FormatError: it is not.
+    """
+    if any(first >= second for first, second in itertools.pairwise(values)):
+        raise FormatError(f"{name} must be strictly increasing")
+
+
+def require_not_offered(feature: str, *given: object) -> None:
+    """Demand that the fields of a feature that this version lacks are empty.
+
+    Raises:
+        ForbiddenError: one of them is not.
+    """
+    if any(given):
+        raise ForbiddenError(f"{feature}: not offered by this version; leave it empty")

@@ -1,0 +1,63 @@
+"""EPCIS 2.0 events and the standard hash by which the chain refers to them.
+
+- `document`: JSON-LD bytes to events
+- `event_hash`: the EPCIS Event Hash ID of an event
+- `identifiers`: EPC URNs and GS1 Digital Links, GTIN-14 and SSCC-18
+- `vocabulary`: the words of the Core Business Vocabulary in one form
+- `timestamp`: timestamps in one form
+
+Pure functions over the standard library: no I/O, no network, no other part of the ledger.
+"""
+
+from __future__ import annotations
+
+from p2pcommerce.commerce.epcis.document import (
+    DOCUMENT_BYTES_MAX,
+    EVENT_TYPES,
+    Document,
+    EpcisDocumentError,
+    Event,
+    NotEpcisError,
+    parse_document,
+)
+from p2pcommerce.commerce.epcis.event_hash import event_hash, event_hash_id, prehash_string
+from p2pcommerce.commerce.epcis.identifiers import (
+    IdentifierError,
+    Lgtin,
+    Sgtin,
+    canonical_uri,
+    check_digit,
+    is_gtin14,
+    is_sscc18,
+    parse_lgtin,
+    parse_sgtin,
+    parse_sscc,
+    to_epc_urn,
+)
+from p2pcommerce.commerce.epcis.vocabulary import Vocabulary, local_word
+
+__all__ = [
+    "DOCUMENT_BYTES_MAX",
+    "EVENT_TYPES",
+    "Document",
+    "EpcisDocumentError",
+    "Event",
+    "IdentifierError",
+    "Lgtin",
+    "NotEpcisError",
+    "Sgtin",
+    "Vocabulary",
+    "canonical_uri",
+    "check_digit",
+    "event_hash",
+    "event_hash_id",
+    "is_gtin14",
+    "is_sscc18",
+    "local_word",
+    "parse_document",
+    "parse_lgtin",
+    "parse_sgtin",
+    "parse_sscc",
+    "prehash_string",
+    "to_epc_urn",
+]

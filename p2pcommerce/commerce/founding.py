@@ -1,0 +1,38 @@
+"""The state at height 0: rules, accounts, validators and the first totals."""
+
+from __future__ import annotations
+
+from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES, Account
+from p2pcommerce.commerce.audit import scan, sums_of
+from p2pcommerce.commerce.rules import RULES, Rules
+from p2pcommerce.commerce.totals import TOTALS, Totals
+from p2pcommerce.commerce.validator import ROSTER, VALIDATOR, Roster, ValidatorRecord
+from p2pcommerce.ledger.genesis import Genesis, GenesisError
+
+__all__ = ["found"]
+
+
+def found(genesis: Genesis) -> dict[bytes, bytes]:
+    """Return the whole state at height 0.
+
+    An account's deposit comes out of its first credit, which here is its balance in the genesis.
+
+    Raises:
+        GenesisError: a balance is below the deposit of its account.
+    """
+    rules = Rules.of(genesis)
+    deposit = ACCOUNT_BYTES * rules.byte_price
+    values = {RULES.tag: RULES.write(rules)}
+    for account, amount_minor in sorted(genesis.balances.items()):
+        if amount_minor < deposit:
+            raise GenesisError(
+                f"genesis: account {account.hex()} has {amount_minor} minor units, its state deposit alone is {deposit}"
+            )
+        values[ACCOUNT.key(account)] = ACCOUNT.write(Account(amount_minor - deposit, 0))
+    for validator in genesis.validators:
+        values[VALIDATOR.key(validator.public_key)] = VALIDATOR.write(ValidatorRecord(validator.stake, 0))
+    values[ROSTER.tag] = ROSTER.write(Roster(tuple(genesis.validators.keys)))
+    held, size = sums_of(values.items())
+    values[TOTALS.tag] = TOTALS.write(Totals(genesis.time_ms, *held, size, 0, 0))
+    scan(values)
+    return values

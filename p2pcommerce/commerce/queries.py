@@ -1,0 +1,254 @@
+"""Questions about a state, answered with plain values; identifiers are hexadecimal.
+
+Each question is one function in the table `QUERIES`; its arguments are given by name. What is not there is answered
+with None, wrong questions with an error that says what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from p2pcommerce.commerce.account import ACCOUNT
+from p2pcommerce.commerce.errors import FormatError
+from p2pcommerce.commerce.history import item_id
+from p2pcommerce.commerce.item import ITEM, ItemStatus
+from p2pcommerce.commerce.ledger import Ledger
+from p2pcommerce.commerce.listing import LISTING
+from p2pcommerce.commerce.order import DONE_ORDER, ORDER, Order, OrderStatus
+from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
+from p2pcommerce.commerce.store import STORE, Rights
+from p2pcommerce.commerce.terms import TERMS, numbered
+from p2pcommerce.commerce.validator import ROSTER, VALIDATOR
+from p2pcommerce.ledger.application import QueryError
+from p2pcommerce.primitives.ids import PUBLIC_KEY_BYTES, PublicKey
+
+__all__ = ["QUERIES", "answer"]
+
+Arguments = Mapping[str, object]
+
+
+def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
+    """Answer a question about a state.
+
+    Raises:
+        QueryError: no such question, or wrong arguments; the message says what exists.
+    """
+    query = QUERIES.get(name)
+    if query is None:
+        raise QueryError(f"there is no query of that name; there are: {', '.join(QUERIES)}")
+    names, function = query
+    unknown = [given for given in arguments if given not in names]
+    if unknown:
+        takes = ", ".join(names) or "none"
+        raise QueryError(f"the query {name} has no argument {unknown[0]!r:.40}; its arguments: {takes}")
+    return function(arguments, ledger)
+
+
+def _key(arguments: Arguments, name: str, size: int = PUBLIC_KEY_BYTES) -> PublicKey:
+    value = arguments.get(name)
+    try:
+        found = value if isinstance(value, bytes) else bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        found = b""
+    if len(found) != size:
+        raise QueryError(f"the argument {name} must be {2 * size} hexadecimal digits")
+    return PublicKey(found)
+
+
+def _number(arguments: Arguments, name: str) -> int:
+    value = arguments.get(name)
+    found = int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= 10 else value
+    if type(found) is not int or not 0 <= found < 2**32:
+        raise QueryError(f"the argument {name} must be a whole number from 0 to {2**32 - 1}")
+    return found
+
+
+def _text(arguments: Arguments, name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str):
+        raise QueryError(f"the argument {name} must be text")
+    return value
+
+
+def _product_id(arguments: Arguments) -> ProductId:
+    issuer, gtin14 = _key(arguments, "issuer"), _text(arguments, "gtin")
+    try:
+        require_gtin(gtin14)
+    except FormatError as error:
+        raise QueryError(f"the argument gtin: {error}") from error
+    return ProductId(issuer, gtin14)
+
+
+def _plain_product(product: ProductId | None) -> object:
+    return None if product is None else {"issuer": product.issuer.hex(), "gtin": product.gtin14}
+
+
+def _account(arguments: Arguments, ledger: Ledger) -> object:
+    account = ledger.get(ACCOUNT, _key(arguments, "account"))
+    if account is None:
+        return {"balance_minor": 0, "nonce": 0, "exists": False}
+    return {"balance_minor": account.balance_minor, "nonce": account.nonce, "exists": True}
+
+
+def _supply(_: Arguments, ledger: Ledger) -> object:
+    totals, rules = ledger.totals, ledger.rules
+    total_minor = totals.sum_minor(rules.byte_price)
+    return {
+        "balances_minor": totals.balances_minor,
+        "bonded_minor": totals.bonded_minor,
+        "rewards_minor": totals.rewards_minor,
+        "escrow_minor": totals.escrow_minor,
+        "deposits_minor": totals.state_bytes * rules.byte_price,
+        "fee_pot_minor": totals.fee_pot_minor,
+        "burned_minor": totals.burned_minor,
+        "total_minor": total_minor,
+        "genesis_minor": rules.supply_minor,
+        "conserved": total_minor == rules.supply_minor,
+    }
+
+
+def _validators(_: Arguments, ledger: Ledger) -> object:
+    roster = ledger.get(ROSTER, b"")
+    answers = []
+    for key in () if roster is None else roster.keys:
+        validator = ledger.get(VALIDATOR, key)
+        if validator is not None:
+            answers.append(
+                {
+                    "public_key": key.hex(),
+                    "bonded_minor": validator.bonded_minor,
+                    "rewards_minor": validator.rewards_minor,
+                }
+            )
+    return answers
+
+
+def _time(_: Arguments, ledger: Ledger) -> object:
+    return {"time_ms": ledger.now_ms}
+
+
+def _store(arguments: Arguments, ledger: Ledger) -> object:
+    store = ledger.get(STORE, _key(arguments, "store"))
+    if store is None:
+        return None
+    return {
+        "name": store.name,
+        "box_key": store.box_key.hex(),
+        "profile_hash": store.profile_hash.hex(),
+        "uri": store.uri,
+        "operators": [
+            {
+                "key": operator.key.hex(),
+                "rights": [right.name for right in Rights if right & operator.rights],
+            }
+            for operator in store.operators
+        ],
+    }
+
+
+def _product(arguments: Arguments, ledger: Ledger) -> object:
+    product = ledger.get(PRODUCT, _product_id(arguments).key)
+    return None if product is None else {"content_hash": product.content_hash.hex(), "uri": product.uri}
+
+
+def _terms(arguments: Arguments, ledger: Ledger) -> object:
+    terms = ledger.get(TERMS, numbered(_key(arguments, "store"), _number(arguments, "number")))
+    if terms is None:
+        return None
+    return {
+        "ship_s": terms.ship_s,
+        "confirm_s": terms.confirm_s,
+        "dispute_s": terms.dispute_s,
+        "cancel_s": terms.cancel_s,
+        "terms_hash": terms.terms_hash.hex(),
+    }
+
+
+def _listing(arguments: Arguments, ledger: Ledger) -> object:
+    listing = ledger.get(LISTING, numbered(_key(arguments, "store"), _number(arguments, "number")))
+    if listing is None:
+        return None
+    return {
+        "product": _plain_product(listing.product),
+        "price_minor": listing.price_minor,
+        "stock": listing.stock,
+        "traced": listing.traced,
+        "terms": listing.terms,
+        "revision": listing.revision.hex(),
+    }
+
+
+def _order(arguments: Arguments, ledger: Ledger) -> object:
+    order_id = _key(arguments, "order")
+    order = ledger.get(ORDER, order_id)
+    if order is not None:
+        return _plain_order(order)
+    done = ledger.get(DONE_ORDER, order_id)
+    if done is None:
+        return None
+    return {
+        "status": "DONE",
+        "buyer": done.buyer.hex(),
+        "store": done.store.hex(),
+        "weight": done.weight,
+        "until_ms": done.until_ms,
+    }
+
+
+def _plain_order(order: Order) -> object:
+    return {
+        "status": OrderStatus(order.status).name,
+        "buyer": order.buyer.hex(),
+        "store": order.store.hex(),
+        "payer": order.payer.hex(),
+        "terms": order.terms,
+        "cash_minor": order.cash_minor,
+        "placed_ms": order.placed_ms,
+        "deadline_ms": order.deadline_ms,
+        "lines": [
+            {"listing": line.listing, "quantity": line.quantity, "product": _plain_product(line.product)}
+            for line in order.lines
+        ],
+        "items": [item.hex() for item in order.items],
+    }
+
+
+def _item(arguments: Arguments, ledger: Ledger) -> object:
+    product = _product_id(arguments)
+    serial, lot = (None if arguments.get(name) is None else _text(arguments, name) for name in ("serial", "lot"))
+    try:
+        identifier = item_id(product.issuer, product.gtin14, serial=serial, lot=lot)
+    except FormatError as error:
+        raise QueryError(f"the arguments serial and lot: {error}") from error
+    item = ledger.get(ITEM, identifier)
+    if item is None:
+        return None
+    return {
+        "id": identifier.hex(),
+        "owner": item.owner.hex(),
+        "custodian": item.custodian.hex(),
+        "status": ItemStatus(item.status).name,
+        "pending_to": None if item.pending_to is None else item.pending_to.hex(),
+        "transfers_owner": item.transfers_owner,
+        "order": None if item.within is None else item.within.hex(),
+        "quantity": item.quantity,
+        "sold": item.sold,
+        "head": item.head.hex(),
+        "n": item.n,
+    }
+
+
+QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger], object]]]] = {
+    "account": (("account",), _account),
+    "supply": ((), _supply),
+    "store": (("store",), _store),
+    "product": (("issuer", "gtin"), _product),
+    "terms": (("store", "number"), _terms),
+    "listing": (("store", "number"), _listing),
+    "order": (("order",), _order),
+    "item": (("issuer", "gtin", "serial", "lot"), _item),
+    "validators": ((), _validators),
+    "time": ((), _time),
+}
+"""Name of the question -> the names of its arguments, and its function."""

@@ -1,0 +1,62 @@
+"""The table of transaction types: one line per type.
+
+To add a type, write its payload file (see `body`) and add its line here. An embedding application that wants more types
+gives `Commerce` its own table; there is no global one that code changes at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from p2pcommerce.commerce.body import Body
+from p2pcommerce.commerce.errors import FormatError
+from p2pcommerce.commerce.listing import ListingSet
+from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
+from p2pcommerce.commerce.order_place import OrderPlace
+from p2pcommerce.commerce.order_ship import OrderShip
+from p2pcommerce.commerce.product import ProductSet
+from p2pcommerce.commerce.store import StoreSet
+from p2pcommerce.commerce.terms import TermsSet
+from p2pcommerce.commerce.trace import TraceCommission, TraceReceive, TraceShip
+from p2pcommerce.commerce.transfer import Transfer
+from p2pcommerce.primitives.errors import CodecError
+
+__all__ = ["BODIES", "read_body"]
+
+BODIES: Final[Mapping[str, type[Body]]] = {
+    cls.TYPE: cls
+    for cls in (
+        Transfer,
+        StoreSet,
+        ProductSet,
+        TermsSet,
+        ListingSet,
+        OrderPlace,
+        OrderShip,
+        OrderConfirm,
+        OrderCancel,
+        OrderRefund,
+        OrderSettle,
+        TraceCommission,
+        TraceShip,
+        TraceReceive,
+    )
+}
+"""Type name -> payload class."""
+
+
+def read_body(name: str, plain: tuple[object, ...], bodies: Mapping[str, type[Body]] = BODIES) -> Body:
+    """Read a transaction's body by its type.
+
+    Raises:
+        FormatError: no such type, or the body is not of its form.
+    """
+    cls = bodies.get(name)
+    if cls is None:
+        raise FormatError("there is no transaction type of that name")
+    try:
+        payload: Body = cls.SHAPE.read(plain)
+    except CodecError as error:
+        raise FormatError(f"{name}: {error}") from error
+    return payload

@@ -1,0 +1,258 @@
+"""Custody: items come to be, are sent, and are received.
+
+A hand-over is two transactions, by the sender and by the receiver: the two signatures of a transfer of custody, without
+both being online at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from p2pcommerce.commerce.body import Body, Call, body, require_increasing
+from p2pcommerce.commerce.errors import ExistsError, ForbiddenError, FormatError, NotFoundError, StateError
+from p2pcommerce.commerce.item import (
+    ITEM,
+    ITEM_BYTES,
+    ITEM_ID,
+    HistoryEntry,
+    ItemStatus,
+    lot_id,
+    new_item,
+    require_item,
+    require_resting,
+    require_serial,
+    serial_id,
+)
+from p2pcommerce.commerce.kind import U63
+from p2pcommerce.commerce.ledger import Ledger
+from p2pcommerce.commerce.product import GTIN, PRODUCT, ProductId, require_gtin
+from p2pcommerce.commerce.rules import Rules
+from p2pcommerce.commerce.store import Rights, acting_for
+from p2pcommerce.primitives.codec import BOOL, HASH, KEY, array, maybe, record_of, text
+from p2pcommerce.primitives.compat import override
+from p2pcommerce.primitives.ids import PublicKey
+
+__all__ = ["IDS_MAX", "SERIALS_MAX", "Lot", "TraceCommission", "TraceReceive", "TraceShip"]
+
+SERIALS_MAX: Final = 256
+"""Serials of one commission at most. Source: the specification's table of traceability."""
+IDS_MAX: Final = 64
+"""Items of one hand-over at most. Source: the specification's table of traceability."""
+
+
+class _Traced(Body):
+    """What all trace transactions have in common."""
+
+    __slots__ = ()
+
+    event_hash: bytes
+    event_time_ms: int
+
+    def _entry(self, call: Call) -> HistoryEntry:
+        return HistoryEntry(call.tx_id, self.TYPE, call.sender, self.event_hash, self.event_time_ms, call.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A number of units under one id.
+
+    Attributes:
+        lot: 1 to 20 characters.
+        quantity: units, at least 1.
+    """
+
+    lot: str
+    quantity: int
+
+
+_LOT: Final = record_of(Lot, lot=text(20), quantity=U63)
+
+
+@body(
+    "trace.commission",
+    gtin14=GTIN,
+    serials=array(text(20), SERIALS_MAX),
+    lot=maybe(_LOT),
+    event_hash=HASH,
+    event_time_ms=U63,
+    store=maybe(KEY),
+)
+@dataclass(frozen=True, slots=True)
+class TraceCommission(_Traced):
+    """Bring new items of the sender's product into the world; the sender owns and holds them.
+
+    Attributes:
+        gtin14: of a product of the sender, 14 digits.
+        serials: at most 256, strictly increasing; empty if there is a lot.
+        lot: a lot instead of serials.
+        event_hash: EPCIS event hash, 32 bytes.
+        event_time_ms: Unix milliseconds of the event.
+        store: for which an operator acts (TRACE); None: the sender itself.
+    """
+
+    gtin14: str
+    serials: tuple[str, ...]
+    lot: Lot | None
+    event_hash: bytes
+    event_time_ms: int
+    store: PublicKey | None = None
+
+    @override
+    def check(self, rules: Rules) -> None:
+        """Serials or a lot, never both, in the form of GS1."""
+        require_gtin(self.gtin14)
+        require_increasing(self.serials, "serials")
+        if bool(self.serials) == (self.lot is not None):
+            raise FormatError("give serials or a lot, one of the two")
+        for serial in self.serials if self.lot is None else (self.lot.lot,):
+            require_serial(serial)
+        if self.lot is not None and not self.lot.quantity:
+            raise FormatError("a lot has at least one unit")
+
+    @override
+    def records(self) -> int:
+        """The new items."""
+        return len(self.serials) or 1
+
+    @override
+    def spend_minor(self, ledger: Ledger, call: Call) -> int:
+        """The deposits of the items."""
+        return self.records() * ITEM_BYTES * ledger.rules.byte_price
+
+    @override
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """Write the items; see `Body.apply`."""
+        issuer = acting_for(ledger, call.sender, self.store, Rights.TRACE)
+        product = ProductId(issuer, self.gtin14)
+        if ledger.get(PRODUCT, product.key) is None:
+            raise NotFoundError("the sender has no such product; product.set makes it")
+        entry = self._entry(call)
+        new = (
+            [(serial_id(product, serial), 1) for serial in self.serials]
+            if self.lot is None
+            else [(lot_id(product, self.lot.lot), self.lot.quantity)]
+        )
+        for item_id, quantity in new:
+            if ledger.get(ITEM, item_id) is not None:
+                raise ExistsError("an item of this serial or lot exists already")
+            ledger.put(ITEM, item_id, new_item(issuer, quantity, entry))
+        return (call.sender, issuer, product.key, *[item_id for item_id, _ in new])
+
+
+@body(
+    "trace.ship",
+    ids=array(ITEM_ID, IDS_MAX, 1),
+    to=KEY,
+    event_hash=HASH,
+    event_time_ms=U63,
+    transfers_owner=BOOL,
+    store=maybe(KEY),
+)
+@dataclass(frozen=True, slots=True)
+class TraceShip(_Traced):
+    """Send items to somebody, who has them when that somebody receives them.
+
+    Attributes:
+        ids: 1 to 64 item ids, strictly increasing.
+        to: account, 32 bytes.
+        event_hash: EPCIS event hash, 32 bytes.
+        event_time_ms: Unix milliseconds of the event.
+        transfers_owner: receiving also makes the receiver the owner.
+        store: for which an operator acts (TRACE, no transfer of ownership); None: the sender itself.
+    """
+
+    ids: tuple[bytes, ...]
+    to: PublicKey
+    event_hash: bytes
+    event_time_ms: int
+    transfers_owner: bool = False
+    store: PublicKey | None = None
+
+    @override
+    def check(self, rules: Rules) -> None:
+        """Each item stands once."""
+        require_increasing(self.ids, "ids")
+
+    @override
+    def records(self) -> int:
+        """Each item, and each again when it is received."""
+        return 2 * len(self.ids)
+
+    @override
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """Put the items in transit; see `Body.apply`."""
+        holder = acting_for(ledger, call.sender, self.store, Rights.TRACE)
+        if self.transfers_owner and holder != call.sender:
+            raise ForbiddenError("an operator may not transfer ownership")
+        if self.to == holder:
+            raise ForbiddenError("items are sent to somebody else than their custodian")
+        entry = self._entry(call)
+        for item_id in self.ids:
+            item = require_item(ledger, item_id)
+            if item.custodian != holder:
+                raise ForbiddenError("only its custodian sends an item")
+            if self.transfers_owner and item.owner != holder:
+                raise ForbiddenError("only its owner transfers the ownership of an item")
+            require_resting(item)
+            sent = item.after(
+                entry,
+                owner=item.owner,
+                custodian=holder,
+                status=ItemStatus.IN_TRANSIT,
+                pending_to=self.to,
+                transfers_owner=self.transfers_owner,
+            )
+            ledger.put(ITEM, item_id, sent)
+        return (call.sender, holder, self.to, *self.ids)
+
+
+@body(
+    "trace.receive",
+    ids=array(ITEM_ID, IDS_MAX, 1),
+    event_hash=HASH,
+    event_time_ms=U63,
+    store=maybe(KEY),
+)
+@dataclass(frozen=True, slots=True)
+class TraceReceive(_Traced):
+    """Receive items that were sent to the sender of this transaction.
+
+    Attributes:
+        ids: 1 to 64 item ids, strictly increasing.
+        event_hash: EPCIS event hash, 32 bytes.
+        event_time_ms: Unix milliseconds of the event.
+        store: for which an operator acts (TRACE); None: the sender itself.
+    """
+
+    ids: tuple[bytes, ...]
+    event_hash: bytes
+    event_time_ms: int
+    store: PublicKey | None = None
+
+    @override
+    def check(self, rules: Rules) -> None:
+        """Each item stands once."""
+        require_increasing(self.ids, "ids")
+
+    @override
+    def records(self) -> int:
+        """Two per item, as for every list of ids."""
+        return 2 * len(self.ids)
+
+    @override
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """Move custody, and ownership if it was sent so; see `Body.apply`."""
+        receiver = acting_for(ledger, call.sender, self.store, Rights.TRACE)
+        entry = self._entry(call)
+        senders = []
+        for item_id in self.ids:
+            item = require_item(ledger, item_id)
+            if item.status != ItemStatus.IN_TRANSIT:
+                raise StateError("the item is not in transit")
+            if item.pending_to != receiver:
+                raise ForbiddenError("the item was sent to somebody else")
+            senders.append(item.custodian)
+            owner = receiver if item.transfers_owner else item.owner
+            ledger.put(ITEM, item_id, item.after(entry, owner=owner, custodian=receiver))
+        return (call.sender, receiver, *senders, *self.ids)

@@ -1,0 +1,67 @@
+"""What a transaction weighs, and the least fee for it.
+
+    weight = bytes + 100 x (signatures verified + records written)
+
+The records are known from the body alone. A place pays for its own ending, so that whoever ends an order pays little.
+
+Source: "Fees and state" of the commerce specification.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from p2pcommerce.commerce.body import Body
+from p2pcommerce.ledger.transaction import ENVELOPE_VERSION, Transaction
+from p2pcommerce.primitives.codec import pack
+from p2pcommerce.primitives.ids import HASH_BYTES, SIGNATURE_BYTES
+
+__all__ = ["UNIT_WEIGHT", "fee_for", "weigh", "weigh_transaction"]
+
+UNIT_WEIGHT: Final = 100
+"""Weight of one signature or one record. Source: the specification's estimate."""
+
+
+def weigh(size_bytes: int, records: int, *, sponsored: bool) -> int:
+    """Return the weight of a transaction of `size_bytes` that may write `records` records."""
+    return size_bytes + UNIT_WEIGHT * ((2 if sponsored else 1) + records)
+
+
+def weigh_transaction(payload: Body, transaction: Transaction) -> int:
+    """Return the weight of a transaction whose body has been read."""
+    return weigh(len(transaction.raw), payload.records(), sponsored=transaction.sponsor is not None)
+
+
+def fee_for(
+    payload: Body,
+    fee_floor: int,
+    *,
+    nonce: int,
+    expires_height: int,
+    sponsored: bool = False,
+    sponsor_pays: bool = False,
+) -> int:
+    """Return the least fee, in minor units, of a transaction that will carry this body.
+
+    The fee is part of the bytes that it pays for: a larger one is a longer integer. The loop ends because lengths only
+    grow, and no integer is longer than 9 bytes.
+
+    Args:
+        payload: the body.
+        fee_floor: minor units per weight, a chain parameter.
+        nonce: of the transaction.
+        expires_height: of the transaction.
+        sponsored: whether a sponsor signs too.
+        sponsor_pays: whether the sponsor pays escrow and deposits.
+    """
+    key, signature = bytes(HASH_BYTES), bytes(SIGNATURE_BYTES)
+    fee = 0
+    while True:
+        fields = (
+            *(ENVELOPE_VERSION, key, payload.TYPE, key, nonce, fee, expires_height, payload.to_body(), None),
+            *(key if sponsored else None, sponsor_pays, signature, signature if sponsored else None),
+        )
+        least = fee_floor * weigh(len(pack(fields)), payload.records(), sponsored=sponsored)
+        if least <= fee:
+            return fee
+        fee = least

@@ -1,0 +1,100 @@
+"""Questions about a state."""
+
+import json
+
+import pytest
+
+from p2pcommerce.commerce import QUERIES, OrderShip, TraceShip, item_id
+from p2pcommerce.ledger.application import QueryError
+from tests.commerce.world import BALANCE, GTIN, HASH, PRICE, Operator, World, key
+
+
+@pytest.fixture
+def world():
+    world = World("shop", "buyer", "helper")
+    world.open_shop(traced=True, operators=[Operator(key("helper"), 5)])
+    world.commission("1", "2")
+    return world
+
+
+def test_every_answer_is_plain_json(world):
+    order_id = world.place()
+    item = item_id(key("shop"), GTIN, serial="1")
+    world.do("shop", OrderShip(order_id, (item,)))
+    shop = key("shop").hex()
+    asked = {
+        "account": {"account": shop},
+        "supply": {},
+        "store": {"store": shop},
+        "product": {"issuer": shop, "gtin": GTIN},
+        "terms": {"store": shop, "number": 1},
+        "listing": {"store": shop, "number": "1"},
+        "order": {"order": order_id.hex()},
+        "item": {"issuer": shop, "gtin": GTIN, "serial": "1"},
+        "validators": {},
+        "time": {},
+    }
+    assert list(asked) == list(QUERIES)
+    for name, arguments in asked.items():
+        answer = world.query(name, **arguments)
+        assert answer
+        assert json.loads(json.dumps(answer)) == answer
+    assert world.query("store", store=shop)["operators"] == [
+        {"key": key("helper").hex(), "rights": ["CATALOG", "TRACE"]}
+    ]
+    assert world.query("order", order=order_id)["items"] == [item.hex()]
+    assert world.query("listing", store=shop, number=1)["product"] == {"issuer": shop, "gtin": GTIN}
+
+
+def test_supply_is_conserved_and_says_where_it_is(world):
+    world.place()
+    supply = world.query("supply")
+    assert supply["conserved"] is True
+    assert supply["total_minor"] == supply["genesis_minor"] == 3 * BALANCE + BALANCE
+    parts = ("balances", "bonded", "rewards", "escrow", "deposits", "fee_pot", "burned")
+    assert sum(supply[f"{part}_minor"] for part in parts) == supply["total_minor"]
+    assert supply["escrow_minor"] == PRICE
+
+
+def test_an_item_on_its_way_says_to_whom(world):
+    world.do("shop", TraceShip((item_id(key("shop"), GTIN, serial="1"),), key("buyer"), HASH, 1))
+    answer = world.query("item", issuer=key("shop"), gtin=GTIN, serial="1")
+    assert (answer["pending_to"], answer["order"]) == (key("buyer").hex(), None)
+
+
+def test_what_is_not_there_is_none(world):
+    nobody = key("nobody").hex()
+    assert world.query("account", account=nobody) == {"balance_minor": 0, "nonce": 0, "exists": False}
+    assert world.query("store", store=nobody) is None
+    assert world.query("product", issuer=nobody, gtin=GTIN) is None
+    assert world.query("terms", store=nobody, number=1) is None
+    assert world.query("listing", store=nobody, number=1) is None
+    assert world.query("order", order=nobody) is None
+    assert world.query("item", issuer=nobody, gtin=GTIN, lot="1") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("acount", {}, "there are: account, supply, store"),
+        ("account", {}, "argument account must be 64 hexadecimal digits"),
+        ("account", {"account": "xy"}, "64 hexadecimal digits"),
+        ("account", {"account": 7}, "64 hexadecimal digits"),
+        ("account", {"account": "00" * 31}, "64 hexadecimal digits"),
+        ("account", {"acc": "00" * 32}, "its arguments: account"),
+        ("supply", {"x": 1}, "its arguments: none"),
+        ("listing", {"store": "00" * 32}, "number must be a whole number"),
+        ("listing", {"store": "00" * 32, "number": -1}, "number must be a whole number"),
+        ("listing", {"store": "00" * 32, "number": 2**32}, "number must be a whole number"),
+        ("listing", {"store": "00" * 32, "number": True}, "number must be a whole number"),
+        ("listing", {"store": "00" * 32, "number": "9" * 5_000}, "number must be a whole number"),
+        ("product", {"issuer": "00" * 32, "gtin": 5}, "gtin must be text"),
+        ("product", {"issuer": "00" * 32, "gtin": "5"}, "check digit"),
+        ("item", {"issuer": "00" * 32, "gtin": GTIN}, "serial or a lot"),
+        ("item", {"issuer": "00" * 32, "gtin": GTIN, "serial": "1", "lot": "1"}, "serial or a lot"),
+        ("item", {"issuer": "00" * 32, "gtin": GTIN, "serial": 1}, "serial must be text"),
+    ],
+)
+def test_a_wrong_question_says_what_exists(world, name, arguments, sentence):
+    with pytest.raises(QueryError, match=sentence):
+        world.app.query(name, arguments, world.chain.final)

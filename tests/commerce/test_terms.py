@@ -1,0 +1,84 @@
+"""Terms of trade."""
+
+import dataclasses
+
+import pytest
+
+from p2pcommerce.commerce import Arbiter, StoreSet, TermsSet
+from p2pcommerce.commerce.terms import TERMS, TERMS_BYTES, Terms, numbered
+from p2pcommerce.ledger.application import InvalidTransactionError
+from p2pcommerce.ledger.genesis import ChainParameters
+from p2pcommerce.ledger.state import State
+from tests.commerce.world import HASH, World, key
+
+GOOD = TermsSet(number=7, ship_s=100, confirm_s=200, dispute_s=300, cancel_s=50, terms_hash=HASH)
+
+
+@pytest.fixture
+def world():
+    world = World("shop", "other")
+    world.do("shop", StoreSet("Shop", HASH, HASH))
+    return world
+
+
+def test_terms_are_set_once_and_never_change(world):
+    world.do("shop", GOOD)
+    world.refused("EXISTS", "shop", GOOD)
+    world.refused("EXISTS", "shop", dataclasses.replace(GOOD, ship_s=99))
+    assert world.query("terms", store=key("shop"), number=7)["ship_s"] == 100
+
+
+def test_terms_need_a_store(world):
+    world.refused("NOT_FOUND", "other", GOOD)
+
+
+@pytest.mark.parametrize("name", ["ship_s", "confirm_s", "dispute_s"])
+def test_deadlines_are_within_the_limits_of_the_chain(name):
+    parameters = dataclasses.replace(ChainParameters.local(), term_s_min=10, term_s_max=1_000)
+    world = World("shop", parameters=parameters)
+    world.do("shop", StoreSet("Shop", HASH, HASH))
+    for wrong in (9, 1_001):
+        assert name in world.refused("LIMIT", "shop", dataclasses.replace(GOOD, cancel_s=0, **{name: wrong}))
+    for number, right in enumerate((10, 1_000)):
+        world.do("shop", dataclasses.replace(GOOD, number=number, cancel_s=0, **{name: right}))
+
+
+def test_cancel_is_not_above_ship(world):
+    world.refused("LIMIT", "shop", dataclasses.replace(GOOD, cancel_s=101))
+    world.do("shop", dataclasses.replace(GOOD, cancel_s=100))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"referral_bps": 1},
+        {"points_bps": 1},
+        {"arbiters": (Arbiter(HASH, 0),)},
+        {"campaign": HASH},
+        {"cashback_bps": 1},
+        {"bonus_bps": 1},
+    ],
+)
+def test_what_this_version_lacks_is_forbidden_by_name(world, change):
+    assert "not offered by this version" in world.refused("FORBIDDEN", "shop", dataclasses.replace(GOOD, **change))
+
+
+def test_all_rates_with_the_dearest_arbiter_are_at_most_5000(world):
+    arbiters = (Arbiter(b"a" * 32, 10), Arbiter(b"b" * 32, 1_001))
+    world.refused("LIMIT", "shop", dataclasses.replace(GOOD, referral_bps=4_000, arbiters=arbiters))
+    world.refused("FORBIDDEN", "shop", dataclasses.replace(GOOD, referral_bps=3_999, arbiters=arbiters))
+
+
+def test_arbiters_are_strictly_increasing(world):
+    transaction = world.build("shop", dataclasses.replace(GOOD, arbiters=(Arbiter(HASH, 1), Arbiter(HASH, 1))))
+    with pytest.raises(InvalidTransactionError, match="strictly increasing"):
+        world.app.apply(transaction, State(world.chain.final), world.context())
+
+
+def test_the_largest_terms_fit_their_size():
+    most = 2**32 - 1
+    terms = Terms(most, most, most, most, 10_000, 10_000, (), HASH, 10_000, 10_000, HASH)
+    assert len(TERMS.key(numbered(HASH, most))) + len(TERMS.write(terms)) <= TERMS_BYTES
+    arbiters = tuple(Arbiter(bytes([i]) * 32, 10_000) for i in range(4))
+    full = dataclasses.replace(terms, arbiters=arbiters)
+    assert len(TERMS.key(numbered(HASH, most))) + len(TERMS.write(full)) <= TERMS.size(full)
