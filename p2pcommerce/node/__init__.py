@@ -1,0 +1,13 @@
+"""Floor 3: one node as one core.
+
+- `node`: the composite core, with the inputs that a runtime gives it
+- `switchboard`: the rooms (gossip, mempool, discovery, sync, finality) and what happens between them
+- `inbox`: takes each message of a peer to its room
+- `agreement`: carries the finality engine
+- `serving`: answers what other nodes ask for; `pulse`: pings
+- `chain`: the blocks above the final one, their execution, and what becomes final
+- `bodies`: completes a block from the own pool and from peers
+- `effects`: what a node wants its runtime to do
+- `committed`: a final block with everything that is stored of it
+- `proof`: proofs that verify offline, with nothing but the genesis
+"""

@@ -1,0 +1,397 @@
+"""Carries the finality engine: answers what it asks, and turns what it decides into node effects.
+
+The engine asks for blocks to be built, fetched, executed, signed and logged; this room does each with the chain, the
+pool and the peers, in the order in which it was asked, and feeds the answers back until the engine is content.
+
+The write-ahead log holds two kinds of records, told apart by their first byte: the engine's own, and whole blocks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, assert_never
+
+from p2pcommerce.finality import engine as finality
+from p2pcommerce.finality.engine import FinalityEngine, Target
+from p2pcommerce.ledger.block import Block, Header, decode_block
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.mempool import Mempool
+from p2pcommerce.node.bodies import Bodies
+from p2pcommerce.node.chain import Chain, Executed, InvalidBlockError
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.effects import Append, Commit, Effect, Halt, Log, Rewrite, SignRequest, Transmit
+from p2pcommerce.primitives.core import earliest
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.errors import CodecError, P2PError
+from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, TransactionId
+from p2pcommerce.wire.messages import BlockBody, BlockTransactions, Engine, NoBlock
+
+__all__ = ["Agreement", "FinalBlock"]
+
+_ENGINE_RECORD: Final = b"\x00"
+_BLOCK_RECORD: Final = b"\x01"
+
+Answer = Callable[[], list[finality.Effect]]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalBlock:
+    """A block that has just become final, with what its execution gave."""
+
+    committed: CommittedBlock
+    executed: Executed
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One input being worked off: node effects so far, and the engine's questions not answered yet."""
+
+    now: int
+    effects: list[Effect] = field(default_factory=list)
+    asked: deque[finality.Effect] = field(default_factory=deque)
+    answers: deque[Answer] = field(default_factory=deque)
+    committed: list[CommittedBlock] = field(default_factory=list)
+
+    def flush_commits(self) -> None:
+        """Put the blocks that became final into one commit: blocks that were caught up share the last one's proof."""
+        if self.committed:
+            self.effects.append(Commit(tuple(self.committed)))
+            self.committed = []
+
+
+class Agreement:
+    """The finality engine with its chain, bodies and pool."""
+
+    def __init__(
+        self,
+        *,
+        engine: FinalityEngine,
+        chain: Chain,
+        mempool: Mempool,
+        bodies: Bodies,
+        genesis: Genesis,
+        key: PublicKey | None,
+        scheme: SignatureScheme,
+        rng: random.Random,
+    ) -> None:
+        """Put the parts together; `key` is this validator's public key, None for a follower."""
+        self._engine = engine
+        self._chain = chain
+        self._mempool = mempool
+        self._bodies = bodies
+        self._genesis = genesis
+        self._key = key
+        self._scheme = scheme
+        self._rng = rng
+        self._connected: dict[PeerId, None] = {}
+        self._finals: list[FinalBlock] = []
+        self._blamed: list[tuple[PeerId, str]] = []
+        self.counters = {"blocks_invalid": 0, "blocks_executed": 0, "blocks_built": 0, "evidence": 0}
+
+    # --- inputs ---
+
+    def take_finals(self) -> list[FinalBlock]:
+        """Return the blocks that became final since the last call, oldest first."""
+        finals, self._finals = self._finals, []
+        return finals
+
+    def take_blamed(self) -> list[tuple[PeerId, str]]:
+        """Return the peers that the engine blamed since the last call, with its reasons."""
+        blamed, self._blamed = self._blamed, []
+        return blamed
+
+    def start(self, records: Sequence[bytes], signed: Mapping[str, bytes], now: int) -> list[Effect]:
+        """Begin from the write-ahead log.
+
+        Args:
+            records: the log, oldest first.
+            signed: what the signing guard remembers.
+            now: microseconds.
+
+        Raises:
+            CodecError: a record that this version cannot read.
+        """
+        own: list[bytes] = []
+        blocks: dict[BlockHash, Header] = {}
+        for record in records:
+            if record[:1] == _ENGINE_RECORD:
+                own.append(record[1:])
+            elif record[:1] == _BLOCK_RECORD:
+                block = decode_block(record[1:])
+                blocks[block.hash] = block.header
+                self._chain.add(block)
+            else:
+                raise CodecError(f"the write-ahead log holds a record of an unknown kind {record[:1].hex()}")
+        context = finality.Context(
+            key=self._key,
+            genesis_hash=self._genesis.hash,
+            parameters=self._genesis.parameters,
+            epoch=self._chain.head.epoch,
+            validators=self._genesis.validators,
+            following=self._genesis.validators,
+            delivered=self._chain.head,
+            proof=self._chain.proof,
+            scheme=self._scheme,
+            rng=self._rng,
+            has_pending=self.has_pending,
+            signed=signed,
+        )
+        return self._work(self._engine.start(context, own, blocks, now), now)
+
+    @property
+    def deadline(self) -> int | None:
+        """When the engine or a missing body wants to be seen to, microseconds."""
+        return earliest(self._engine.deadline, self._bodies.deadline)
+
+    def on_deadline(self, now: int) -> list[Effect]:
+        """Act on the passing of time."""
+        effects: list[Effect] = []
+        if (due := self._bodies.deadline) is not None and due <= now:
+            effects += self._with_bodies(self._bodies.on_deadline(now), now)
+        if (due := self._engine.deadline) is not None and due <= now:
+            effects += self._work(self._engine.on_deadline(now), now)
+        return effects
+
+    def on_connected(self, peer: PeerId, now: int) -> list[Effect]:
+        """A peer that can be sent to."""
+        self._connected[peer] = None
+        self._bodies.on_connected(peer)
+        return self._work(self._engine.on_peer(peer, now), now)
+
+    def on_disconnected(self, peer: PeerId, now: int) -> None:
+        """A peer that is gone."""
+        self._connected.pop(peer, None)
+        self._bodies.on_disconnected(peer, now)
+
+    def on_message(self, peer: PeerId, data: bytes, now: int) -> list[Effect]:
+        """Take an engine message."""
+        return self._work(self._engine.on_message(peer, data, now), now)
+
+    def on_pending(self, now: int) -> list[Effect]:
+        """New transactions are in the pool."""
+        return self._work(self._engine.on_pending(now), now)
+
+    def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
+        """Take a signature, or the guard's refusal."""
+        return self._work(self._engine.on_signed(request, signature, now), now)
+
+    def on_bodies(self, peer: PeerId, message: BlockTransactions | BlockBody | NoBlock, now: int) -> list[Effect]:
+        """Take what a peer answers to a question for bodies.
+
+        Raises:
+            CodecError: a block that is not what it says.
+        """
+        match message:
+            case BlockTransactions():
+                return self._with_bodies(self._bodies.on_transactions(peer, message, now), now)
+            case BlockBody():
+                return self._with_bodies(self._bodies.on_body(message), now)
+            case NoBlock():
+                return self._with_bodies(self._bodies.on_no_block(peer, message, now), now)
+
+    def on_synced(self, blocks: Sequence[tuple[Block, bytes]], now: int) -> list[Effect]:
+        """Take final blocks from catching up, in height order right above the head; their proofs are verified."""
+        turn = _Turn(now)
+        last: tuple[Header, bytes] | None = None
+        for block, proof in blocks:
+            header = block.header
+            if header.height <= self._chain.head.height:
+                continue
+            self._chain.add(block)
+            if not self._make_final(block.hash, proof, turn):
+                break
+            self._bodies.forget(block.hash)
+            last = header, proof
+        turn.flush_commits()
+        if last is not None:
+            turn.asked.extend(self._engine.on_synced(*last, now))
+            self._drain(turn)
+        return turn.effects
+
+    def has_pending(self, block_hash: BlockHash) -> bool:
+        """Tell whether a transaction is ready that is not in the branch that ends at a block."""
+        in_branch = sum(
+            1 for executed in self._chain.branch(block_hash) for tx_id in executed.ids if tx_id in self._mempool
+        )
+        return self._mempool.ready_count > in_branch
+
+    # --- working off the engine's effects ---
+
+    def _work(self, asked: Sequence[finality.Effect], now: int) -> list[Effect]:
+        turn = _Turn(now, asked=deque(asked))
+        self._drain(turn)
+        return turn.effects
+
+    def _drain(self, turn: _Turn) -> None:
+        while turn.asked or turn.answers:
+            while turn.asked:
+                self._do(turn.asked.popleft(), turn)
+            if turn.answers:
+                turn.asked.extend(turn.answers.popleft()())
+
+    def _do(self, effect: finality.Effect, turn: _Turn) -> None:  # noqa: C901 - one arm per effect of the seam
+        match effect:
+            case finality.Persist(record):
+                turn.effects.append(Append(_ENGINE_RECORD + record))
+            case finality.PersistBlock(block_hash):
+                block = self._chain.block(block_hash)
+                if block is not None:
+                    turn.effects.append(Append(_BLOCK_RECORD + block.raw))
+            case finality.Sign(request, kind, data):
+                turn.effects.append(SignRequest(request, kind, data))
+            case finality.Send(to, data):
+                turn.effects.extend(self._send(to, data))
+            case finality.Build():
+                self._build(effect, turn)
+            case finality.Validate(block_hash):
+                self._validate(block_hash, turn)
+            case finality.Fetch():
+                self._fetch(effect, turn)
+            case finality.Head():
+                pass  # The pool selects on the branch it is asked for; a gadget's head changes nothing else here.
+            case finality.Finalized(block_hash, proof):
+                self._make_final(block_hash, proof, turn)
+                turn.flush_commits()
+            case finality.Evidence():
+                self.counters["evidence"] += 1
+                turn.effects.append(Log("WARNING", "finality", "evidence of a double signature was found"))
+            case finality.Blame(peer, reason):
+                self._blamed.append((peer, reason))
+            case finality.Forget(below):
+                self._chain.forget(below)
+            case finality.Rewrite(records, block_hashes):
+                turn.effects.append(Rewrite(self._log_of(records, block_hashes)))
+            case finality.Halt(reason):
+                turn.effects.append(Halt(reason))
+            case _:
+                assert_never(effect)
+
+    def _log_of(self, records: Sequence[bytes], block_hashes: Sequence[BlockHash]) -> tuple[bytes, ...]:
+        blocks = [self._chain.block(block_hash) for block_hash in block_hashes]
+        return (
+            *[_BLOCK_RECORD + block.raw for block in blocks if block is not None],
+            *[_ENGINE_RECORD + record for record in records],
+        )
+
+    def _send(self, to: PeerId | Target, data: bytes) -> list[Effect]:
+        message = Engine(data)
+        if to is Target.VALIDATORS:
+            return [Transmit(peer, message) for peer in self._connected if peer in self._genesis.validators]
+        if to is Target.NETWORK:
+            return [Transmit(peer, message) for peer in self._connected]
+        return [Transmit(to, message)] if to in self._connected else []
+
+    def _build(self, request: finality.Build, turn: _Turn) -> None:
+        executed: Executed | None = None
+        parent = self._chain.header(request.parent)
+        if parent is not None and self._key is not None and self._chain.is_executed(request.parent):
+            parameters = self._genesis.parameters
+            chosen = (
+                ()
+                if request.empty
+                else self._mempool.select(
+                    excluded=self._on_branch(request.parent),
+                    base_nonces=self._nonces_of(request.parent),
+                    bytes_max=parameters.block_bytes_max,
+                    weight_max=parameters.block_weight_max,
+                    count_max=parameters.block_transactions_max,
+                )
+            )
+            executed = self._chain.build(
+                parent,
+                proposer=self._key,
+                epoch=request.epoch,
+                time_ms=request.time_ms,
+                seal=request.seal,
+                transactions=chosen,
+            )
+            self.counters["blocks_built"] += 1
+        block = None if executed is None else executed.block
+        turn.answers.append(lambda: self._engine.on_built(request.request, block, turn.now))
+
+    def _on_branch(self, block_hash: BlockHash) -> Callable[[TransactionId], bool]:
+        ids = [executed.ids for executed in self._chain.branch(block_hash)]
+        return lambda tx_id: any(tx_id in block_ids for block_ids in ids)
+
+    def _nonces_of(self, block_hash: BlockHash) -> Callable[[PublicKey], int | None]:
+        senders = [executed.senders for executed in self._chain.branch(block_hash)]
+
+        def next_nonce(sender: PublicKey) -> int | None:
+            return next((nonces[sender] for nonces in senders if sender in nonces), None)
+
+        return next_nonce
+
+    def _validate(self, block_hash: BlockHash, turn: _Turn) -> None:
+        try:
+            valid = self._execute(block_hash, certified=False)
+        except InvalidBlockError as error:
+            self.counters["blocks_invalid"] += 1
+            turn.effects.append(Log("WARNING", "chain", f"block {block_hash[:4].hex()} is invalid: {error}"))
+            valid = False
+        except CodecError as error:
+            self.counters["blocks_invalid"] += 1
+            turn.effects.append(Log("WARNING", "chain", f"block {block_hash[:4].hex()} is malformed: {error}"))
+            valid = False
+        if valid is not None:
+            answer = valid
+            turn.answers.append(lambda: self._engine.on_validated(block_hash, answer, turn.now))
+
+    def _execute(self, block_hash: BlockHash, *, certified: bool) -> bool | None:
+        """Execute a block after its ancestors; None if one of them is not here.
+
+        Raises:
+            InvalidBlockError: one of them breaks a rule.
+        """
+        pending: list[BlockHash] = []
+        while not self._chain.is_executed(block_hash):
+            block = self._chain.block(block_hash)
+            if block is None:
+                return None
+            pending.append(block_hash)
+            block_hash = block.header.parent_hash
+        for ancestor in reversed(pending):
+            self._chain.execute(ancestor, self._mempool.is_verified, self._mempool.get, certified=certified)
+            self.counters["blocks_executed"] += 1
+        return True
+
+    def _fetch(self, fetch: finality.Fetch, turn: _Turn) -> None:
+        held = self._chain.block(fetch.block_hash)
+        if held is not None:
+            turn.answers.append(lambda: self._engine.on_block(held.header, turn.now))
+            return
+        turn.effects.extend(self._bodies.want(fetch, turn.now))
+        self._take_ready(turn)
+
+    def _with_bodies(self, transmits: Sequence[Transmit], now: int) -> list[Effect]:
+        turn = _Turn(now, effects=list(transmits))
+        self._take_ready(turn)
+        self._drain(turn)
+        return turn.effects
+
+    def _take_ready(self, turn: _Turn) -> None:
+        for block in self._bodies.take_ready():
+            if self._chain.add(block):
+                turn.answers.append(partial(self._engine.on_block, block.header, turn.now))
+
+    def _make_final(self, block_hash: BlockHash, proof: bytes, turn: _Turn) -> bool:
+        """Execute a block that a quorum decided and fold it into the final state; stop the node if that cannot be."""
+        try:
+            if self._execute(block_hash, certified=True) is None:
+                turn.effects.append(Halt(f"block {block_hash[:4].hex()} is final, but its branch is not here"))
+                return False
+            committed, executed = self._chain.finalize(block_hash, proof)
+        except P2PError as error:
+            turn.effects.append(
+                Halt(
+                    f"block {block_hash[:4].hex()} is final for a quorum, and this node finds it wrong ({error}): "
+                    "its store or version differs from the network's; compare versions, then begin with an empty folder"
+                )
+            )
+            return False
+        self._finals.append(FinalBlock(committed, executed))
+        turn.committed.append(committed)
+        return True

@@ -1,0 +1,389 @@
+"""The chain as one node knows it: the final head, and the blocks that compete to follow it.
+
+It holds the bodies of unfinal blocks, executes each once on its parent's state, and folds a block into the final state
+when the engine says so. It knows neither votes nor peers.
+
+A signature that was checked when the transaction entered the pool is not checked again; a block that was executed to
+propose it is not executed again to validate or to commit it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError
+from p2pcommerce.ledger.block import BLOCK_VERSION, Block, Header, tx_root
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import Outcome, receipts_root
+from p2pcommerce.ledger.state import State, Version, VersionedState
+from p2pcommerce.ledger.transaction import Transaction, decode_transaction
+from p2pcommerce.ledger.validators import Offence
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.errors import LocalProtocolError, RemoteProtocolError
+from p2pcommerce.primitives.ids import (
+    ZERO_HASH,
+    BlockHash,
+    Epoch,
+    GenesisHash,
+    Height,
+    PublicKey,
+    TransactionId,
+)
+
+__all__ = ["UNFINAL_BLOCKS_MAX", "UNFINAL_BYTES_MAX", "Chain", "Executed", "InvalidBlockError", "genesis_header"]
+
+UNFINAL_BLOCKS_MAX: Final = 512
+"""Blocks above the final one that are held at most."""
+UNFINAL_BYTES_MAX: Final = 64 * 2**20
+"""Bytes of their transactions that are held at most."""
+
+Verified = Callable[[TransactionId], bool]
+Known = Callable[[TransactionId], Transaction | None]
+
+
+class InvalidBlockError(RemoteProtocolError):
+    """A block that breaks a rule whatever happens later; the message names the rule."""
+
+    code = "INVALID_BLOCK"
+
+
+@dataclass(slots=True)
+class Executed:
+    """A block with what its execution gave.
+
+    Attributes:
+        block: the block.
+        version: the state after it.
+        outcomes: one per transaction.
+        senders: sender -> its next nonce after this block, for those who sent in it.
+        touched: every account that sent or paid in it.
+        ids: the ids of its transactions.
+    """
+
+    block: Block
+    version: Version
+    outcomes: tuple[Outcome, ...]
+    senders: dict[PublicKey, int]
+    touched: tuple[PublicKey, ...]
+    ids: frozenset[TransactionId]
+
+
+def genesis_header(genesis: Genesis, state_root: bytes) -> Header:
+    """Return the header of height 0, which is every chain's first parent."""
+    return Header(
+        version=BLOCK_VERSION,
+        genesis_hash=genesis.hash,
+        epoch=Epoch(0),
+        height=Height(0),
+        parent_hash=BlockHash(ZERO_HASH),
+        proposer=PublicKey(ZERO_HASH),
+        time_ms=genesis.time_ms,
+        tx_root=ZERO_HASH,
+        receipts_root=ZERO_HASH,
+        state_root=state_root,
+        validators_hash=genesis.validators.hash,
+        next_validators_hash=genesis.validators.hash,
+        engine_data=b"",
+    )
+
+
+class Chain:
+    """The final state, and the unfinal blocks above it.
+
+    Attributes:
+        state: the versioned state.
+        head: header of the last final block.
+        proof: its proof of finality; empty at genesis.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        genesis: Genesis,
+        scheme: SignatureScheme,
+        state: VersionedState,
+        head: Header,
+        proof: bytes,
+    ) -> None:
+        """Stand on a final head.
+
+        Raises:
+            LocalProtocolError: the state is not the one that the head commits to.
+        """
+        if state.final.root != head.state_root:
+            raise LocalProtocolError(
+                f"the stored state does not match the stored head at height {head.height}: "
+                "the store is damaged; move it away and let the node catch up from its peers"
+            )
+        self.state = state
+        self.head = head
+        self.proof = proof
+        self._application = application
+        self._genesis = genesis
+        self._scheme = scheme
+        self._convict: Callable[[bytes], Offence | None] = lambda _evidence: None
+        self._blocks: dict[BlockHash, Block] = {}
+        self._bytes = 0
+        self._executed: dict[BlockHash, Executed] = {}
+
+    @property
+    def genesis_hash(self) -> GenesisHash:
+        """The chain id, 32 bytes."""
+        return self._genesis.hash
+
+    # --- bodies ---
+
+    def block(self, block_hash: BlockHash) -> Block | None:
+        """Return a block that is held here and not final yet."""
+        return self._blocks.get(block_hash)
+
+    def add(self, block: Block) -> bool:
+        """Hold a block whose header commits to its body; False if there is no room or its height is final."""
+        if block.hash in self._blocks:
+            return True
+        size = sum(map(len, block.transactions))
+        if block.header.height <= self.head.height or len(self._blocks) >= UNFINAL_BLOCKS_MAX:
+            return False
+        if self._bytes + size > UNFINAL_BYTES_MAX:
+            return False
+        self._blocks[block.hash] = block
+        self._bytes += size
+        return True
+
+    def forget(self, below: Height) -> None:
+        """Drop unfinal blocks at or below a height."""
+        for block_hash in [key for key, block in self._blocks.items() if block.header.height <= below]:
+            self._drop(block_hash)
+
+    def _drop(self, block_hash: BlockHash) -> None:
+        block = self._blocks.pop(block_hash)
+        self._bytes -= sum(map(len, block.transactions))
+        self._executed.pop(block_hash, None)
+
+    # --- branches ---
+
+    def branch(self, block_hash: BlockHash) -> Iterator[Executed]:
+        """Yield the executed blocks from `block_hash` down to, and without, the final head.
+
+        A branch that does not stand on the final head simply ends early; `is_executed` tells.
+        """
+        while (executed := self._executed.get(block_hash)) is not None:
+            yield executed
+            block_hash = executed.block.header.parent_hash
+
+    def is_executed(self, block_hash: BlockHash) -> bool:
+        """Tell whether a block is the final head or was executed on a branch above it."""
+        return block_hash == self.head.hash or block_hash in self._executed
+
+    def version(self, block_hash: BlockHash) -> Version | None:
+        """Return the state after an executed block, or after the final head."""
+        if block_hash == self.head.hash:
+            return self.state.final
+        executed = self._executed.get(block_hash)
+        return None if executed is None else executed.version
+
+    def header(self, block_hash: BlockHash) -> Header | None:
+        """Return the header of the final head or of an unfinal block held here."""
+        if block_hash == self.head.hash:
+            return self.head
+        block = self._blocks.get(block_hash)
+        return None if block is None else block.header
+
+    # --- execution ---
+
+    def build(
+        self,
+        parent: Header,
+        *,
+        proposer: PublicKey,
+        epoch: Epoch,
+        time_ms: int,
+        seal: bytes,
+        transactions: Sequence[Transaction],
+    ) -> Executed | None:
+        """Execute transactions on an executed parent and return the block; None if the parent is not executed.
+
+        A transaction that cannot stand at its place is left out.
+        """
+        base = self.version(parent.hash)
+        if base is None:
+            return None
+        run = _Run(self._application, self._context(parent, proposer, time_ms), base)
+        for transaction in transactions:
+            try:
+                run.apply(transaction)
+            except InvalidTransactionError:
+                continue
+        return self._seal(run, parent, epoch, seal)
+
+    def _seal(self, run: _Run, parent: Header, epoch: Epoch, seal: bytes) -> Executed | None:
+        version = run.finish(self._genesis)
+        ids = tuple([transaction.id for transaction in run.transactions])
+        header = Header(
+            version=BLOCK_VERSION,
+            genesis_hash=self._genesis.hash,
+            epoch=epoch,
+            height=Height(parent.height + 1),
+            parent_hash=parent.hash,
+            proposer=run.context.proposer,
+            time_ms=run.context.time_ms,
+            tx_root=tx_root(ids),
+            receipts_root=receipts_root(run.outcomes),
+            state_root=version.root,
+            validators_hash=self._genesis.validators.hash,
+            next_validators_hash=self._genesis.validators.hash,
+            engine_data=seal,
+        )
+        block = Block(header, tuple([transaction.raw for transaction in run.transactions]))
+        if not self.add(block):
+            return None
+        executed = run.executed(block, version)
+        self._executed[block.hash] = executed
+        return executed
+
+    def execute(
+        self, block_hash: BlockHash, is_verified: Verified, known: Known, *, certified: bool = False
+    ) -> Executed:
+        """Execute a held block on its parent's state, once, and compare every commitment of its header.
+
+        Args:
+            block_hash: of a block given to `add`.
+            is_verified: tells of which transactions the signatures were checked before.
+            known: gives a transaction that is decoded already.
+            certified: a quorum vouches for the block: its signatures are not checked again.
+
+        Raises:
+            InvalidBlockError: a rule is broken.
+            LocalProtocolError: the block is not held, or its parent is not executed.
+        """
+        done = self._executed.get(block_hash)
+        if done is not None:
+            return done
+        block = self._blocks.get(block_hash)
+        if block is None:
+            raise LocalProtocolError("only a held block can be executed")
+        header = block.header
+        base = self.version(header.parent_hash)
+        parent = self.header(header.parent_hash)
+        if base is None or parent is None:
+            raise LocalProtocolError("a block is executed after its parent")
+        self._check_header(header, parent, block)
+        run = _Run(self._application, self._context(parent, header.proposer, header.time_ms), base)
+        for raw, tx_id in zip(block.transactions, block.transaction_ids, strict=True):
+            self._apply_foreign(run, raw, tx_id, None if certified else is_verified, known)
+        if receipts_root(run.outcomes) != header.receipts_root:
+            raise InvalidBlockError("the receipts root is not what the execution gives")
+        version = run.finish(self._genesis)
+        if version.root != header.state_root:
+            raise InvalidBlockError("the state root is not what the execution gives")
+        executed = run.executed(block, version)
+        self._executed[block_hash] = executed
+        return executed
+
+    def _check_header(self, header: Header, parent: Header, block: Block) -> None:
+        parameters = self._genesis.parameters
+        rules = (
+            (header.genesis_hash == self._genesis.hash, "it belongs to another network"),
+            (header.height == parent.height + 1, "its height does not follow its parent's"),
+            (header.time_ms > parent.time_ms, "its time is not after its parent's"),
+            (header.proposer in self._genesis.validators, "its proposer is no validator"),
+            (header.validators_hash == self._genesis.validators.hash, "it names another validator set"),
+            (header.next_validators_hash == self._genesis.validators.hash, "it names another next validator set"),
+            (len(block.transactions) <= parameters.block_transactions_max, "it holds too many transactions"),
+            (sum(map(len, block.transactions)) <= parameters.block_bytes_max, "it is too large"),
+            (block.body_is_committed, "its header does not commit to its transactions"),
+        )
+        for holds, complaint in rules:
+            if not holds:
+                raise InvalidBlockError(complaint)
+
+    def _apply_foreign(
+        self, run: _Run, raw: bytes, tx_id: TransactionId, is_verified: Verified | None, known: Known
+    ) -> None:
+        transaction = known(tx_id)
+        if transaction is None:
+            transaction = decode_transaction(raw)
+        if is_verified is not None and not is_verified(tx_id) and not transaction.verify(self._scheme):
+            raise InvalidBlockError("a transaction's signature is bad")
+        try:
+            run.apply(transaction)
+        except InvalidTransactionError as error:
+            raise InvalidBlockError(f"a transaction must not stand in it: {error}") from error
+        if run.weight > self._genesis.parameters.block_weight_max:
+            raise InvalidBlockError("its transactions weigh too much")
+
+    def _context(self, parent: Header, proposer: PublicKey, time_ms: int) -> BlockContext:
+        return BlockContext(
+            genesis=self._genesis,
+            height=Height(parent.height + 1),
+            time_ms=time_ms,
+            parent_time_ms=parent.time_ms,
+            proposer=proposer,
+            convict=self._convict,
+        )
+
+    # --- finality ---
+
+    def finalize(self, block_hash: BlockHash, proof: bytes) -> tuple[CommittedBlock, Executed]:
+        """Make an executed child of the head final.
+
+        Raises:
+            LocalProtocolError: it is not executed, or does not follow the head.
+        """
+        executed = self._executed.get(block_hash)
+        if executed is None or executed.block.header.parent_hash != self.head.hash:
+            raise LocalProtocolError("only an executed child of the final head can become final")
+        block = executed.block
+        committed = CommittedBlock(
+            block=block, proof=proof, outcomes=executed.outcomes, changes=dict(executed.version.changes)
+        )
+        self.state.finalize(executed.version)
+        self.head = block.header
+        self.proof = proof
+        self.forget(block.header.height)
+        return committed, executed
+
+
+class _Run:
+    """One block's transactions being executed in order."""
+
+    __slots__ = ("_application", "_base", "_state", "context", "outcomes", "transactions", "weight")
+
+    def __init__(self, application: Application, context: BlockContext, base: Version) -> None:
+        self._application = application
+        self._base = base
+        self._state = State(base)
+        self.context = context
+        self.outcomes: list[Outcome] = []
+        self.transactions: list[Transaction] = []
+        self.weight = 0
+        application.begin_block(self._state, context)
+
+    def apply(self, transaction: Transaction) -> None:
+        if transaction.chain_id != self.context.genesis.hash:
+            raise InvalidBlockError("a transaction belongs to another network")
+        weight = self._application.weight(transaction)
+        self.outcomes.append(self._application.apply(transaction, self._state, self.context))
+        self.transactions.append(transaction)
+        self.weight += weight
+
+    def finish(self, genesis: Genesis) -> Version:
+        self._application.end_block(self._state, self.context)
+        changes = self._state.changes
+        self._application.audit(genesis, self._base, changes)
+        return self._base.child(changes)
+
+    def executed(self, block: Block, version: Version) -> Executed:
+        senders = {transaction.sender: transaction.nonce + 1 for transaction in self.transactions}
+        payers = {transaction.payer: 0 for transaction in self.transactions}
+        return Executed(
+            block=block,
+            version=version,
+            outcomes=tuple(self.outcomes),
+            senders=senders,
+            touched=tuple({**senders, **payers}),
+            ids=frozenset(block.transaction_ids),
+        )

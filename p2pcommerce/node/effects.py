@@ -1,0 +1,182 @@
+"""What a node wants its runtime to do.
+
+Effects of one list are done in order. `Append` is durable before any later effect of the same list is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
+from p2pcommerce.wire.messages import Message
+
+__all__ = [
+    "Append",
+    "Attach",
+    "Close",
+    "Commit",
+    "Dial",
+    "Dropped",
+    "Effect",
+    "Halt",
+    "LoadBlocks",
+    "Log",
+    "Rewrite",
+    "SaveBook",
+    "SignRequest",
+    "Submitted",
+    "Transmit",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Queue a message for an attached peer."""
+
+    peer: PeerId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """From now on messages for this peer go through this link: the peer's one connection."""
+
+    peer: PeerId
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a link; `code` counts it. Its end is not reported to the core."""
+
+    link: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect to an address.
+
+    Attributes:
+        address: as in the configuration ("tcp://127.0.0.1:7400").
+        peer: who must answer there, if known.
+    """
+
+    address: str
+    peer: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append one record to the write-ahead log, durably."""
+
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Replace the write-ahead log by these records, atomically and durably."""
+
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """Sign with the validator's key if the signing guard allows; the answer is `Node.on_signed`."""
+
+    request: int
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Store consecutive final blocks in one atomic, durable step; then tell subscribers."""
+
+    blocks: tuple[CommittedBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBlocks:
+    """Read stored final blocks; the answer is `Node.on_loaded`."""
+
+    request: int
+    from_height: Height
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The verdict on a transaction that was submitted here.
+
+    Attributes:
+        request: number given to `Node.on_submit`.
+        tx_id: 32 bytes.
+        code: OK, or why the pool refused it.
+        detail: a sentence for people.
+    """
+
+    request: int
+    tx_id: TransactionId
+    code: RejectionCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A transaction left the pool without becoming final."""
+
+    tx_id: TransactionId
+    code: RejectionCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveBook:
+    """Save the address book."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Write a line to the log.
+
+    Attributes:
+        level: "DEBUG", "INFO", "WARNING" or "ERROR".
+        room: which part speaks.
+        message: one line.
+    """
+
+    level: str
+    room: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The node must not go on: it says why in one sentence, with what to do."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    Transmit
+    | Attach
+    | Close
+    | Dial
+    | Append
+    | Rewrite
+    | SignRequest
+    | Commit
+    | LoadBlocks
+    | Submitted
+    | Dropped
+    | SaveBook
+    | Log
+    | Halt
+)

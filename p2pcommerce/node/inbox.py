@@ -1,0 +1,68 @@
+"""Takes each message of a peer to the room that it concerns: one line per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from p2pcommerce.node.effects import Effect, Transmit
+from p2pcommerce.node.switchboard import Switchboard
+from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.wire import messages as wire
+
+__all__ = ["Inbox"]
+
+Handler = Callable[[PeerId, Any, int], list[Effect]]
+
+
+class Inbox:
+    """The messages that peers send."""
+
+    def __init__(self, board: Switchboard) -> None:
+        """Serve the rooms of `board`."""
+        self._board = board
+        router, agreement, serving = board.router, board.agreement, board.serving
+        self._handlers: Final[dict[type[object], Handler]] = {
+            wire.Transactions: lambda peer, m, now: board.gossip(router.on_transactions(peer, m.items, now), now),
+            wire.Announce: lambda peer, m, now: board.gossip(router.on_announce(peer, m.entries, now), now),
+            wire.Pull: lambda peer, m, now: board.gossip(router.on_pull(peer, m.short_ids, now), now),
+            wire.Choose: lambda peer, _, now: board.gossip(router.on_choose(peer, now), now),
+            wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
+            wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
+            wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
+            wire.BlockTransactions: self._on_bodies,
+            wire.BlockBody: self._on_bodies,
+            wire.NoBlock: self._on_bodies,
+            wire.GetTransactions: lambda peer, m, _: serving.on_get_transactions(peer, m),
+            wire.GetBlock: lambda peer, m, _: serving.on_get_block(peer, m),
+            wire.GetBlocks: lambda peer, m, _: serving.on_get_blocks(peer, m),
+            wire.Blocks: lambda peer, m, now: board.catch_up(board.sync.on_blocks(peer, m, now), now),
+            wire.Status: lambda peer, m, now: board.catch_up(board.sync.on_status(peer, m, now), now),
+            wire.GetPeers: self._on_get_peers,
+            wire.Peers: self._on_peers,
+            wire.Ping: lambda peer, m, _: [Transmit(peer, wire.Pong(m.nonce))],
+            wire.Pong: self._on_pong,
+        }
+
+    def take(self, peer: PeerId, message: wire.Message, now: int) -> list[Effect]:
+        """Take one message of an attached peer; a peer that breaks a rule is closed and the breach counted."""
+        try:
+            return self._handlers[type(message)](peer, message, now)
+        except RemoteProtocolError as error:
+            return self._board.blame(peer, error.code, str(error), now)
+
+    def _on_bodies(
+        self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int
+    ) -> list[Effect]:
+        return self._board.after(self._board.agreement.on_bodies(peer, message, now), now)
+
+    def _on_get_peers(self, peer: PeerId, message: wire.GetPeers, now: int) -> list[Effect]:
+        return self._board.discover(self._board.discovery.on_get_peers(peer, message.count, now), now)
+
+    def _on_peers(self, peer: PeerId, message: wire.Peers, now: int) -> list[Effect]:
+        return self._board.discover(self._board.discovery.on_peers(peer, message.records, now), now)
+
+    def _on_pong(self, peer: PeerId, message: wire.Pong, now: int) -> list[Effect]:
+        rtt_us = self._board.pulse.on_pong(peer, message.nonce, now)
+        return [] if rtt_us is None else self._board.gossip(self._board.router.on_rtt(peer, rtt_us, now), now)

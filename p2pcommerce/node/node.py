@@ -1,0 +1,304 @@
+"""One node as one core.
+
+Made of the smaller cores, it routes each message to the room that owns it, and each room's effects to where they are
+done: a transaction from a peer goes to the router (seen?), to the pool (valid?), back to the router (who wants it?); a
+proposal to the engine, which asks for bodies, execution, signatures and the log; a final block to the pool, the router
+and the store.
+
+It does no I/O and reads no clock: the trio shell drives it over sockets and files, the simulator over its event queue.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from p2pcommerce.discovery import effects as discovery
+from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
+from p2pcommerce.ledger.application import Application
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.state import VersionedState
+from p2pcommerce.ledger.transaction import transaction_id
+from p2pcommerce.mempool import Mempool, Verifier
+from p2pcommerce.node.chain import Chain, genesis_header
+from p2pcommerce.node.effects import Attach, Close, Effect, Transmit
+from p2pcommerce.node.inbox import Inbox
+from p2pcommerce.node.switchboard import NodeParameters, Switchboard
+from p2pcommerce.primitives.core import earliest
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.ids import Height, PeerId, PublicKey
+from p2pcommerce.wire.messages import Message
+
+__all__ = ["SUBMISSIONS_MAX", "Connected", "Node", "NodeParameters"]
+
+SUBMISSIONS_MAX: Final = 4_096
+"""Submissions that wait for their verdict at one time; beyond that the caller is pushed back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A peer has proven who it is over a new link.
+
+    Attributes:
+        peer: its key, 32 bytes.
+        link: the connection's number.
+        outbound: this node dialled.
+        address: what was dialled; None if the peer dialled.
+        own_key: this node's announcement key, 16 bytes, the same on all links.
+        peer_key: the peer's, 16 bytes.
+        peer_record: the peer's signed record, not checked yet.
+    """
+
+    peer: PeerId
+    link: int
+    outbound: bool
+    address: str | None
+    own_key: bytes
+    peer_key: bytes
+    peer_record: bytes
+
+
+class Node:
+    """The composite core.
+
+    Attributes:
+        public_key: this node's identity, 32 bytes.
+        genesis: the network's.
+        application: what the chain is for.
+        chain: the final state and the blocks above it.
+        mempool: what waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_key: PublicKey,
+        genesis: Genesis,
+        application: Application,
+        engine: FinalityEngine,
+        scheme: SignatureScheme,
+        rng: random.Random,
+        parameters: NodeParameters | None = None,
+        bootstrap: Sequence[str] = (),
+        state: Mapping[bytes, bytes],
+        head: Header | None = None,
+        proof: bytes = b"",
+        verifier: Verifier | None = None,
+    ) -> None:
+        """Put a node together from what its store holds.
+
+        Args:
+            public_key: 32 bytes; the node votes if this is a validator's.
+            genesis: the network.
+            application: what the chain is for.
+            engine: decides.
+            scheme: verifies signatures.
+            rng: draws jitter and picks.
+            parameters: the numbers of the rooms.
+            bootstrap: addresses to begin with.
+            state: the final state.
+            head: header of the last final block; None at genesis.
+            proof: its proof.
+            verifier: checks signatures of what enters the pool, in place of the inline one.
+
+        Raises:
+            LocalProtocolError: state and head do not belong together.
+            AddressError: a bootstrap address is malformed.
+        """
+        versions = VersionedState(state)
+        head = genesis_header(genesis, versions.final.root) if head is None else head
+        self.public_key = public_key
+        self.genesis = genesis
+        self.application = application
+        self.chain = Chain(application, genesis, scheme, versions, head, proof)
+        self._engine = engine
+        self._board = Switchboard(
+            public_key=public_key,
+            genesis=genesis,
+            application=application,
+            engine=engine,
+            scheme=scheme,
+            rng=rng,
+            parameters=NodeParameters() if parameters is None else parameters,
+            bootstrap=bootstrap,
+            chain=self.chain,
+            verifier=verifier,
+        )
+        self._inbox = Inbox(self._board)
+        self.mempool: Mempool = self._board.mempool
+
+    # --- life ---
+
+    def start(
+        self,
+        records: Sequence[bytes],
+        signed: Mapping[str, bytes],
+        book: bytes | None,
+        own_addresses: Sequence[str],
+        now: int,
+    ) -> list[Effect]:
+        """Begin, or begin again.
+
+        Args:
+            records: the write-ahead log, oldest first.
+            signed: what the signing guard remembers.
+            book: the saved address book, if there is one.
+            own_addresses: where this node listens.
+            now: microseconds.
+
+        Raises:
+            BookError: the book is damaged; nothing was begun.
+            CodecError: a record of the log that this version cannot read.
+        """
+        board = self._board
+        if book is not None:
+            board.discovery.load(book, now)
+        board.discovery.set_own_addresses(own_addresses)
+        return board.after(board.agreement.start(records, signed, now), now)
+
+    @property
+    def deadline(self) -> int | None:
+        """When it wants to be woken, microseconds."""
+        board = self._board
+        return earliest(
+            board.mempool.deadline,
+            board.router.deadline,
+            board.agreement.deadline,
+            board.sync.deadline,
+            board.discovery.deadline,
+            board.pulse.deadline,
+        )
+
+    def on_deadline(self, now: int) -> list[Effect]:
+        """Act on the passing of time, and on what the inputs of this tick have gathered."""
+        board = self._board
+        effects: list[Effect] = []
+        if _due(board.mempool.deadline, now):
+            effects += board.verdicts(board.mempool.on_deadline(now), now)
+        if _due(board.agreement.deadline, now):
+            effects += board.after(board.agreement.on_deadline(now), now)
+        if _due(board.router.deadline, now):
+            effects += board.gossip(board.router.on_deadline(now), now)
+        if _due(board.sync.deadline, now):
+            effects += board.catch_up(board.sync.on_deadline(now), now)
+        if _due(board.discovery.deadline, now):
+            effects += board.discover(board.discovery.on_deadline(now), now)
+        if _due(board.pulse.deadline, now):
+            effects += board.beat(now)
+        return effects
+
+    # --- peers ---
+
+    def on_connected(self, connected: Connected, now: int) -> list[Effect]:
+        """Take a new link, or close it."""
+        board, peer, link = self._board, connected.peer, connected.link
+        if not board.discovery.on_record(connected.peer_record, peer, now):
+            self._dial_failed(connected, now)
+            return [Close(link, "BAD_RECORD", "its peer record is not good")]
+        if board.router.is_banned(peer, now):
+            self._dial_failed(connected, now)
+            return [Close(link, "BANNED", "it misbehaved lately")]
+        asked = board.discovery.on_connected(peer, connected.address, connected.outbound, now)
+        closing = next((effect for effect in asked if isinstance(effect, discovery.CloseOne)), None)
+        effects: list[Effect] = []
+        if closing is not None and closing.which is discovery.Which.NEW:
+            return [Close(link, closing.reason, "one connection with a peer is enough")]
+        if closing is not None:
+            effects += board.detach(peer, closing.reason, "a newer connection takes its place", now)
+        board.links[peer] = link
+        board.counters["connected"] += 1
+        effects += [Attach(peer, link), Transmit(peer, board.pulse.on_connected(peer, now))]
+        effects += board.discover([effect for effect in asked if effect is not closing], now)
+        board.sync.on_connected(peer, now)
+        joined = board.router.on_connected(
+            peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
+        )
+        effects += board.gossip(joined, now)
+        return effects + board.after(board.agreement.on_connected(peer, now), now)
+
+    def _dial_failed(self, connected: Connected, now: int) -> None:
+        if connected.address is not None:
+            self._board.discovery.on_dial_failed(connected.address, now)
+
+    def on_disconnected(self, peer: PeerId, link: int, now: int) -> list[Effect]:
+        """A link has ended by itself."""
+        board = self._board
+        if board.links.get(peer) != link:
+            return []
+        del board.links[peer]
+        board.discovery.on_disconnected(peer, now)
+        return board.forget_peer(peer, now)
+
+    def on_dial_failed(self, address: str, now: int) -> list[Effect]:
+        """A dial led to no connection."""
+        self._board.discovery.on_dial_failed(address, now)
+        return []
+
+    def on_self_dialled(self, address: str) -> None:
+        """An address is this node's own."""
+        self._board.discovery.on_self_dialled(address)
+
+    def has_room(self, peer: PeerId) -> bool:
+        """Tell whether more may be read from a peer: if not, it is pushed back."""
+        return self.mempool.has_room(peer)
+
+    def on_message(self, peer: PeerId, message: Message, now: int) -> list[Effect]:
+        """Take one message of a peer; of one that is not attached it is dropped."""
+        return self._inbox.take(peer, message, now) if peer in self._board.links else []
+
+    # --- answers of the runtime ---
+
+    def can_submit(self) -> bool:
+        """Tell whether a transaction may be submitted now: if not, wait for the end of the tick."""
+        return len(self._board.submissions) < SUBMISSIONS_MAX and self.mempool.has_room(None)
+
+    def on_submit(self, request: int, raw: bytes, now: int) -> list[Effect]:
+        """Take a transaction of this node's own user; the verdict comes as `Submitted`.
+
+        Raises:
+            LocalProtocolError: `can_submit` was false.
+        """
+        if not self.can_submit():
+            raise LocalProtocolError("the pool pushes back: ask can_submit before on_submit")
+        tx_id = transaction_id(raw)
+        waiting = self._board.submissions.setdefault(tx_id, [])
+        waiting.append(request)
+        if len(waiting) == 1:
+            self._board.router.mark_known(tx_id, now)
+            self.mempool.submit(raw, None, tx_id, now)
+        return []
+
+    def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
+        """Take a signature, or the guard's refusal."""
+        return self._board.after(self._board.agreement.on_signed(request, signature, now), now)
+
+    def on_loaded(self, request: int, rows: Sequence[tuple[bytes, bytes]]) -> list[Effect]:
+        """Take blocks read from the store, without gaps: for each its bytes and its proof."""
+        return self._board.serving.on_loaded(request, rows)
+
+    # --- what others may ask ---
+
+    @property
+    def height(self) -> Height:
+        """Height of the last final block."""
+        return self.chain.head.height
+
+    def engine_status(self) -> EngineStatus:
+        """Return where the engine stands."""
+        return self._engine.status()
+
+    def rtt_us(self, peer: PeerId) -> int | None:
+        """Return the round-trip time of a peer in microseconds, None if it is not known."""
+        return self._board.pulse.rtt_us(peer)
+
+    def statistics(self) -> dict[str, Mapping[str, int]]:
+        """Return the counters of every room."""
+        return self._board.statistics()
+
+
+def _due(deadline: int | None, now: int) -> bool:
+    return deadline is not None and deadline <= now

@@ -1,0 +1,250 @@
+"""The rooms of one node, and what happens between them.
+
+Each room says what it wants in its own words; the switchboard does what concerns another room, and turns the rest into
+node effects. Who is connected over which link is kept here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from p2pcommerce.discovery import Discovery, DiscoveryParameters
+from p2pcommerce.discovery import effects as discovery
+from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.gossip import GossipParameters, Router
+from p2pcommerce.gossip import effects as gossip
+from p2pcommerce.ledger.application import Application
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.mempool import Admitted, Mempool, MempoolParameters, Refused, Verifier
+from p2pcommerce.mempool import Dropped as PoolDropped
+from p2pcommerce.mempool import Effect as PoolEffect
+from p2pcommerce.node.agreement import Agreement
+from p2pcommerce.node.bodies import Bodies
+from p2pcommerce.node.chain import Chain
+from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, SaveBook, Submitted, Transmit
+from p2pcommerce.node.pulse import Pulse
+from p2pcommerce.node.serving import Serving
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.errors import RejectionCode, Verdict
+from p2pcommerce.primitives.ids import PeerId, PublicKey, TransactionId, short
+from p2pcommerce.sync import Sync, SyncParameters
+from p2pcommerce.sync import effects as sync
+
+__all__ = ["NodeParameters", "Switchboard"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeParameters:
+    """The numbers of all rooms of a node."""
+
+    mempool: MempoolParameters = field(default_factory=MempoolParameters)
+    gossip: GossipParameters = field(default_factory=GossipParameters)
+    discovery: DiscoveryParameters = field(default_factory=DiscoveryParameters)
+    sync: SyncParameters = field(default_factory=SyncParameters)
+
+
+class Switchboard:
+    """The rooms, connected.
+
+    Attributes:
+        chain, mempool, router, discovery, sync, bodies, agreement, serving, pulse: the rooms.
+        links: peer -> the link over which it is connected.
+        submissions: transaction id -> requests that wait for the pool's verdict.
+        counters: events of the node as a whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_key: PublicKey,
+        genesis: Genesis,
+        application: Application,
+        engine: FinalityEngine,
+        scheme: SignatureScheme,
+        rng: random.Random,
+        parameters: NodeParameters,
+        bootstrap: Sequence[str],
+        chain: Chain,
+        verifier: Verifier | None = None,
+    ) -> None:
+        """Furnish the rooms; see `Node` for the arguments.
+
+        Raises:
+            AddressError: a bootstrap address is malformed.
+        """
+        is_validator = public_key in genesis.validators
+        self._genesis = genesis
+        self._engine = engine
+        self.chain = chain
+        self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
+        self.mempool.set_view(chain.state.final, chain.head.height)
+        self.router = Router(parameters.gossip, rng, self.mempool.raw)
+        self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
+        self.discovery.set_wanted(genesis.validators.keys if is_validator else ())
+        self.sync = Sync(parameters.sync, self._verify, chain.head, rng)
+        self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
+        self.agreement = Agreement(
+            engine=engine,
+            chain=chain,
+            mempool=self.mempool,
+            bodies=self.bodies,
+            genesis=genesis,
+            key=public_key if is_validator else None,
+            scheme=scheme,
+            rng=rng,
+        )
+        self.serving = Serving(chain, self.mempool.raw)
+        self.pulse = Pulse(rng)
+        self.links: dict[PeerId, int] = {}
+        self.submissions: dict[TransactionId, list[int]] = {}
+        self.counters: Counter[str] = Counter()
+
+    # --- who is connected ---
+
+    def detach(self, peer: PeerId, code: str, reason: str, now: int) -> list[Effect]:
+        """Close a peer's link and forget the peer in every room but discovery, which has forgotten it."""
+        link = self.links.pop(peer, None)
+        if link is None:
+            return []
+        self.counters[f"closed.{code}"] += 1
+        return [Close(link, code, reason), *self.forget_peer(peer, now)]
+
+    def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
+        """A peer's link has ended: tell every room but discovery."""
+        self.pulse.on_disconnected(peer)
+        self.serving.on_disconnected(peer)
+        self.agreement.on_disconnected(peer, now)
+        self.sync.on_disconnected(peer, now)
+        return self.gossip(self.router.on_disconnected(peer, now), now)
+
+    def blame(self, peer: PeerId, code: str, reason: str, now: int) -> list[Effect]:
+        """Close the connection with a peer that broke a rule."""
+        if peer not in self.links:
+            return []
+        self.discovery.on_disconnected(peer, now)
+        return [Log("INFO", "node", f"peer {short(peer)} is closed: {reason}"), *self.detach(peer, code, reason, now)]
+
+    # --- what the rooms want ---
+
+    def gossip(self, effects: Sequence[gossip.Effect], now: int) -> list[Effect]:
+        """Do what the router wants."""
+        out: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case gossip.SendTo(peer, message):
+                    out.append(Transmit(peer, message))
+                case gossip.Offer(items, origin):
+                    for tx_id, raw in items:
+                        self.mempool.submit(raw, origin, tx_id, now)
+                case gossip.Misbehaving(peer, reason):
+                    out += self.blame(peer, "GOSSIP", reason, now)
+        return out
+
+    def verdicts(self, effects: Sequence[PoolEffect], now: int) -> list[Effect]:
+        """Tell submitters, the router and the engine what the pool decided."""
+        out: list[Effect] = []
+        judged: list[tuple[TransactionId, bytes, Verdict, PeerId | None, int]] = []
+        admitted = False
+        for effect in effects:
+            match effect:
+                case Admitted(tx_id, transaction, origin):
+                    admitted = True
+                    judged.append((tx_id, transaction.raw, Verdict.ACCEPT, origin, transaction.fee))
+                    out += self._answer(tx_id, RejectionCode.OK, "")
+                case Refused(tx_id, origin, verdict, code, detail):
+                    judged.append((tx_id, b"", verdict, origin, 0))
+                    out += self._answer(tx_id, code, detail)
+                case PoolDropped(tx_id, code, detail):
+                    self.router.retire([tx_id])
+                    out.append(Dropped(tx_id, code, detail))
+        out += self.gossip(self.router.on_verdicts(judged, now), now)
+        if admitted:
+            out += self.after(self.agreement.on_pending(now), now)
+        return out
+
+    def _answer(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
+        return [Submitted(request, tx_id, code, detail) for request in self.submissions.pop(tx_id, ())]
+
+    def discover(self, effects: Sequence[discovery.Effect], now: int) -> list[Effect]:
+        """Do what discovery wants."""
+        out: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case discovery.Dial(address, peer):
+                    out.append(Dial(address, peer))
+                case discovery.SendTo(peer, message):
+                    out.append(Transmit(peer, message))
+                case discovery.CloseOne(peer, _, reason):
+                    out += self.detach(peer, reason, "discovery closes it", now)
+                case discovery.SaveBook():
+                    out.append(SaveBook(self.discovery.dump()))
+        return out
+
+    def catch_up(self, effects: Sequence[sync.Effect], now: int) -> list[Effect]:
+        """Do what catching up wants."""
+        out: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case sync.SendTo(peer, message):
+                    out.append(Transmit(peer, message))
+                case sync.Ready(blocks):
+                    out += self.after(self.agreement.on_synced(blocks, now), now)
+                case sync.Blame(peer, reason):
+                    if reason != sync.Fault.STALLED:
+                        out += self.blame(peer, reason, "it answered a request for blocks wrongly", now)
+                case sync.Conflict(delivered, header):
+                    out.append(Halt(_conflict(delivered, header)))
+        return out
+
+    def after(self, effects: list[Effect], now: int) -> list[Effect]:
+        """Follow up on what the engine decided: peers it blames, blocks that became final."""
+        for peer, reason in self.agreement.take_blamed():
+            effects += self.blame(peer, "ENGINE", reason, now)
+        finals = self.agreement.take_finals()
+        for final in finals:
+            block = final.committed.block
+            dropped = self.mempool.on_block(
+                block.header.height, self.chain.state.final, block.transaction_ids, final.executed.touched, now
+            )
+            effects += [Dropped(item.tx_id, item.code, item.detail) for item in dropped]
+            self.router.retire([*block.transaction_ids, *[item.tx_id for item in dropped]])
+            self.serving.on_final(block)
+        if finals:
+            self.sync.on_delivered(self.chain.head, now)
+            self.sync.on_fee_floor(self.mempool.fee_floor)
+        return effects
+
+    def beat(self, now: int) -> list[Effect]:
+        """Send the pings that are due, and close peers that do not answer theirs."""
+        pings, silent = self.pulse.on_deadline(now)
+        effects: list[Effect] = [Transmit(peer, ping) for peer, ping in pings]
+        for peer in silent:
+            effects += self.blame(peer, "SILENT", "it does not answer", now)
+        return effects
+
+    def statistics(self) -> dict[str, Mapping[str, int]]:
+        """Return the counters of every room."""
+        return {
+            "node": dict(self.counters),
+            "mempool": self.mempool.statistics(),
+            "gossip": self.router.statistics(),
+            "discovery": self.discovery.statistics(),
+            "sync": self.sync.statistics(),
+            "finality": self._engine.status().counters,
+            "blocks": {**self.agreement.counters, **self.bodies.counters, **self.serving.counters},
+        }
+
+    def _verify(self, header: Header, proof: bytes) -> bool:
+        return self._engine.verify(header, proof, lambda _epoch: self._genesis.validators)
+
+
+def _conflict(delivered: Header, header: Header) -> str:
+    return (
+        f"another chain is final at height {header.height}: its block {short(header.hash)} does not stand on this "
+        f"node's {short(delivered.hash)} at height {delivered.height}; compare genesis and versions with the others, "
+        "then begin with an empty folder"
+    )

@@ -1,0 +1,220 @@
+"""Opens what a node keeps in its folder, and puts its core together from it.
+
+    lock, log, store, write-ahead log, signing guard, address book  ->  a core that stands where it stopped
+
+Everything that can be wrong with a folder is found here, before a socket is opened.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from p2pcommerce.commerce import Commerce
+from p2pcommerce.discovery import BookError, DiscoveryParameters, parse_address, sign_record
+from p2pcommerce.discovery.record import RECORD_ADDRESSES_MAX
+from p2pcommerce.finality import SigningGuard, Simplex, Solo
+from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.gossip import GossipParameters
+from p2pcommerce.ledger.application import Application
+from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.state import VersionedState
+from p2pcommerce.mempool import MempoolParameters, Verifier
+from p2pcommerce.node.chain import genesis_header
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.effects import Effect
+from p2pcommerce.node.node import Node, NodeParameters
+from p2pcommerce.primitives.crypto import ED25519
+from p2pcommerce.runtime.config import NodeConfig
+from p2pcommerce.runtime.durable_file import replace_file
+from p2pcommerce.runtime.journal import Journal
+from p2pcommerce.runtime.lock import DirectoryLock
+from p2pcommerce.runtime.log import Log
+from p2pcommerce.runtime.store import Store
+from p2pcommerce.wire import LocalPeer
+
+__all__ = ["Assembly", "assemble"]
+
+_BOOK_BYTES_MAX: Final = 16 * 2**20
+_RECORD_LIFE_MS: Final = 7 * 86_400_000
+"""A peer record is good for a week, and made anew when half of that has passed."""
+_ENGINES: Final[Mapping[str, Callable[[], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
+
+
+@dataclass(slots=True)
+class Assembly:
+    """A node's open files and its core.
+
+    Attributes:
+        config: as given.
+        core: the node.
+        store: the final chain.
+        journal: the write-ahead log; guard_journal: the guard's file; guard: restored from it.
+        log: where log lines go.
+        records: what the write-ahead log held.
+        static_secret: the X25519 secret (32 bytes) of this run.
+    """
+
+    config: NodeConfig
+    core: Node
+    engine: FinalityEngine
+    store: Store
+    journal: Journal
+    guard_journal: Journal
+    guard: SigningGuard
+    log: Log
+    records: list[bytes]
+    files: ExitStack
+    static_secret: bytes
+    _record: bytes = b""
+    _record_until_ms: int = 0
+
+    def start(self, addresses: Sequence[str], now: int) -> list[Effect]:
+        """Start the core; a damaged address book is put aside, and said in the log.
+
+        Args:
+            addresses: where the node listens.
+            now: microseconds.
+        """
+        path = self.config.folder / "peers"
+        book = _read_book(path)
+        try:
+            return self.core.start(self.records, self.guard.last, book, addresses, now)
+        except BookError as error:
+            self.log.warning("discovery", f"{path}: {error}; it is put aside as peers.damaged")
+            path.replace(path.with_name("peers.damaged"))
+            return self.core.start(self.records, self.guard.last, None, addresses, now)
+
+    def local_peer(self, addresses: Sequence[str], now: int) -> LocalPeer:
+        """Return what handshakes say of this node, its signed record fresh enough.
+
+        Args:
+            addresses: where others can reach it.
+            now: microseconds.
+        """
+        now_ms = now // 1_000
+        told = self.config.advertise or tuple(a for a in addresses if parse_address(a).can_be_dialled)
+        if now_ms >= self._record_until_ms:
+            expires_ms = now_ms + _RECORD_LIFE_MS
+            identity, genesis = self.config.identity, self.config.genesis
+            record = sign_record(ED25519, identity.seed, genesis.hash, told[:RECORD_ADDRESSES_MAX], now_ms, expires_ms)
+            self._record, self._record_until_ms = record.raw, now_ms + _RECORD_LIFE_MS // 2
+        return LocalPeer(
+            public_key=self.config.identity.public_key,
+            sign=partial(ED25519.sign, self.config.identity.seed),
+            genesis_hash=self.config.genesis.hash,
+            static_secret=self.static_secret,
+            peer_record=self._record,
+        )
+
+    def save_book(self, data: bytes) -> None:
+        """Write the address book; a disk that refuses is said in the log, and stops nothing."""
+        path = self.config.folder / "peers"
+        try:
+            replace_file(path, data, 0o600)
+        except OSError as error:
+            self.log.warning("discovery", f"{path}: cannot be written: {error.strerror or error}")
+
+    def close(self) -> None:
+        """Close every file and give the folder back."""
+        self.files.close()
+
+
+def assemble(
+    config: NodeConfig,
+    application: Application | None,
+    engine: FinalityEngine | None,
+    verifier: Verifier | None = None,
+) -> Assembly:
+    """Open a node's folder; a new one is founded from the genesis.
+
+    Raises:
+        UsageError: the folder is in use, of another network, damaged, of a newer version, or cannot be written; one
+            line says which file and what to do.
+    """
+    application = Commerce() if application is None else application
+    engine = _ENGINES[config.engine]() if engine is None else engine
+    folder, identity = config.folder, config.identity
+    with ExitStack() as files:
+        lock = DirectoryLock.acquire(folder)
+        files.callback(lock.release)
+        log = Log(
+            identity.public_key.hex()[:8],
+            folder / "node.log" if config.log_file else None,
+            stream=sys.stderr if config.log_stderr else None,
+            level=config.log_level,
+            file_bytes_max=config.log_file_bytes_max,
+        )
+        files.callback(log.close)
+        store = Store.open(folder / "chain.sqlite3", config.genesis)
+        files.callback(store.close)
+        _found(store, config, application)
+        journal, records = Journal.open(folder / "finality.wal", log=log)
+        files.callback(journal.close)
+        guard_journal, frames = Journal.open(folder / "guard", log=log)
+        files.callback(guard_journal.close)
+        guard = SigningGuard(engine)
+        guard.restore(frames)
+        return Assembly(
+            config=config,
+            core=_core(store, config, application, engine, verifier),
+            engine=engine,
+            store=store,
+            journal=journal,
+            guard_journal=guard_journal,
+            guard=guard,
+            log=log,
+            records=records,
+            files=files.pop_all(),
+            static_secret=secrets.token_bytes(32),
+        )
+
+
+def _found(store: Store, config: NodeConfig, application: Application) -> None:
+    """Commit height 0 to an empty store."""
+    if store.head() is not None:
+        return
+    changes = application.genesis(config.genesis)
+    state = VersionedState({key: value for key, value in changes.items() if value is not None})
+    header = genesis_header(config.genesis, state.final.root)
+    store.commit(CommittedBlock(Block(header, ()), b"", (), changes))
+
+
+def _core(
+    store: Store, config: NodeConfig, application: Application, engine: FinalityEngine, verifier: Verifier | None
+) -> Node:
+    stored = store.head()
+    header, proof = (None, b"") if stored is None else (stored[1], stored[2])
+    return Node(
+        public_key=config.identity.public_key,
+        genesis=config.genesis,
+        application=application,
+        engine=engine,
+        scheme=ED25519,
+        rng=random.SystemRandom(),
+        parameters=NodeParameters(
+            mempool=MempoolParameters(bytes_max=config.mempool_bytes_max, count_max=config.mempool_count_max),
+            gossip=GossipParameters(senders=config.eager_senders, choosers_max=config.choosers_max),
+            discovery=DiscoveryParameters(outbound_target=config.outbound_peers, inbound_max=config.inbound_peers_max),
+        ),
+        bootstrap=config.bootstrap,
+        state=dict(store.load_state()),
+        head=header,
+        proof=proof,
+        verifier=verifier,
+    )
+
+
+def _read_book(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as book:
+            return book.read(_BOOK_BYTES_MAX + 1)
+    except OSError:
+        return None

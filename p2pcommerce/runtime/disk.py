@@ -1,0 +1,187 @@
+"""What must be on the disk before something else may happen.
+
+Effects of one list are done in order, and an `Append` is durable before what follows it. Lists that touch the disk go
+through one task, so that the event loop never waits for it; whatever lists have gathered meanwhile share one sync.
+Final blocks are stored by a second task: a vote never waits for the store.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import trio
+
+from p2pcommerce.finality import SigningGuard
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.effects import Append, Commit, Effect, Rewrite, SignRequest
+from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.journal import Journal
+from p2pcommerce.runtime.store import Store
+
+__all__ = ["COMMITS_WAITING_MAX", "Disk"]
+
+COMMITS_WAITING_MAX: Final = 256
+"""Commits waiting for the store; beyond that the log task waits for the store."""
+_COMMITS_AT_ONCE_MAX: Final = 32
+
+_DURABLE: Final = (Append, Rewrite, SignRequest, Commit)
+
+OnSigned = Callable[[int, bytes | None], None]
+OnCommitted = Callable[[CommittedBlock], None]
+Perform = Callable[[Effect], None]
+
+
+class Disk:
+    """The write-ahead log, the signing guard and the store of one node, behind two tasks."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        guard_journal: Journal,
+        guard: SigningGuard,
+        store: Store,
+        identity: Identity,
+        genesis: Genesis,
+        perform: Perform,
+        on_signed: OnSigned,
+        on_committed: OnCommitted,
+    ) -> None:
+        """Take over open files.
+
+        Args:
+            journal: the write-ahead log.
+            guard_journal: the guard's file.
+            guard: restored from that file.
+            store: the final chain.
+            identity: signs.
+            genesis: what is signed names the network.
+            perform: does an effect that is not the disk's.
+            on_signed: takes a signature, or None where the guard refused.
+            on_committed: takes a block that is now stored.
+        """
+        self._journal = journal
+        self._guard_journal = guard_journal
+        self._guard = guard
+        self._store = store
+        self._identity = identity
+        self._genesis = genesis
+        self._perform = perform
+        self._on_signed = on_signed
+        self._on_committed = on_committed
+        self._lists: deque[Sequence[Effect]] = deque()
+        self._wake = trio.Event()
+        self._commits: deque[tuple[CommittedBlock, ...]] = deque()
+        self._commit_wake = trio.Event()
+        self._commit_room = trio.Event()
+        self._log_limiter = trio.CapacityLimiter(1)
+        self.store_limiter = trio.CapacityLimiter(1)
+
+    @staticmethod
+    def concerns(effects: Sequence[Effect]) -> bool:
+        """Tell whether a list holds anything that must be on the disk."""
+        return any(type(effect) in _DURABLE for effect in effects)
+
+    def give(self, effects: Sequence[Effect]) -> None:
+        """Take a list; its effects are done in order, after those of earlier lists."""
+        self._lists.append(effects)
+        self._wake.set()
+
+    async def run_log(self) -> None:
+        """Work off lists for ever.
+
+        Raises:
+            JournalWriteError: and others of the journal: the disk failed, the node must stop.
+        """
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            batch, self._lists = self._lists, deque()
+            effects = [effect for effects in batch for effect in effects]
+            await self._write_log(effects)
+            requests: list[SignRequest] = []
+            for effect in effects:
+                match effect:
+                    case Append() | Rewrite():
+                        pass
+                    case SignRequest():
+                        requests.append(effect)
+                    case Commit(blocks):
+                        await self._queue_commit(blocks)
+                    case _:
+                        self._perform(effect)
+            if requests:
+                await self._sign(requests)
+
+    async def _write_log(self, effects: Sequence[Effect]) -> None:
+        records: list[bytes] = []
+        for effect in effects:
+            match effect:
+                case Append(record):
+                    records.append(record)
+                case Rewrite(kept):
+                    if records:
+                        await self._in_thread(self._journal.append, records)
+                        records = []
+                    await self._in_thread(self._journal.compact, kept)
+                case _:
+                    pass  # done after the log is written
+        if records:
+            await self._in_thread(self._journal.append, records)
+
+    async def _sign(self, requests: Sequence[SignRequest]) -> None:
+        """Ask the guard, make its memory durable, and only then sign."""
+        allowed: list[bool] = []
+        frames: list[bytes] = []
+        for request in requests:
+            frame = self._guard.admit(request.kind, request.data)
+            allowed.append(frame is not None)
+            if frame:
+                frames.append(frame)
+        if frames:
+            if self._guard_journal.size_bytes > _GUARD_BYTES_MAX:
+                await self._in_thread(self._guard_journal.compact, self._guard.frames())
+            else:
+                await self._in_thread(self._guard_journal.append, frames)
+        for request, may in zip(requests, allowed, strict=True):
+            signature = self._identity.sign(request.kind, self._genesis.hash, request.data) if may else None
+            self._on_signed(request.request, signature)
+
+    async def _in_thread(self, write: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> None:
+        await trio.to_thread.run_sync(write, records, limiter=self._log_limiter)
+
+    async def _queue_commit(self, blocks: tuple[CommittedBlock, ...]) -> None:
+        while len(self._commits) >= COMMITS_WAITING_MAX:
+            self._commit_room = trio.Event()
+            await self._commit_room.wait()
+        self._commits.append(blocks)
+        self._commit_wake.set()
+
+    async def run_store(self) -> None:
+        """Store final blocks for ever.
+
+        Raises:
+            StoreError: the disk is full or failed, the node must stop.
+        """
+        while True:
+            await self._commit_wake.wait()
+            self._commit_wake = trio.Event()
+            await self._store_waiting()
+
+    async def _store_waiting(self) -> None:
+        while self._commits:
+            groups = [self._commits[index] for index in range(min(len(self._commits), _COMMITS_AT_ONCE_MAX))]
+            blocks = [block for group in groups for block in group]
+            await trio.to_thread.run_sync(self._store.commit_many, blocks, limiter=self.store_limiter)
+            for _ in groups:
+                self._commits.popleft()
+            for block in blocks:
+                self._on_committed(block)
+            self._commit_room.set()
+
+
+_GUARD_BYTES_MAX: Final = 256 * 1024
+"""Size at which the guard's file is rewritten with the last frame of each slot alone."""

@@ -1,0 +1,353 @@
+"""Drives one node core over real connections and a real clock.
+
+Each read gives its messages to the core at once and marks the tick; when everything readable has been read the tick
+ends: the core does its batches (verifying signatures, announcing), and every connection that has something to send
+sends it in one piece.
+
+    readers -> core.on_message -> effects -> connections' lanes, disk, store
+    end of tick -> core.on_deadline -> effects -> flush
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import trio
+
+from p2pcommerce.node.effects import (
+    Attach,
+    Close,
+    Dial,
+    Dropped,
+    Effect,
+    Halt,
+    LoadBlocks,
+    Log,
+    SaveBook,
+    Submitted,
+    Transmit,
+)
+from p2pcommerce.node.node import Connected, Node
+from p2pcommerce.primitives.errors import P2PError, UsageError
+from p2pcommerce.primitives.ids import PeerId, short
+from p2pcommerce.runtime.clock import Clock
+from p2pcommerce.runtime.connection import Connection
+from p2pcommerce.runtime.disk import Disk
+from p2pcommerce.runtime.log import Log as LogFile
+from p2pcommerce.runtime.transport import Listener, Transport, TransportError
+from p2pcommerce.wire import HandshakeDone, LocalPeer, Message, Session
+
+__all__ = ["DIAL_S", "HANDSHAKES_MAX", "Driver", "NodeHaltedError"]
+
+DIAL_S: Final = 10.0
+"""Seconds that opening a connection may take."""
+HANDSHAKES_MAX: Final = 512
+"""Handshakes under way at once; more connections wait to be accepted. Source: networking specification."""
+
+
+class NodeHaltedError(P2PError):
+    """The node stopped itself rather than contradict the network; the message says why and what to do."""
+
+    code = "HALTED"
+
+
+class Driver:
+    """The moving parts around one core.
+
+    Attributes:
+        core: the node.
+        clock: its clock.
+        counters: connections ended and refused, by code.
+    """
+
+    def __init__(
+        self,
+        *,
+        core: Node,
+        clock: Clock,
+        local: Callable[[], LocalPeer],
+        transports: Mapping[str, Transport],
+        log: LogFile,
+        on_submitted: Callable[[Submitted], None],
+        on_dropped: Callable[[Dropped], None],
+        save_book: Callable[[bytes], None],
+        load_blocks: Callable[[LoadBlocks], None],
+    ) -> None:
+        """Prepare; `attach_disk` and `start` follow.
+
+        Args:
+            core: the node.
+            clock: gives `now`.
+            local: what every handshake of this node says, as it stands now.
+            transports: by scheme.
+            log: where the core's words go.
+            on_submitted: takes verdicts on submissions.
+            on_dropped: takes what left the pool without becoming final.
+            save_book: writes the address book.
+            load_blocks: reads blocks from the store and calls `loaded`.
+        """
+        self.core = core
+        self.clock = clock
+        self.counters: Counter[str] = Counter()
+        self._local = local
+        self._transports = transports
+        self._log = log
+        self._on_submitted = on_submitted
+        self._on_dropped = on_dropped
+        self._save_book = save_book
+        self._load_blocks = load_blocks
+        self._disk: Disk | None = None
+        self._nursery: trio.Nursery | None = None
+        self._links: dict[int, Connection] = {}
+        self._peers: dict[PeerId, Connection] = {}
+        self._dirty: dict[Connection, None] = {}
+        self._next_link = 1
+        self._handshakes = trio.CapacityLimiter(HANDSHAKES_MAX)
+        self._announcement_key = secrets.token_bytes(16)
+        self._wake = trio.Event()
+        self._ticked = trio.Event()
+        self._attached = trio.Event()
+
+    # --- life ---
+
+    def attach_disk(self, disk: Disk) -> None:
+        """Give the driver its disk, which needs the driver itself to be made."""
+        self._disk = disk
+
+    async def run(self, listeners: Sequence[Listener], *, task_status: trio.TaskStatus[None]) -> None:
+        """Run until cancelled.
+
+        Raises:
+            NodeHaltedError: the core will not go on.
+            UsageError: of the disk: full, damaged, gone.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                for listener in listeners:
+                    nursery.start_soon(self._accept, listener)
+                nursery.start_soon(self._tick)
+                if self._disk is not None:
+                    nursery.start_soon(self._disk.run_log)
+                    nursery.start_soon(self._disk.run_store)
+                task_status.started()
+        finally:
+            self._nursery = None
+            for connection in list(self._links.values()):
+                connection.close("STOPPED", "this node stops")
+            with trio.CancelScope(shield=True):
+                for listener in listeners:
+                    await listener.aclose()
+
+    async def _tick(self) -> None:
+        while True:
+            with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
+                await self._wake.wait()
+            self._wake = trio.Event()
+            now = self.clock.now()
+            due = self.core.deadline
+            if due is not None and due <= now:
+                self.give(self.core.on_deadline(now))
+            self.flush()
+            ticked, self._ticked = self._ticked, trio.Event()
+            ticked.set()
+            await trio.lowlevel.checkpoint()
+
+    def flush(self) -> None:
+        """Send what was queued since the last tick."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, {}
+            for connection in dirty:
+                connection.flush()
+
+    async def wait_tick(self) -> None:
+        """Wait for the end of the present tick."""
+        await self._ticked.wait()
+
+    # --- effects ---
+
+    def give(self, effects: list[Effect]) -> None:
+        """Do effects in order, through the disk where one of them needs it."""
+        if self._disk is not None and self._disk.concerns(effects):
+            self._disk.give(effects)
+        else:
+            for effect in effects:
+                self.perform(effect)
+        if effects:
+            self._wake.set()
+
+    def perform(self, effect: Effect) -> None:  # noqa: C901 - one arm per effect
+        """Do one effect that is not the disk's."""
+        match effect:
+            case Transmit(peer, message):
+                connection = self._peers.get(peer)
+                if connection is not None:
+                    connection.send(message)
+                    if not self._dirty:
+                        self._wake.set()
+                    self._dirty[connection] = None
+            case Attach(peer, link):
+                self._attach(peer, link)
+            case Close(link, code, reason):
+                self._close(link, code, reason)
+            case Dial():
+                if self._nursery is not None:
+                    self._nursery.start_soon(self._dial, effect)
+            case Submitted():
+                self._on_submitted(effect)
+            case Dropped():
+                self._on_dropped(effect)
+            case LoadBlocks():
+                self._load_blocks(effect)
+            case SaveBook(data):
+                self._save_book(data)
+            case Log(level, room, message):
+                self._log.write(level.lower(), room, message)
+            case Halt(reason):
+                self._log.error("node", reason)
+                raise NodeHaltedError(reason)
+            case _:
+                raise TypeError(f"{type(effect).__name__} is the disk's")
+
+    def _attach(self, peer: PeerId, link: int) -> None:
+        connection = self._links.get(link)
+        if connection is not None:
+            self._peers[peer] = connection
+            attached, self._attached = self._attached, trio.Event()
+            attached.set()
+
+    def _close(self, link: int, code: str, reason: str) -> None:
+        connection = self._links.pop(link, None)
+        if connection is None:
+            return
+        if connection.peer is not None and self._peers.get(connection.peer) is connection:
+            del self._peers[connection.peer]
+        connection.close(code, reason)
+
+    # --- connections ---
+
+    async def _accept(self, listener: Listener) -> None:
+        while True:
+            stream, address = await listener.accept()
+            await self._handshakes.acquire_on_behalf_of(stream)
+            if self._nursery is not None:
+                self._nursery.start_soon(self._serve, stream, address)
+
+    async def _serve(self, stream: trio.abc.Stream, address: str) -> None:
+        try:
+            await self._run_connection(stream, address, outbound=False, expected=None)
+        finally:
+            self._release(stream)
+
+    def _release(self, stream: trio.abc.Stream) -> None:
+        try:
+            self._handshakes.release_on_behalf_of(stream)
+        except RuntimeError:
+            return  # it was released when its handshake was done
+
+    async def _dial(self, dial: Dial) -> None:
+        scheme = dial.address.partition("://")[0]
+        stream: trio.abc.Stream | None = None
+        try:
+            with trio.move_on_after(DIAL_S):
+                stream = await self._transport(scheme).dial(dial.address)
+        except UsageError as error:
+            self._log.debug("dialler", str(error))
+        if stream is None:
+            self.counters["dial_failed"] += 1
+            self.give(self.core.on_dial_failed(dial.address, self.clock.now()))
+            return
+        await self._run_connection(stream, dial.address, outbound=True, expected=dial.peer)
+
+    def _transport(self, scheme: str) -> Transport:
+        transport = self._transports.get(scheme)
+        if transport is None:
+            raise TransportError(
+                f'"{scheme}" is no transport of this node; it has {", ".join(sorted(self._transports))}'
+            )
+        return transport
+
+    async def _run_connection(
+        self, stream: trio.abc.Stream, address: str, *, outbound: bool, expected: PeerId | None
+    ) -> None:
+        link, self._next_link = self._next_link, self._next_link + 1
+        connection = Connection(
+            link=link,
+            stream=stream,
+            session=Session(
+                self._local(),
+                initiator=outbound,
+                announcement_key=self._announcement_key,
+                ephemeral_secret=secrets.token_bytes(32),
+                expected=expected,
+            ),
+            owner=self,
+            outbound=outbound,
+            address=address,
+            announcement_key=self._announcement_key,
+        )
+        self._links[link] = connection
+        await connection.run()
+        self._on_end(connection)
+
+    def _on_end(self, connection: Connection) -> None:
+        code, reason = connection.reason or ("CLOSED", "")
+        self.counters[f"closed_{code.lower()}"] += 1
+        who = "?" if connection.peer is None else short(connection.peer)
+        self._log.debug("connection", reason, peer=who, address=connection.address, code=code)
+        self._dirty.pop(connection, None)
+        if self._links.pop(connection.link, None) is None:
+            return
+        if connection.peer is not None:
+            if self._peers.get(connection.peer) is connection:
+                del self._peers[connection.peer]
+            self.give(self.core.on_disconnected(connection.peer, connection.link, self.clock.now()))
+        elif connection.outbound:
+            if code == "SELF_CONNECTION":
+                self.core.on_self_dialled(connection.address)
+            self.give(self.core.on_dial_failed(connection.address, self.clock.now()))
+
+    def on_open(self, connection: Connection, done: HandshakeDone) -> None:
+        """The other end has proven who it is."""
+        self.give(
+            self.core.on_connected(
+                Connected(
+                    peer=done.peer,
+                    link=connection.link,
+                    outbound=connection.outbound,
+                    address=connection.address if connection.outbound else None,
+                    own_key=connection.announcement_key,
+                    peer_key=done.announcement_key,
+                    peer_record=done.peer_record,
+                ),
+                self.clock.now(),
+            )
+        )
+
+    def on_message(self, connection: Connection, message: Message) -> None:
+        """A message came over an attached connection."""
+        peer = connection.peer
+        if peer is not None and self._peers.get(peer) is connection:
+            effects = self.core.on_message(peer, message, self.clock.now())
+            if effects:
+                self.give(effects)
+
+    def on_turn(self) -> None:
+        """Everything that came in one read has been given."""
+        self._wake.set()
+
+    async def wait_room(self, connection: Connection) -> None:
+        """Wait until the node can take more from this peer."""
+        while connection.peer is not None and not self.core.has_room(connection.peer):
+            await self._ticked.wait()
+
+    async def wait_attached(self) -> None:
+        """Wait until another peer is attached."""
+        await self._attached.wait()
+
+    def connections(self) -> dict[PeerId, Connection]:
+        """Return the attached connections by peer."""
+        return dict(self._peers)
