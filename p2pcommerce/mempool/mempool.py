@@ -2,8 +2,8 @@
 
 Submitted bytes queue per origin (`submit`, `has_room`). At the end of a tick one slice passes the pipeline, each step
 cheaper than what follows: size, duplicate, strict decoding, chain id, expiry, the application's check, fee floor, nonce
-window, balance of the payer; then the signatures of the whole slice behind the `Verifier` seam; then the pool. Malformed
-bytes, bad signatures and other chains are REJECTed; whatever depends on the state is IGNOREd.
+window, balance of the payer; then the signatures of the whole slice behind the `Verifier` seam; then the pool.
+Malformed bytes, bad signatures and other chains are REJECTed; whatever depends on the state is IGNOREd.
 
 It knows nothing of messages, blocks or disks: verdicts go back as effects, and the node passes them on.
 
