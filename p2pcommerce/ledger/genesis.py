@@ -277,7 +277,7 @@ class Genesis:
             document = json.loads(data, object_pairs_hook=_unique)
         except json.JSONDecodeError as error:
             raise GenesisError(f"line {error.lineno} column {error.colno}: {error.msg}") from error
-        except (UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested too deep
             raise GenesisError(f"is not readable JSON: {error}") from error
         top = _members(document, "genesis", ("network", "time_ms", "parameters", "validators", "balances"))
         given = _members(top["parameters"], "parameters", tuple(_PARAMETER_RANGES))
@@ -353,7 +353,7 @@ def _rows(value: object, where: str, names: tuple[str, ...]) -> Iterable[tuple[s
 
 def _key(value: object, where: str) -> PublicKey:
     try:
-        key = bytes.fromhex(value) if isinstance(value, str) else b""
+        key = bytes.fromhex(value) if isinstance(value, str) and len(value) == 64 else b""
     except ValueError:
         key = b""
     if len(key) != 32:

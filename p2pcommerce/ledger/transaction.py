@@ -187,8 +187,12 @@ def transaction_id(raw: bytes) -> TransactionId:
     return TransactionId(blake2b_256(raw))
 
 
-def decode_transaction(raw: bytes) -> Transaction:
+def decode_transaction(raw: bytes, tx_id: TransactionId | None = None) -> Transaction:
     """Read one transaction from untrusted bytes; its signatures are not checked here.
+
+    Args:
+        raw: its bytes.
+        tx_id: their hash, if it is known already.
 
     Raises:
         CodecError: over 16 KiB, malformed, not canonical, a field out of range, or a sponsor without its signature.
@@ -199,7 +203,7 @@ def decode_transaction(raw: bytes) -> Transaction:
     if transaction.sponsor is None and transaction.sponsor_pays:
         raise CodecError("sponsor_pays needs a sponsor")
     object.__setattr__(transaction, "raw", raw)
-    object.__setattr__(transaction, "id", transaction_id(raw))
+    object.__setattr__(transaction, "id", transaction_id(raw) if tx_id is None else tx_id)
     return transaction
 
 

@@ -238,7 +238,7 @@ class Mempool:
         if waiting.tx_id in self._pool or waiting.tx_id in ahead.ids:
             return _refuse(waiting, RejectionCode.DUPLICATE, "is in the pool already")
         try:
-            transaction = decode_transaction(waiting.raw)
+            transaction = decode_transaction(waiting.raw, waiting.tx_id)
         except CodecError as error:
             return _refuse(waiting, RejectionCode.BAD_FORMAT, str(error))
         if transaction.chain_id != self._genesis_hash:
