@@ -98,13 +98,15 @@ def verification_floor_us(transactions: Sequence[Transaction]) -> float:
     return (time.process_time() - start) / len(transactions) * 1e6
 
 
-async def publish(node: p2p.RunningNode, own: Sequence[Transaction], sent: dict[bytes, float], gap_s: float) -> None:
-    """Submit transactions one after the other, at a pace or as fast as the node takes them."""
+async def publish(
+    node: p2p.RunningNode, own: Sequence[Transaction], sent: dict[bytes, float], offset_s: float, gap_s: float
+) -> None:
+    """Submit transactions one after the other, at a pace (publishers take turns) or as fast as the node takes them."""
     begun = time.perf_counter()
     async with trio.open_nursery() as nursery:
         for index, transaction in enumerate(own):
             if gap_s:
-                await trio.sleep(max(0.0, begun + index * gap_s - time.perf_counter()))
+                await trio.sleep(max(0.0, begun + offset_s + index * gap_s - time.perf_counter()))
             sent[transaction.id] = time.perf_counter()
             nursery.start_soon(node.submit, transaction)
             if index % 64 == 63:
@@ -152,7 +154,8 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         async with trio.open_nursery() as nursery:
             gap_s = len(publishers) / options.rate if options.rate else 0.0
             for number, node in enumerate(publishers):
-                nursery.start_soon(publish, node, transactions[number :: len(publishers)], sent, gap_s)
+                own = transactions[number :: len(publishers)]
+                nursery.start_soon(publish, node, own, sent, number / options.rate if gap_s else 0.0, gap_s)
             await wait_for_all(arrivals, expected)
         cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - wall
         pulls = sum(_counter(node, "gossip", "pulls_sent") for node in nodes)
