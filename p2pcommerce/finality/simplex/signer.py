@@ -45,7 +45,9 @@ class Signer:
         """Take up the log's ballots, oldest first, and what the guard knows beyond them."""
         guarded = sorted(map(read_ballot, self._guarded.values()), key=lambda ballot: (ballot.epoch, ballot.view))
         logged = {ballot.data for ballot in ballots}
-        for ballot in [*[item for item in guarded if item.data not in logged], *ballots]:
+        lost = [ballot for ballot in guarded if ballot.data not in logged]
+        self._out.extend(Persist(ballot_record(ballot)) for ballot in lost)
+        for ballot in [*lost, *ballots]:
             self._remember(ballot)
 
     def _remember(self, ballot: Ballot) -> None:
