@@ -101,10 +101,16 @@ def _read_code(value: object) -> RejectionCode:
         raise CodecError("is no known code") from None
 
 
+def _clip(detail: str) -> str:
+    """Return what of a sentence can be stored: it is for people, and nothing depends on its end."""
+    return "".join(filter(str.isprintable, detail)).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
+
+
+_DETAIL: Final[Shape[str]] = Shape(text(DETAIL_BYTES_MAX).read, _clip)
 _CODE: Final[Shape[RejectionCode]] = Shape(_read_code, lambda code: code.value)
 EVENT: Final = record_of(Event, name=text(32), ids=array(blob(EVENT_ID_BYTES_MAX), EVENT_IDS_MAX))
-OUTCOME: Final = record_of(Outcome, code=_CODE, events=array(EVENT, 16), detail=text(DETAIL_BYTES_MAX))
-"""The stored form of an outcome."""
+OUTCOME: Final = record_of(Outcome, code=_CODE, events=array(EVENT, 16), detail=_DETAIL)
+"""The stored form of an outcome; a longer detail is cut."""
 _COMMITTED: Final = record(Outcome, code=_CODE, events=array(EVENT, 16))
 
 
