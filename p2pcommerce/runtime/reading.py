@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
 from p2pcommerce.commerce import HistoryEntry, entry_from
-from p2pcommerce.ledger.block import decode_block
+from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.node.node import Node
@@ -27,6 +27,7 @@ class Reading:
         """Read from `store`; `limiter` keeps reads and commits apart."""
         self._store = store
         self._limiter = limiter
+        self._for_peers = trio.Lock()
 
     async def receipt(self, tx_id: TransactionId) -> Receipt | None:
         """Return the receipt of a final transaction (id of 32 bytes), None if it is not final here."""
@@ -34,9 +35,11 @@ class Reading:
 
     async def rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
         """Return the bytes and proofs of consecutive blocks, for a peer."""
-        rows = await trio.to_thread.run_sync(
-            self._store.blocks, from_height, count, ANSWER_BYTES_MAX, limiter=self._limiter
-        )
+        # The store's budget counts headers and proofs too, the answer's only blocks: `answer` applies the real cap.
+        async with self._for_peers:  # one at a time waits for the store: commits and own reads stand behind one at most
+            rows = await trio.to_thread.run_sync(
+                self._store.blocks, from_height, count, 2 * ANSWER_BYTES_MAX, limiter=self._limiter
+            )
         return [(block, proof) for _, block, proof in rows]
 
     async def blocks(self, from_height: int, count: int) -> Sequence[FinalizedBlock]:
@@ -45,14 +48,33 @@ class Reading:
 
     def _blocks(self, from_height: int, count: int) -> list[FinalizedBlock]:
         found: list[FinalizedBlock] = []
-        for _, raw, _ in self._store.blocks(from_height, count, ANSWER_BYTES_MAX):
-            header = decode_block(raw).header
-            receipts = [item for item in self._store.events_since(header.height - 1, 1) if item.height == header.height]
-            found.append(FinalizedBlock(header.height, header.hash, header.time_ms, tuple(receipts)))
+        receipts: list[Receipt] = []  # of the next block that has some
+        read_up_to = from_height - 1
+        for raw, _, _ in self._store.blocks(from_height, count, ANSWER_BYTES_MAX):
+            header = decode_header(raw)
+            if header.height > read_up_to:
+                receipts = self._store.events_since(header.height - 1, 1)
+                read_up_to = receipts[-1].height if receipts else from_height + count
+            own = tuple(receipts) if receipts and receipts[0].height == header.height else ()
+            found.append(FinalizedBlock(header.height, header.hash, header.time_ms, own))
         return found
 
-    async def prove(self, core: Node, engine: str, name: str, arguments: Mapping[str, object]) -> Proof:
+    async def prove(
+        self,
+        core: Node,
+        engine: str,
+        name: str,
+        arguments: Mapping[str, object],
+        wait_stored: Callable[[int], Awaitable[None]],
+    ) -> Proof:
         """Make a proof of one fact of the last final state.
+
+        Args:
+            core: the node.
+            engine: name of its engine.
+            name: of the subject.
+            arguments: of the subject.
+            wait_stored: waits until a height is stored: the state in memory is a little ahead of the store.
 
         Raises:
             UsageError: no such subject, or wrong arguments.
@@ -63,6 +85,7 @@ class Reading:
         value, state = version.get(subject.key), version.tree.prove(subject.key)
         history: list[HistoryEntry] = []
         if subject.history_id is not None and value is not None:
+            await wait_stored(head.height)
             history = await trio.to_thread.run_sync(
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )

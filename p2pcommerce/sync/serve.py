@@ -48,7 +48,7 @@ def answer(request: GetBlocks, rows: Iterable[Row]) -> Blocks:
         if not is_next or size > ANSWER_BYTES_MAX or len(blocks) == ANSWER_BLOCKS_MAX:
             break
         blocks.append(row.block)
-        if row.proof and (not ends_at or len(blocks) <= request.count):
+        if row.proof:
             ends_at, proof = len(blocks), row.proof
         if ends_at and len(blocks) >= request.count:
             break

@@ -112,6 +112,16 @@ def test_validators_are_dialled_as_soon_as_their_record_is_known_and_for_ever():
     assert core.statistics()["wanted"] == 1
 
 
+def test_a_validator_with_two_addresses_is_dialled_at_one_of_them_after_the_other():
+    core = new(outbound_target=0)
+    core.set_wanted([key_of(3)])
+    core.on_record(record_of(3, addresses=("memory://a", "memory://b")).raw, key_of(3), START)
+    assert dials(tick(core)) == [Dial("memory://a", key_of(3))]
+    assert dials(tick(core)) == []
+    core.on_dial_failed("memory://a", START)
+    assert dials(tick(core)) == [Dial("memory://b", key_of(3))]
+
+
 def test_a_validator_that_is_connected_is_not_dialled():
     core = filled(3, outbound_target=0)
     core.set_wanted([key_of(3)])

@@ -18,6 +18,7 @@ from tests.sync.chain import (
     make_chain,
     message_of,
     proof_of,
+    verify,
 )
 
 CHAIN = make_chain(1_000)
@@ -189,14 +190,44 @@ def test_a_late_answer_is_no_fault_and_is_used():
     assert world.blamed == [(key(1), Fault.STALLED)]
 
 
-def test_what_a_leaving_peer_was_asked_for_is_asked_of_others():
+def test_what_a_leaving_peer_was_asked_for_is_asked_of_others_at_once():
     mute, honest = Mute(CHAIN), Peer(CHAIN)
     world = World([mute, honest])
-    world.run(0.2)
+    world.run(0.01)
+    assert mute.asked
+    world.run(1.5)
     world.sync.on_disconnected(key(1), world.now)
+    world.run(0)
+    assert {request.from_height for request in mute.asked} <= {request.from_height for request in honest.asked}
     world.run(5)
     assert world.delivered == CHAIN
     assert world.blamed == []
+
+
+def test_an_avoided_peer_is_asked_again_without_any_further_input():
+    peer = Mute(CHAIN[:50])
+    world = World([peer])
+    world.run(10)
+    assert world.blamed == [(key(1), Fault.STALLED)]
+    world.peers[key(1)] = honest = Peer(CHAIN[:50])
+    world.run(7)
+    assert honest.asked
+    assert world.delivered == CHAIN[:50]
+
+
+def test_what_was_handed_over_is_not_handed_over_again():
+    world = World([Peer(CHAIN), Mute(CHAIN)], execute_us=10**12)
+    world.act(world.sync.on_deadline(world.now))
+    handed = []
+    for peer, last in ((key(1), 50), (key(2), 100)):
+        first = next(iter(world.sync._roster.get(peer).asked))
+        world.sync._roster.get(peer).asked.setdefault(1, world.sync._roster.get(peer).asked[first])
+        world.sync.on_blocks(peer, message_of(CHAIN[:last]), world.now)
+        handed += [effect for effect in world.sync.on_deadline(world.now) if isinstance(effect, Ready)]
+    assert [effect.blocks[-1][0].header.height for effect in handed] == [50]
+    world.sync.on_delivered(CHAIN[49].header, world.now)
+    (ready,) = [effect for effect in world.sync.on_deadline(world.now) if isinstance(effect, Ready)]
+    assert [block.header.height for block, _ in ready.blocks] == list(range(51, 101))
 
 
 def test_faults_outlast_a_connection_and_their_memory_is_bounded():
@@ -267,7 +298,7 @@ def test_nothing_is_asked_for_beyond_the_window():
     assert max(r.from_height + r.count - 1 for p in world.peers.values() for r in p.asked) <= 128 + 200
 
 
-def test_nothing_is_asked_for_beyond_the_horizon_and_longer_answers_are_left_aside():
+def test_nothing_is_asked_for_beyond_the_horizon():
     peer = Peer(CHAIN)
     world = World([peer])
     world.sync.set_horizon(300)
@@ -277,6 +308,18 @@ def test_nothing_is_asked_for_beyond_the_horizon_and_longer_answers_are_left_asi
     world.sync.set_horizon(1_000)
     world.run(60)
     assert world.delivered == CHAIN
+
+
+def test_an_answer_that_ends_beyond_the_horizon_is_left_aside_without_blame():
+    peer = Peer(CHAIN)
+    peer.rows[249:301] = [row._replace(proof=b"") for row in peer.rows[249:301]]
+    world = World([peer])
+    world.sync._verify = lambda header, proof: header.height <= 300 and verify(header, proof)
+    world.sync.set_horizon(300)
+    world.run(10)
+    assert world.sync.delivered.height == 249
+    assert world.blamed == []
+    assert world.sync.statistics()["useless_answers"] > 0
 
 
 def test_a_final_chain_that_does_not_stand_on_the_own_head_halts_with_a_conflict():
