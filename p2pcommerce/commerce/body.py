@@ -12,6 +12,7 @@ A type is a frozen dataclass that derives from `Body` and is decorated with its 
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -53,7 +54,7 @@ class Call:
         return cls(transaction, transaction.sender, payer, transaction.id, time_ms)
 
 
-class Body:
+class Body(ABC):
     """Base of all transaction types.
 
     Attributes:
@@ -79,23 +80,24 @@ class Body:
         Raises:
             CommerceError: a rule is broken; a `FormatError` makes a block that holds it invalid.
         """
+        del rules
 
+    @abstractmethod
     def records(self) -> int:
         """Return how many records it may write, as its weight counts them; known from the body alone."""
-        raise NotImplementedError
 
     def spend_minor(self, ledger: Ledger, call: Call) -> int:
         """Return what it takes from the payer in this state, besides the fee; 0 where that cannot be known."""
         del ledger, call
         return 0
 
+    @abstractmethod
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """Do it, and return the ids it touched.
 
         Raises:
             CommerceError: a rule is broken; the caller rolls the draft back.
         """
-        raise NotImplementedError
 
 
 def body(type_name: str, /, **fields: Shape[Any]) -> Callable[[B], B]:

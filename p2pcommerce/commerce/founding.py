@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES, Account
 from p2pcommerce.commerce.audit import scan, sums_of
 from p2pcommerce.commerce.rules import RULES, Rules
@@ -11,6 +13,9 @@ from p2pcommerce.ledger.genesis import Genesis, GenesisError
 
 __all__ = ["found"]
 
+TIME_MS_MAX: Final = 2**53
+"""Latest time of a genesis; deadlines are added to it and stay far below 2^63."""
+
 
 def found(genesis: Genesis) -> dict[bytes, bytes]:
     """Return the whole state at height 0.
@@ -18,8 +23,10 @@ def found(genesis: Genesis) -> dict[bytes, bytes]:
     An account's deposit comes out of its first credit, which here is its balance in the genesis.
 
     Raises:
-        GenesisError: a balance is below the deposit of its account.
+        GenesisError: the time is absurd, or a balance is below the deposit of its account.
     """
+    if genesis.time_ms > TIME_MS_MAX:
+        raise GenesisError(f"genesis: time_ms must be at most {TIME_MS_MAX}: Unix milliseconds")
     rules = Rules.of(genesis)
     deposit = ACCOUNT_BYTES * rules.byte_price
     values = {RULES.tag: RULES.write(rules)}

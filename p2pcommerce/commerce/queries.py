@@ -214,13 +214,22 @@ def _plain_order(order: Order) -> object:
     }
 
 
-def _item(arguments: Arguments, ledger: Ledger) -> object:
+def _item_id(arguments: Arguments) -> bytes:
+    if "id" in arguments:
+        try:
+            return bytes.fromhex(_text(arguments, "id"))
+        except ValueError:
+            raise QueryError("the argument id must be hexadecimal") from None
     product = _product_id(arguments)
     serial, lot = (None if arguments.get(name) is None else _text(arguments, name) for name in ("serial", "lot"))
     try:
-        identifier = item_id(product.issuer, product.gtin14, serial=serial, lot=lot)
+        return item_id(product.issuer, product.gtin14, serial=serial, lot=lot)
     except FormatError as error:
         raise QueryError(f"the arguments serial and lot: {error}") from error
+
+
+def _item(arguments: Arguments, ledger: Ledger) -> object:
+    identifier = _item_id(arguments)
     item = ledger.get(ITEM, identifier)
     if item is None:
         return None
@@ -247,7 +256,7 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "terms": (("store", "number"), _terms),
     "listing": (("store", "number"), _listing),
     "order": (("order",), _order),
-    "item": (("issuer", "gtin", "serial", "lot"), _item),
+    "item": (("issuer", "gtin", "serial", "lot", "id"), _item),
     "validators": ((), _validators),
     "time": ((), _time),
 }

@@ -222,6 +222,11 @@ def test_genesis_refuses_a_balance_below_its_deposit():
         Commerce().genesis(genesis)
 
 
+def test_genesis_refuses_an_absurd_time():
+    with pytest.raises(GenesisError, match="time_ms"):
+        Commerce().genesis(Genesis.local("test", {key("validator"): TOKEN}, time_ms=2**53 + 1))
+
+
 def test_a_state_of_another_application_is_refused(world):
     state = State({})
     with pytest.raises(LocalProtocolError, match="not of a commerce genesis"):

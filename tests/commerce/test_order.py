@@ -19,6 +19,7 @@ from p2pcommerce.commerce import (
     ProductSet,
     TermsSet,
     TraceCommission,
+    TraceReceive,
     TraceShip,
     read_body,
 )
@@ -288,6 +289,24 @@ def test_an_item_that_the_store_does_not_own_and_hold_cannot_be_shipped(traced):
     traced.do("shop", OrderShip(first, items(traced, "1")))
     traced.do("buyer", OrderConfirm(first))
     traced.refused("FORBIDDEN", "shop", OrderShip(second, items(traced, "1")))
+
+
+def test_a_store_sells_goods_of_another_issuer_once_it_owns_and_holds_them():
+    world = World("maker", "shop", "buyer")
+    world.open_shop()
+    product = ProductId(key("maker"), GTIN)
+    world.do("maker", ProductSet(GTIN, HASH))
+    world.commission("1", "2", name="maker")
+    world.do("shop", ListingSet(2, product, PRICE, 2, True, 1))
+    order_id = world.place(number=2)
+    held, owned = ((serial_id(product, serial),) for serial in "12")
+    world.do("maker", TraceShip(held, key("shop"), HASH, 1))
+    world.do("maker", TraceShip(owned, key("shop"), HASH, 1, transfers_owner=True))
+    for ids in (held, owned):
+        world.refused("FORBIDDEN", "shop", OrderShip(order_id, ids))
+        world.do("shop", TraceReceive(ids, HASH, 2))
+    world.refused("FORBIDDEN", "shop", OrderShip(order_id, held))
+    world.do("shop", OrderShip(order_id, owned))
 
 
 def test_an_item_in_an_order_cannot_be_sent_elsewhere(traced):

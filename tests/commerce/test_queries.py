@@ -60,6 +60,7 @@ def test_an_item_on_its_way_says_to_whom(world):
     world.do("shop", TraceShip((item_id(key("shop"), GTIN, serial="1"),), key("buyer"), HASH, 1))
     answer = world.query("item", issuer=key("shop"), gtin=GTIN, serial="1")
     assert (answer["pending_to"], answer["order"]) == (key("buyer").hex(), None)
+    assert world.query("item", id=answer["id"]) == answer
 
 
 def test_what_is_not_there_is_none(world):
@@ -93,6 +94,8 @@ def test_what_is_not_there_is_none(world):
         ("item", {"issuer": "00" * 32, "gtin": GTIN}, "serial or a lot"),
         ("item", {"issuer": "00" * 32, "gtin": GTIN, "serial": "1", "lot": "1"}, "serial or a lot"),
         ("item", {"issuer": "00" * 32, "gtin": GTIN, "serial": 1}, "serial must be text"),
+        ("item", {"id": "xyz"}, "id must be hexadecimal"),
+        ("item", {"id": 5}, "id must be text"),
     ],
 )
 def test_a_wrong_question_says_what_exists(world, name, arguments, sentence):
