@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from p2pcommerce.commerce.gtin import check_digit, is_gtin14
 from p2pcommerce.primitives.errors import UsageError
 
 __all__ = [
@@ -150,19 +151,8 @@ _URN = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)")
 _LINK = re.compile(r"https?://[^/?#]+((?:/[^/?#]+)+)(?:[?#].*)?", re.IGNORECASE)
 
 
-def check_digit(digits: str) -> str:
-    """Return the GS1 check digit of `digits` (any length, without the check digit): weights 3 and 1 from the right."""
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
-    return str(-total % 10)
-
-
 def _is_checked(text: str, length: int) -> bool:
     return len(text) == length and text.isascii() and text.isdigit() and check_digit(text[:-1]) == text[-1]
-
-
-def is_gtin14(text: str) -> bool:
-    """Tell whether `text` is 14 digits of which the last is the right check digit."""
-    return _is_checked(text, 14)
 
 
 def is_sscc18(text: str) -> bool:
