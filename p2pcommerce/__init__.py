@@ -14,34 +14,41 @@ The map of the house; a room imports only rooms on lower floors:
        sync          catching up            commerce  the default application
     1  wire          Noise, records, lanes  ledger    transactions, blocks, state
     0  primitives    codec, crypto, trees, ids, errors
+
+Public names are imported when they are first used: a program that only checks proofs, or reads a configuration, does
+not wait for the rest.
 """
 
 from __future__ import annotations
 
-from p2pcommerce import commerce
-from p2pcommerce.finality.engine import FinalityEngine
-from p2pcommerce.ledger.application import Application, QueryError
-from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
-from p2pcommerce.ledger.receipt import Event, Receipt
-from p2pcommerce.ledger.transaction import SignedTransaction
-from p2pcommerce.ledger.validators import Validator, ValidatorSet
-from p2pcommerce.node.proof import Proof, ProofError, Proven, TrustAnchor, verify_proof
-from p2pcommerce.primitives.errors import (
-    LocalProtocolError,
-    P2PError,
-    RejectionCode,
-    RemoteProtocolError,
-    TransactionExpiredError,
-    TransactionRejectedError,
-    UsageError,
-)
-from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
-from p2pcommerce.runtime.config import ConfigError, NodeConfig
-from p2pcommerce.runtime.driver import NodeHaltedError
-from p2pcommerce.runtime.events import FinalizedBlock, SubscriberLaggedError, Subscription
-from p2pcommerce.runtime.identity import Identity, KeyFileError
-from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
-from p2pcommerce.runtime.transport import Transport
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from p2pcommerce import commerce
+    from p2pcommerce.finality.engine import FinalityEngine
+    from p2pcommerce.ledger.application import Application, QueryError
+    from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
+    from p2pcommerce.ledger.receipt import Event, Receipt
+    from p2pcommerce.ledger.transaction import SignedTransaction
+    from p2pcommerce.ledger.validators import Validator, ValidatorSet
+    from p2pcommerce.node.proof import Proof, ProofError, Proven, TrustAnchor, verify_proof
+    from p2pcommerce.primitives.errors import (
+        LocalProtocolError,
+        P2PError,
+        RejectionCode,
+        RemoteProtocolError,
+        TransactionExpiredError,
+        TransactionRejectedError,
+        UsageError,
+    )
+    from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
+    from p2pcommerce.runtime.config import ConfigError, NodeConfig
+    from p2pcommerce.runtime.driver import NodeHaltedError
+    from p2pcommerce.runtime.events import FinalizedBlock, SubscriberLaggedError, Subscription
+    from p2pcommerce.runtime.identity import Identity, KeyFileError
+    from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
+    from p2pcommerce.runtime.transport import Transport
 
 __all__ = [
     "Application",
@@ -89,3 +96,63 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "Application": "p2pcommerce.ledger.application",
+    "ChainParameters": "p2pcommerce.ledger.genesis",
+    "ConfigError": "p2pcommerce.runtime.config",
+    "Event": "p2pcommerce.ledger.receipt",
+    "FinalityEngine": "p2pcommerce.finality.engine",
+    "FinalizedBlock": "p2pcommerce.runtime.events",
+    "Genesis": "p2pcommerce.ledger.genesis",
+    "GenesisError": "p2pcommerce.ledger.genesis",
+    "Height": "p2pcommerce.primitives.ids",
+    "Identity": "p2pcommerce.runtime.identity",
+    "KeyFileError": "p2pcommerce.runtime.identity",
+    "LocalProtocolError": "p2pcommerce.primitives.errors",
+    "NodeConfig": "p2pcommerce.runtime.config",
+    "NodeHaltedError": "p2pcommerce.runtime.driver",
+    "P2PError": "p2pcommerce.primitives.errors",
+    "PeerId": "p2pcommerce.primitives.ids",
+    "PeerInfo": "p2pcommerce.runtime.node",
+    "Proof": "p2pcommerce.node.proof",
+    "ProofError": "p2pcommerce.node.proof",
+    "Proven": "p2pcommerce.node.proof",
+    "PublicKey": "p2pcommerce.primitives.ids",
+    "QueryError": "p2pcommerce.ledger.application",
+    "QueryResult": "p2pcommerce.runtime.node",
+    "Receipt": "p2pcommerce.ledger.receipt",
+    "RejectionCode": "p2pcommerce.primitives.errors",
+    "RemoteProtocolError": "p2pcommerce.primitives.errors",
+    "RunningNode": "p2pcommerce.runtime.node",
+    "SignedTransaction": "p2pcommerce.ledger.transaction",
+    "SubscriberLaggedError": "p2pcommerce.runtime.events",
+    "Subscription": "p2pcommerce.runtime.events",
+    "TransactionExpiredError": "p2pcommerce.primitives.errors",
+    "TransactionId": "p2pcommerce.primitives.ids",
+    "TransactionRejectedError": "p2pcommerce.primitives.errors",
+    "Transport": "p2pcommerce.runtime.transport",
+    "TrustAnchor": "p2pcommerce.node.proof",
+    "UsageError": "p2pcommerce.primitives.errors",
+    "Validator": "p2pcommerce.ledger.validators",
+    "ValidatorSet": "p2pcommerce.ledger.validators",
+    "open_node": "p2pcommerce.runtime.node",
+    "verify_proof": "p2pcommerce.node.proof",
+}
+"""In which room a public name lives; `commerce` is a folder of its own."""
+
+if not TYPE_CHECKING:  # a type checker sees the imports above, and refuses a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on its first use."""
+        if name == "commerce":
+            return import_module("p2pcommerce.commerce")
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(home), name)
+        return value
+
+    def __dir__() -> list[str]:
+        """Return the public names, and those that every module has."""
+        return sorted({*__all__, *globals()})

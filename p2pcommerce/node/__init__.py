@@ -5,7 +5,8 @@
 - `inbox`: takes each message of a peer to its room
 - `agreement`: carries the finality engine
 - `serving`: answers what other nodes ask for; `pulse`: pings
-- `chain`: the blocks above the final one, their execution, and what becomes final
+- `proposer`: builds this validator's blocks from the pool; `submissions`: who waits for the pool's verdict
+- `chain`: the blocks above the final one, and what becomes final; `execution`: runs the transactions of one
 - `bodies`: completes a block from the own pool and from peers
 - `effects`: what a node wants its runtime to do
 - `committed`: a final block with everything that is stored of it

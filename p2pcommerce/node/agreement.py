@@ -19,31 +19,25 @@ from p2pcommerce.finality import engine as finality
 from p2pcommerce.finality.engine import FinalityEngine, Target
 from p2pcommerce.ledger.block import Block, Header, decode_block
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.mempool import Mempool
+from p2pcommerce.mempool import Dropped, Mempool
 from p2pcommerce.node.bodies import Bodies
-from p2pcommerce.node.chain import Chain, Executed, InvalidBlockError
+from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Halt, Log, Rewrite, SignRequest, Transmit
+from p2pcommerce.node.execution import InvalidBlockError
+from p2pcommerce.node.proposer import Proposer
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, P2PError
-from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, TransactionId
+from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, short
 from p2pcommerce.wire.messages import BlockBody, BlockTransactions, Engine, NoBlock
 
-__all__ = ["Agreement", "FinalBlock"]
+__all__ = ["Agreement"]
 
 _ENGINE_RECORD: Final = b"\x00"
 _BLOCK_RECORD: Final = b"\x01"
 
 Answer = Callable[[], list[finality.Effect]]
-
-
-@dataclass(frozen=True, slots=True)
-class FinalBlock:
-    """A block that has just become final, with what its execution gave."""
-
-    committed: CommittedBlock
-    executed: Executed
 
 
 @dataclass(slots=True)
@@ -88,16 +82,28 @@ class Agreement:
         self._scheme = scheme
         self._rng = rng
         self._connected: dict[PeerId, None] = {}
-        self._finals: list[FinalBlock] = []
+        self._proposer = Proposer(chain, mempool, genesis.parameters, key)
+        self._finals: list[Block] = []
+        self._dropped: list[Dropped] = []
         self._blamed: list[tuple[PeerId, str]] = []
-        self.counters = {"blocks_invalid": 0, "blocks_executed": 0, "blocks_built": 0, "evidence": 0}
+        self._counters = {"blocks_invalid": 0, "blocks_executed": 0, "evidence": 0}
 
     # --- inputs ---
 
-    def take_finals(self) -> list[FinalBlock]:
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Counts of blocks by what became of them."""
+        return {**self._counters, **self._proposer.counters}
+
+    def take_finals(self) -> list[Block]:
         """Return the blocks that became final since the last call, oldest first."""
         finals, self._finals = self._finals, []
         return finals
+
+    def take_dropped(self) -> list[Dropped]:
+        """Return what left the pool since the last call without becoming final."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     def take_blamed(self) -> list[tuple[PeerId, str]]:
         """Return the peers that the engine blamed since the last call, with its reasons."""
@@ -122,8 +128,8 @@ class Agreement:
                 own.append(record[1:])
             elif record[:1] == _BLOCK_RECORD:
                 block = decode_block(record[1:])
-                blocks[block.hash] = block.header
-                self._chain.add(block)
+                if self._chain.add(block):
+                    blocks[block.hash] = block.header
             else:
                 raise CodecError(f"the write-ahead log holds a record of an unknown kind {record[:1].hex()}")
         context = finality.Context(
@@ -137,7 +143,7 @@ class Agreement:
             proof=self._chain.proof,
             scheme=self._scheme,
             rng=self._rng,
-            has_pending=self.has_pending,
+            has_pending=self._proposer.has_pending,
             signed=signed,
         )
         return self._work(self._engine.start(context, own, blocks, now), now)
@@ -201,7 +207,7 @@ class Agreement:
             header = block.header
             if header.height <= self._chain.head.height:
                 continue
-            self._chain.add(block)
+            self._chain.add(block, certified=True)
             if not self._make_final(block.hash, proof, turn):
                 break
             self._bodies.forget(block.hash)
@@ -211,13 +217,6 @@ class Agreement:
             turn.asked.extend(self._engine.on_synced(*last, now))
             self._drain(turn)
         return turn.effects
-
-    def has_pending(self, block_hash: BlockHash) -> bool:
-        """Tell whether a transaction is ready that is not in the branch that ends at a block."""
-        in_branch = sum(
-            1 for executed in self._chain.branch(block_hash) for tx_id in executed.ids if tx_id in self._mempool
-        )
-        return self._mempool.ready_count > in_branch
 
     # --- working off the engine's effects ---
 
@@ -257,7 +256,7 @@ class Agreement:
                 self._make_final(block_hash, proof, turn)
                 turn.flush_commits()
             case finality.Evidence():
-                self.counters["evidence"] += 1
+                self._counters["evidence"] += 1
                 turn.effects.append(Log("WARNING", "finality", "evidence of a double signature was found"))
             case finality.Blame(peer, reason):
                 self._blamed.append((peer, reason))
@@ -286,76 +285,45 @@ class Agreement:
         return [Transmit(to, message)] if to in self._connected else []
 
     def _build(self, request: finality.Build, turn: _Turn) -> None:
-        executed: Executed | None = None
-        parent = self._chain.header(request.parent)
-        if parent is not None and self._key is not None and self._chain.is_executed(request.parent):
-            parameters = self._genesis.parameters
-            chosen = (
-                ()
-                if request.empty
-                else self._mempool.select(
-                    excluded=self._on_branch(request.parent),
-                    base_nonces=self._nonces_of(request.parent),
-                    bytes_max=parameters.block_bytes_max,
-                    weight_max=parameters.block_weight_max,
-                    count_max=parameters.block_transactions_max,
-                )
-            )
-            executed = self._chain.build(
-                parent,
-                proposer=self._key,
-                epoch=request.epoch,
-                time_ms=request.time_ms,
-                seal=request.seal,
-                transactions=chosen,
-            )
-            self.counters["blocks_built"] += 1
-        block = None if executed is None else executed.block
+        block, dropped = self._proposer.build(request)
+        self._dropped += dropped
         turn.answers.append(lambda: self._engine.on_built(request.request, block, turn.now))
-
-    def _on_branch(self, block_hash: BlockHash) -> Callable[[TransactionId], bool]:
-        ids = [executed.ids for executed in self._chain.branch(block_hash)]
-        return lambda tx_id: any(tx_id in block_ids for block_ids in ids)
-
-    def _nonces_of(self, block_hash: BlockHash) -> Callable[[PublicKey], int | None]:
-        senders = [executed.senders for executed in self._chain.branch(block_hash)]
-
-        def next_nonce(sender: PublicKey) -> int | None:
-            return next((nonces[sender] for nonces in senders if sender in nonces), None)
-
-        return next_nonce
 
     def _validate(self, block_hash: BlockHash, turn: _Turn) -> None:
         try:
             valid = self._execute(block_hash, certified=False)
-        except InvalidBlockError as error:
-            self.counters["blocks_invalid"] += 1
-            turn.effects.append(Log("WARNING", "chain", f"block {block_hash[:4].hex()} is invalid: {error}"))
-            valid = False
-        except CodecError as error:
-            self.counters["blocks_invalid"] += 1
-            turn.effects.append(Log("WARNING", "chain", f"block {block_hash[:4].hex()} is malformed: {error}"))
-            valid = False
-        if valid is not None:
-            answer = valid
-            turn.answers.append(lambda: self._engine.on_validated(block_hash, answer, turn.now))
+        except (InvalidBlockError, CodecError) as error:
+            self._refuse(block_hash, str(error), turn)
+            return
+        if valid:
+            turn.answers.append(partial(self._engine.on_validated, block_hash, valid=True, now=turn.now))
 
-    def _execute(self, block_hash: BlockHash, *, certified: bool) -> bool | None:
-        """Execute a block after its ancestors; None if one of them is not here.
+    def _refuse(self, block_hash: BlockHash, reason: str, turn: _Turn) -> None:
+        """A block is invalid whatever happens later: its body is not kept."""
+        self._counters["blocks_invalid"] += 1
+        self._chain.drop(block_hash)
+        turn.effects.append(Log("WARNING", "chain", f"block {short(block_hash)} is invalid: {reason}"))
+        turn.answers.append(partial(self._engine.on_validated, block_hash, valid=False, now=turn.now))
+
+    def _execute(self, block_hash: BlockHash, *, certified: bool) -> bool:
+        """Execute a block after its ancestors; False if one of them is not here.
 
         Raises:
             InvalidBlockError: one of them breaks a rule.
+            CodecError: one of them holds a malformed transaction.
         """
         pending: list[BlockHash] = []
         while not self._chain.is_executed(block_hash):
             block = self._chain.block(block_hash)
             if block is None:
-                return None
+                return False
             pending.append(block_hash)
             block_hash = block.header.parent_hash
         for ancestor in reversed(pending):
-            self._chain.execute(ancestor, self._mempool.is_verified, self._mempool.get, certified=certified)
-            self.counters["blocks_executed"] += 1
+            executed = self._chain.execute(ancestor, self._mempool.is_verified, self._mempool.get, certified=certified)
+            for tx_id in executed.block.transaction_ids:
+                self._mempool.remember_verified(tx_id)
+            self._counters["blocks_executed"] += 1
         return True
 
     def _fetch(self, fetch: finality.Fetch, turn: _Turn) -> None:
@@ -374,24 +342,33 @@ class Agreement:
 
     def _take_ready(self, turn: _Turn) -> None:
         for block in self._bodies.take_ready():
-            if self._chain.add(block):
+            if self._chain.is_too_large(block):
+                self._refuse(block.hash, "it is larger than a block may be", turn)
+            elif self._chain.add(block):
                 turn.answers.append(partial(self._engine.on_block, block.header, turn.now))
 
     def _make_final(self, block_hash: BlockHash, proof: bytes, turn: _Turn) -> bool:
         """Execute a block that a quorum decided and fold it into the final state; stop the node if that cannot be."""
         try:
-            if self._execute(block_hash, certified=True) is None:
-                turn.effects.append(Halt(f"block {block_hash[:4].hex()} is final, but its branch is not here"))
-                return False
+            if not self._execute(block_hash, certified=True):
+                return self._halt(f"block {short(block_hash)} is final, but its branch is not here", turn)
             committed, executed = self._chain.finalize(block_hash, proof)
         except P2PError as error:
-            turn.effects.append(
-                Halt(
-                    f"block {block_hash[:4].hex()} is final for a quorum, and this node finds it wrong ({error}): "
-                    "its store or version differs from the network's; compare versions, then begin with an empty folder"
-                )
+            reason = (
+                f"block {short(block_hash)} is final for a quorum, and this node finds it wrong ({error}): its store "
+                "or version differs from the network's; compare versions, then begin with an empty folder"
             )
-            return False
-        self._finals.append(FinalBlock(committed, executed))
+            return self._halt(reason, turn)
         turn.committed.append(committed)
+        block = committed.block
+        # At once: the engine's next question may be for a block on top of this one.
+        self._dropped += self._mempool.on_block(
+            block.header.height, self._chain.state.final, block.transaction_ids, executed.touched, turn.now
+        )
+        self._finals.append(block)
         return True
+
+    def _halt(self, reason: str, turn: _Turn) -> bool:
+        turn.flush_commits()
+        turn.effects.append(Halt(reason))
+        return False

@@ -9,13 +9,13 @@ A block is ready when its header hashes to the wanted hash and commits to the bo
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.finality.engine import Fetch
 from p2pcommerce.ledger.block import Block, Header, decode_block, tx_root
-from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX, transaction_id
+from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.node.effects import Transmit
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import CodecError
@@ -44,6 +44,7 @@ class _Want:
     peers: list[PeerId]
     found: dict[TransactionId, bytes] = field(default_factory=dict)
     asked: PeerId | None = None
+    tried: dict[PeerId, None] = field(default_factory=dict)
     tries: int = 0
     retry_at: int = 0
 
@@ -132,14 +133,21 @@ class Bodies:
         return effects
 
     def on_transactions(self, peer: PeerId, message: BlockTransactions, now: int) -> list[Transmit]:
-        """Take single bodies; the ones that nobody asked for are ignored."""
+        """Take single bodies; those that came from elsewhere meanwhile are ignored.
+
+        Raises:
+            CodecError: one that is not of the block at all: it was never asked for.
+        """
         want = self._wants.get(BlockHash(message.block_hash))
         if want is None or want.ids is None:
             return []
-        wanted = dict.fromkeys(want.missing)
+        of_block, missing = dict.fromkeys(want.ids), dict.fromkeys(want.missing)
         for raw in message.items:
             tx_id = transaction_id(raw)
-            if tx_id in wanted and len(raw) <= TRANSACTION_BYTES_MAX:
+            if tx_id not in of_block:
+                self.counters["bodies_refused"] += 1
+                raise CodecError("a transaction that is not of the block it was asked for", "BAD_BODY")
+            if tx_id in missing:
                 want.found[tx_id] = raw
                 self.counters["bodies_pulled"] += 1
         if not want.missing:
@@ -199,14 +207,15 @@ class Bodies:
         if want.asked is None:
             return []
         want.tries += 1
+        want.tried[want.asked] = None
         if want.ids is not None and want.tries <= BY_IDS_TRIES:
             return [Transmit(want.asked, GetTransactions(want.block_hash, want.missing))]
         return [Transmit(want.asked, GetBlock(want.block_hash))]
 
     def _next_peer(self, want: _Want) -> PeerId | None:
         """Return whom to ask: those who should have it in their order first, then anybody."""
-        named: Sequence[PeerId] = [peer for peer in want.peers if peer in self._peers]
-        if want.tries < len(named):
-            return named[want.tries]
+        for peer in want.peers:
+            if peer in self._peers and peer not in want.tried:
+                return peer
         others = [peer for peer in self._peers if peer != want.asked] or list(self._peers)
         return self._rng.choice(others) if others else None

@@ -16,13 +16,14 @@ from typing import Final
 from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError
 from p2pcommerce.ledger.block import BLOCK_VERSION, Block, Header, tx_root
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.ledger.receipt import Outcome, receipts_root
-from p2pcommerce.ledger.state import State, Version, VersionedState
+from p2pcommerce.ledger.receipt import receipts_root
+from p2pcommerce.ledger.state import Version, VersionedState
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.execution import Executed, InvalidBlockError, Run
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import LocalProtocolError, RemoteProtocolError
+from p2pcommerce.primitives.errors import LocalProtocolError, RejectionCode
 from p2pcommerce.primitives.ids import (
     ZERO_HASH,
     BlockHash,
@@ -33,7 +34,7 @@ from p2pcommerce.primitives.ids import (
     TransactionId,
 )
 
-__all__ = ["UNFINAL_BLOCKS_MAX", "UNFINAL_BYTES_MAX", "Chain", "Executed", "InvalidBlockError", "genesis_header"]
+__all__ = ["UNFINAL_BLOCKS_MAX", "UNFINAL_BYTES_MAX", "Built", "Chain", "LeftOut", "genesis_header"]
 
 UNFINAL_BLOCKS_MAX: Final = 512
 """Blocks above the final one that are held at most."""
@@ -43,32 +44,31 @@ UNFINAL_BYTES_MAX: Final = 64 * 2**20
 Verified = Callable[[TransactionId], bool]
 Known = Callable[[TransactionId], Transaction | None]
 
-
-class InvalidBlockError(RemoteProtocolError):
-    """A block that breaks a rule whatever happens later; the message names the rule."""
-
-    code = "INVALID_BLOCK"
+_PASSING: Final = (RejectionCode.BAD_NONCE, RejectionCode.EXPIRED)
+"""Reasons that say nothing for ever: a nonce may be early, and a branch higher than what becomes final.
+What they are true of leaves the pool when the final head moves."""
 
 
-@dataclass(slots=True)
-class Executed:
-    """A block with what its execution gave.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A transaction that cannot stand in any block, though nothing that is not final yet speaks against it."""
+
+    tx_id: TransactionId
+    code: RejectionCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A block that was built, executed.
 
     Attributes:
-        block: the block.
-        version: the state after it.
-        outcomes: one per transaction.
-        senders: sender -> its next nonce after this block, for those who sent in it.
-        touched: every account that sent or paid in it.
-        ids: the ids of its transactions.
+        executed: None if there is no room for it.
+        hopeless: what was left out for good.
     """
 
-    block: Block
-    version: Version
-    outcomes: tuple[Outcome, ...]
-    senders: dict[PublicKey, int]
-    touched: tuple[PublicKey, ...]
-    ids: frozenset[TransactionId]
+    executed: Executed | None
+    hopeless: tuple[LeftOut, ...]
 
 
 def genesis_header(genesis: Genesis, state_root: bytes) -> Header:
@@ -140,14 +140,26 @@ class Chain:
         """Return a block that is held here and not final yet."""
         return self._blocks.get(block_hash)
 
-    def add(self, block: Block) -> bool:
-        """Hold a block whose header commits to its body; False if there is no room or its height is final."""
+    def is_too_large(self, block: Block) -> bool:
+        """Tell whether a block holds more transactions, or more bytes of them, than any block may."""
+        limits = self._genesis.parameters
+        size = sum(map(len, block.transactions))
+        return len(block.transactions) > limits.block_transactions_max or size > limits.block_bytes_max
+
+    def add(self, block: Block, *, certified: bool = False) -> bool:
+        """Hold a block whose header commits to its body; False if there is no room or its height is final.
+
+        Args:
+            block: what to hold.
+            certified: a quorum vouches for it and it is the next to become final: there is always room.
+        """
         if block.hash in self._blocks:
             return True
-        size = sum(map(len, block.transactions))
-        if block.header.height <= self.head.height or len(self._blocks) >= UNFINAL_BLOCKS_MAX:
+        if block.header.height <= self.head.height:
             return False
-        if self._bytes + size > UNFINAL_BYTES_MAX:
+        size = sum(map(len, block.transactions))
+        is_full = len(self._blocks) >= UNFINAL_BLOCKS_MAX or self._bytes + size > UNFINAL_BYTES_MAX
+        if is_full and not certified:
             return False
         self._blocks[block.hash] = block
         self._bytes += size
@@ -156,10 +168,13 @@ class Chain:
     def forget(self, below: Height) -> None:
         """Drop unfinal blocks at or below a height."""
         for block_hash in [key for key, block in self._blocks.items() if block.header.height <= below]:
-            self._drop(block_hash)
+            self.drop(block_hash)
 
-    def _drop(self, block_hash: BlockHash) -> None:
-        block = self._blocks.pop(block_hash)
+    def drop(self, block_hash: BlockHash) -> None:
+        """Drop one unfinal block: it is invalid, or will never be final."""
+        block = self._blocks.pop(block_hash, None)
+        if block is None:
+            return
         self._bytes -= sum(map(len, block.transactions))
         self._executed.pop(block_hash, None)
 
@@ -203,23 +218,32 @@ class Chain:
         time_ms: int,
         seal: bytes,
         transactions: Sequence[Transaction],
-    ) -> Executed | None:
-        """Execute transactions on an executed parent and return the block; None if the parent is not executed.
+    ) -> Built:
+        """Execute transactions on a parent and return the block.
 
-        A transaction that cannot stand at its place is left out.
+        A transaction that cannot stand at its place is left out. If neither an unfinal block nor an earlier transaction
+        of this one touched its sender or payer, the final state itself is against it, and it is hopeless.
+
+        Raises:
+            LocalProtocolError: the parent is not executed.
         """
         base = self.version(parent.hash)
         if base is None:
-            return None
-        run = _Run(self._application, self._context(parent, proposer, time_ms), base)
+            raise LocalProtocolError("a block is built on an executed parent")
+        run = Run(self._application, self._context(parent, proposer, time_ms), base)
+        touched = {account: None for executed in self.branch(parent.hash) for account in executed.touched}
+        hopeless: list[LeftOut] = []
         for transaction in transactions:
             try:
                 run.apply(transaction)
-            except InvalidTransactionError:
-                continue
-        return self._seal(run, parent, epoch, seal)
+            except InvalidTransactionError as error:
+                accounts = (transaction.sender, transaction.payer)
+                in_flux = any(account in touched or account in run.touched for account in accounts)
+                if not in_flux and error.rejection not in _PASSING:
+                    hopeless.append(LeftOut(transaction.id, error.rejection, error.detail))
+        return Built(self._seal(run, parent, epoch, seal), tuple(hopeless))
 
-    def _seal(self, run: _Run, parent: Header, epoch: Epoch, seal: bytes) -> Executed | None:
+    def _seal(self, run: Run, parent: Header, epoch: Epoch, seal: bytes) -> Executed | None:
         version = run.finish(self._genesis)
         ids = tuple([transaction.id for transaction in run.transactions])
         header = Header(
@@ -257,6 +281,7 @@ class Chain:
 
         Raises:
             InvalidBlockError: a rule is broken.
+            CodecError: a transaction is malformed: the block is invalid.
             LocalProtocolError: the block is not held, or its parent is not executed.
         """
         done = self._executed.get(block_hash)
@@ -271,7 +296,7 @@ class Chain:
         if base is None or parent is None:
             raise LocalProtocolError("a block is executed after its parent")
         self._check_header(header, parent, block)
-        run = _Run(self._application, self._context(parent, header.proposer, header.time_ms), base)
+        run = Run(self._application, self._context(parent, header.proposer, header.time_ms), base)
         for raw, tx_id in zip(block.transactions, block.transaction_ids, strict=True):
             self._apply_foreign(run, raw, tx_id, None if certified else is_verified, known)
         if receipts_root(run.outcomes) != header.receipts_root:
@@ -284,7 +309,6 @@ class Chain:
         return executed
 
     def _check_header(self, header: Header, parent: Header, block: Block) -> None:
-        parameters = self._genesis.parameters
         rules = (
             (header.genesis_hash == self._genesis.hash, "it belongs to another network"),
             (header.height == parent.height + 1, "its height does not follow its parent's"),
@@ -292,8 +316,7 @@ class Chain:
             (header.proposer in self._genesis.validators, "its proposer is no validator"),
             (header.validators_hash == self._genesis.validators.hash, "it names another validator set"),
             (header.next_validators_hash == self._genesis.validators.hash, "it names another next validator set"),
-            (len(block.transactions) <= parameters.block_transactions_max, "it holds too many transactions"),
-            (sum(map(len, block.transactions)) <= parameters.block_bytes_max, "it is too large"),
+            (not self.is_too_large(block), "it holds too many transactions, or too many bytes of them"),
             (block.body_is_committed, "its header does not commit to its transactions"),
         )
         for holds, complaint in rules:
@@ -301,7 +324,7 @@ class Chain:
                 raise InvalidBlockError(complaint)
 
     def _apply_foreign(
-        self, run: _Run, raw: bytes, tx_id: TransactionId, is_verified: Verified | None, known: Known
+        self, run: Run, raw: bytes, tx_id: TransactionId, is_verified: Verified | None, known: Known
     ) -> None:
         transaction = known(tx_id)
         if transaction is None:
@@ -345,45 +368,3 @@ class Chain:
         self.proof = proof
         self.forget(block.header.height)
         return committed, executed
-
-
-class _Run:
-    """One block's transactions being executed in order."""
-
-    __slots__ = ("_application", "_base", "_state", "context", "outcomes", "transactions", "weight")
-
-    def __init__(self, application: Application, context: BlockContext, base: Version) -> None:
-        self._application = application
-        self._base = base
-        self._state = State(base)
-        self.context = context
-        self.outcomes: list[Outcome] = []
-        self.transactions: list[Transaction] = []
-        self.weight = 0
-        application.begin_block(self._state, context)
-
-    def apply(self, transaction: Transaction) -> None:
-        if transaction.chain_id != self.context.genesis.hash:
-            raise InvalidBlockError("a transaction belongs to another network")
-        weight = self._application.weight(transaction)
-        self.outcomes.append(self._application.apply(transaction, self._state, self.context))
-        self.transactions.append(transaction)
-        self.weight += weight
-
-    def finish(self, genesis: Genesis) -> Version:
-        self._application.end_block(self._state, self.context)
-        changes = self._state.changes
-        self._application.audit(genesis, self._base, changes)
-        return self._base.child(changes)
-
-    def executed(self, block: Block, version: Version) -> Executed:
-        senders = {transaction.sender: transaction.nonce + 1 for transaction in self.transactions}
-        payers = {transaction.payer: 0 for transaction in self.transactions}
-        return Executed(
-            block=block,
-            version=version,
-            outcomes=tuple(self.outcomes),
-            senders=senders,
-            touched=tuple({**senders, **payers}),
-            ids=frozenset(block.transaction_ids),
-        )

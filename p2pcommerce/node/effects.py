@@ -79,7 +79,10 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Replace the write-ahead log by these records, atomically and durably."""
+    """Replace the write-ahead log by these records, atomically and durably.
+
+    The records lack the blocks of every `Commit` before: those must be stored first, or a crash between loses them.
+    """
 
     records: tuple[bytes, ...]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
@@ -26,6 +25,7 @@ from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
 from p2pcommerce.node.effects import Attach, Close, Effect, Transmit
 from p2pcommerce.node.inbox import Inbox
+from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import NodeParameters, Switchboard
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -34,9 +34,6 @@ from p2pcommerce.primitives.ids import Height, PeerId, PublicKey
 from p2pcommerce.wire.messages import Message
 
 __all__ = ["SUBMISSIONS_MAX", "Connected", "Node", "NodeParameters"]
-
-SUBMISSIONS_MAX: Final = 4_096
-"""Submissions that wait for their verdict at one time; beyond that the caller is pushed back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +251,7 @@ class Node:
 
     def can_submit(self) -> bool:
         """Tell whether a transaction may be submitted now: if not, wait for the end of the tick."""
-        return len(self._board.submissions) < SUBMISSIONS_MAX and self.mempool.has_room(None)
+        return not self._board.submissions.is_full and self.mempool.has_room(None)
 
     def on_submit(self, request: int, raw: bytes, now: int) -> list[Effect]:
         """Take a transaction of this node's own user; the verdict comes as `Submitted`.
@@ -265,9 +262,7 @@ class Node:
         if not self.can_submit():
             raise LocalProtocolError("the pool pushes back: ask can_submit before on_submit")
         tx_id = transaction_id(raw)
-        waiting = self._board.submissions.setdefault(tx_id, [])
-        waiting.append(request)
-        if len(waiting) == 1:
+        if self._board.submissions.add(tx_id, request):
             self._board.router.mark_known(tx_id, now)
             self.mempool.submit(raw, None, tx_id, now)
         return []

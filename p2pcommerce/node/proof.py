@@ -166,7 +166,8 @@ def subject_of(name: str, arguments: Mapping[str, object]) -> Subject:
         case "order":
             return Subject(ORDER.key(_hex(arguments, "order", HASH_BYTES)), None)
         case "state":
-            return Subject(_hex(arguments, "key", None), None)
+            key = _hex(arguments, "key", None)
+            return Subject(key, key.removeprefix(_ITEM_TAG) if key.startswith(_ITEM_TAG) else None)
         case "item":
             identifier = _item_id(arguments)
             return Subject(item_key(identifier), identifier)

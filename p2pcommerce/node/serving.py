@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from p2pcommerce.ledger.block import Block
@@ -23,7 +24,18 @@ RECENT_BLOCKS_MAX: Final = 64
 """Final blocks that are kept in memory for peers a little behind."""
 RECENT_BYTES_MAX: Final = 16 * 2**20
 LOADS_PER_PEER_MAX: Final = 4
-"""Reads from the store under way for one peer."""
+"""Reads from the store under way for one peer; those of a connection that has ended count until they are done."""
+ANSWER_BYTES_MAX: Final = 1_000_000
+"""Bytes of transactions in one answer: a whole block's, and with their framing less than a message may hold."""
+
+
+@dataclass(slots=True)
+class _Load:
+    """A read from the store under way."""
+
+    peer: PeerId
+    message: GetBlocks
+    is_wanted: bool = True
 
 
 class Serving:
@@ -35,7 +47,7 @@ class Serving:
         self._lookup = lookup
         self._recent: OrderedDict[BlockHash, Block] = OrderedDict()
         self._recent_bytes = 0
-        self._loads: dict[int, tuple[PeerId, GetBlocks]] = {}
+        self._loads: dict[int, _Load] = {}
         self._per_peer: Counter[PeerId] = Counter()
         self._next_request = 1
         self.counters = {"blocks_served": 0, "requests_refused": 0}
@@ -49,18 +61,28 @@ class Serving:
             self._recent_bytes -= len(dropped.raw)
 
     def on_disconnected(self, peer: PeerId) -> None:
-        """Forget what a peer asked for."""
-        self._per_peer.pop(peer, None)
+        """A peer is gone: what it asked for is answered to nobody."""
+        for load in self._loads.values():
+            if load.peer == peer:
+                load.is_wanted = False
 
     def on_get_transactions(self, peer: PeerId, message: GetTransactions) -> list[Effect]:
-        """Answer with the transactions of a block that are here."""
+        """Answer with the transactions that are here, as many as one message holds."""
         block = self._block(BlockHash(message.block_hash))
         held = {} if block is None else dict(zip(block.transaction_ids, block.transactions, strict=True))
-        items = [held.get(TransactionId(tx_id)) or self._lookup(TransactionId(tx_id)) for tx_id in message.ids]
-        found = tuple([item for item in items if item is not None])
+        found: list[bytes] = []
+        room = ANSWER_BYTES_MAX
+        for tx_id in dict.fromkeys(map(TransactionId, message.ids)):
+            item = held.get(tx_id) or self._lookup(tx_id)
+            if item is None:
+                continue
+            room -= len(item)
+            if room < 0:
+                break
+            found.append(item)
         if not found:
             return [Transmit(peer, NoBlock(message.block_hash))]
-        return [Transmit(peer, BlockTransactions(message.block_hash, found))]
+        return [Transmit(peer, BlockTransactions(message.block_hash, tuple(found)))]
 
     def on_get_block(self, peer: PeerId, message: GetBlock) -> list[Effect]:
         """Answer with a recent block."""
@@ -76,19 +98,21 @@ class Serving:
             self.counters["requests_refused"] += 1
             return []
         request, self._next_request = self._next_request, self._next_request + 1
-        self._loads[request] = (peer, message)
+        self._loads[request] = _Load(peer, message)
         self._per_peer[peer] += 1
         return [LoadBlocks(request, Height(message.from_height), ANSWER_BLOCKS_MAX)]
 
     def on_loaded(self, request: int, rows: Sequence[tuple[bytes, bytes]]) -> list[Effect]:
         """Answer with what was read, without gaps: for each block its bytes and its proof."""
-        loading = self._loads.pop(request, None)
-        if loading is None:
+        load = self._loads.pop(request, None)
+        if load is None:
             return []
-        peer, message = loading
-        if peer not in self._per_peer:
-            return []
+        peer, message = load.peer, load.message
         self._per_peer[peer] -= 1
+        if not self._per_peer[peer]:
+            del self._per_peer[peer]
+        if not load.is_wanted:
+            return []
         reply = answer(
             message, [Row(message.from_height + index, block, proof) for index, (block, proof) in enumerate(rows)]
         )

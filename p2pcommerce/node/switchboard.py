@@ -28,6 +28,7 @@ from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, SaveBook, Submitted, Transmit
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.serving import Serving
+from p2pcommerce.node.submissions import Submissions
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
 from p2pcommerce.primitives.ids import PeerId, PublicKey, TransactionId, short
@@ -53,7 +54,7 @@ class Switchboard:
     Attributes:
         chain, mempool, router, discovery, sync, bodies, agreement, serving, pulse: the rooms.
         links: peer -> the link over which it is connected.
-        submissions: transaction id -> requests that wait for the pool's verdict.
+        submissions: what waits for the pool's verdict.
         counters: events of the node as a whole.
     """
 
@@ -100,7 +101,7 @@ class Switchboard:
         self.serving = Serving(chain, self.mempool.raw)
         self.pulse = Pulse(rng)
         self.links: dict[PeerId, int] = {}
-        self.submissions: dict[TransactionId, list[int]] = {}
+        self.submissions = Submissions()
         self.counters: Counter[str] = Counter()
 
     # --- who is connected ---
@@ -157,7 +158,8 @@ class Switchboard:
                     out += self._answer(tx_id, RejectionCode.OK, "")
                 case Refused(tx_id, origin, verdict, code, detail):
                     judged.append((tx_id, b"", verdict, origin, 0))
-                    out += self._answer(tx_id, code, detail)
+                    if origin is None:  # a peer's copy may be refused for the peer's sake
+                        out += self._answer(tx_id, code, detail)
                 case PoolDropped(tx_id, code, detail):
                     self.router.retire([tx_id])
                     out.append(Dropped(tx_id, code, detail))
@@ -167,7 +169,7 @@ class Switchboard:
         return out
 
     def _answer(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
-        return [Submitted(request, tx_id, code, detail) for request in self.submissions.pop(tx_id, ())]
+        return [Submitted(request, tx_id, code, detail) for request in self.submissions.take(tx_id)]
 
     def discover(self, effects: Sequence[discovery.Effect], now: int) -> list[Effect]:
         """Do what discovery wants."""
@@ -201,18 +203,16 @@ class Switchboard:
         return out
 
     def after(self, effects: list[Effect], now: int) -> list[Effect]:
-        """Follow up on what the engine decided: peers it blames, blocks that became final."""
+        """Follow up on what the engine decided: peers it blames, blocks that became final, what left the pool."""
         for peer, reason in self.agreement.take_blamed():
             effects += self.blame(peer, "ENGINE", reason, now)
         finals = self.agreement.take_finals()
-        for final in finals:
-            block = final.committed.block
-            dropped = self.mempool.on_block(
-                block.header.height, self.chain.state.final, block.transaction_ids, final.executed.touched, now
-            )
-            effects += [Dropped(item.tx_id, item.code, item.detail) for item in dropped]
-            self.router.retire([*block.transaction_ids, *[item.tx_id for item in dropped]])
+        for block in finals:
+            self.router.retire(block.transaction_ids)
             self.serving.on_final(block)
+        for item in self.agreement.take_dropped():
+            self.router.retire([item.tx_id])
+            effects.append(Dropped(item.tx_id, item.code, item.detail))
         if finals:
             self.sync.on_delivered(self.chain.head, now)
             self.sync.on_fee_floor(self.mempool.fee_floor)

@@ -24,7 +24,7 @@ from p2pcommerce.finality import SigningGuard, Simplex, Solo
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.gossip import GossipParameters
 from p2pcommerce.ledger.application import Application
-from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.mempool import MempoolParameters, Verifier
 from p2pcommerce.node.chain import genesis_header
@@ -32,12 +32,14 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Effect
 from p2pcommerce.node.node import Node, NodeParameters
 from p2pcommerce.primitives.crypto import ED25519
-from p2pcommerce.runtime.config import NodeConfig
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RemoteProtocolError, UsageError
+from p2pcommerce.runtime.config import ConfigError, NodeConfig
 from p2pcommerce.runtime.durable_file import replace_file
-from p2pcommerce.runtime.journal import Journal
+from p2pcommerce.runtime.journal import Journal, JournalDamagedError
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.runtime.log import Log
 from p2pcommerce.runtime.store import Store
+from p2pcommerce.runtime.store_error import damaged
 from p2pcommerce.wire import LocalPeer
 
 __all__ = ["Assembly", "assemble"]
@@ -82,15 +84,29 @@ class Assembly:
         Args:
             addresses: where the node listens.
             now: microseconds.
+
+        Raises:
+            ConfigError: the addresses make no peer record.
+            JournalDamagedError: the write-ahead log holds what this version cannot read.
         """
         path = self.config.folder / "peers"
         book = _read_book(path)
         try:
-            return self.core.start(self.records, self.guard.last, book, addresses, now)
+            self.local_peer(addresses, now)
+        except (RemoteProtocolError, UsageError) as error:
+            raise ConfigError(f"advertise, listen: {error}") from error
+        try:
+            return self._start(book, addresses, now)
         except BookError as error:
             self.log.warning("discovery", f"{path}: {error}; it is put aside as peers.damaged")
             path.replace(path.with_name("peers.damaged"))
-            return self.core.start(self.records, self.guard.last, None, addresses, now)
+            return self._start(None, addresses, now)
+
+    def _start(self, book: bytes | None, addresses: Sequence[str], now: int) -> list[Effect]:
+        try:
+            return self.core.start(self.records, self.guard.last, book, addresses, now)
+        except CodecError as error:
+            raise JournalDamagedError(f"{self.journal.path}: {error}; was it written by a newer version?") from error
 
     def local_peer(self, addresses: Sequence[str], now: int) -> LocalPeer:
         """Return what handshakes say of this node, its signed record fresh enough.
@@ -192,6 +208,21 @@ def _core(
 ) -> Node:
     stored = store.head()
     header, proof = (None, b"") if stored is None else (stored[1], stored[2])
+    try:
+        return _node(store, config, application, engine, verifier, header, proof)
+    except LocalProtocolError as error:
+        raise damaged(store.path, str(error)) from error
+
+
+def _node(
+    store: Store,
+    config: NodeConfig,
+    application: Application,
+    engine: FinalityEngine,
+    verifier: Verifier | None,
+    header: Header | None,
+    proof: bytes,
+) -> Node:
     return Node(
         public_key=config.identity.public_key,
         genesis=config.genesis,

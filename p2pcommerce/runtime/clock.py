@@ -16,14 +16,19 @@ class Clock:
 
     def __init__(self) -> None:
         """Read the wall clock once; everything after is monotonic."""
-        self._offset_us = time.time_ns() // 1_000 - int(trio.current_time() * 1_000_000)
+        self._offset_us = time.time_ns() // 1_000 - _trio_us()
 
     def now(self) -> int:
         """Return microseconds of Unix time."""
-        return self._offset_us + int(trio.current_time() * 1_000_000)
+        return self._offset_us + _trio_us()
 
     def trio_time(self, deadline_us: int | None) -> float:
         """Return when a deadline is, in trio's seconds; infinity for None."""
         if deadline_us is None:
             return float("inf")
         return (deadline_us - self._offset_us) / 1_000_000
+
+
+def _trio_us() -> int:
+    # Rounded, not cut: at `trio_time(d)` it must be `d`, or a deadline that has come would seem one microsecond away.
+    return round(trio.current_time() * 1_000_000)

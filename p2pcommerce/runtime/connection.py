@@ -11,31 +11,20 @@ from typing import Final, Protocol
 
 import trio
 
-from p2pcommerce.primitives.errors import P2PError, RemoteProtocolError
+from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.runtime.transport import NowaitStream
 from p2pcommerce.wire import HandshakeDone, Message, MessageReceived, Session
 
-__all__ = ["HANDSHAKE_S", "Connection", "ConnectionClosedError", "Owner", "SlowPeerError"]
+__all__ = ["HANDSHAKE_S", "SLOW_PEER", "Connection", "Owner"]
 
 HANDSHAKE_S: Final = 5.0
 """Seconds that a handshake may take. Source: networking specification."""
-_CLOSE_S: Final = 0.2
-"""Seconds that the last bytes may take to leave when a connection is closed."""
+SLOW_PEER: Final = "SLOW_PEER"
+"""The code of a peer that takes less than it is sent: a lane of its connection ran full."""
 _READS_PER_TURN: Final = 8
-"""Reads without waiting after which others get their turn."""
-
-
-class ConnectionClosedError(P2PError):
-    """The connection was closed by this end."""
-
-    code = "CLOSED"
-
-
-class SlowPeerError(P2PError):
-    """A peer takes less than it is sent: a lane of its connection ran full."""
-
-    code = "SLOW_PEER"
+_BYTES_PER_TURN: Final = 64 * 1024
+"""Reads without waiting, and bytes read, after which others get their turn."""
 
 
 class Owner(Protocol):
@@ -122,12 +111,10 @@ class Connection:
             try:
                 if self.reason is None:
                     await self._run()
-            except* (RemoteProtocolError, SlowPeerError) as group:
+            except* RemoteProtocolError as group:
                 self._end(*_first(group))
             except* (trio.BrokenResourceError, trio.ClosedResourceError):
                 self._end("BROKEN", "the connection broke")
-            except* ConnectionClosedError:
-                pass
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.aclose_forcefully(self._stream)
@@ -145,19 +132,13 @@ class Connection:
 
     async def _read(self, *, until_open: bool) -> None:
         """Read and give away what comes, until the end or, if asked, until the handshake is done."""
-        turns = 0
-        while True:
+        reads = size = 0
+        while self.reason is None:
             data = await self._stream.receive_some()
             if not data:
                 code = "CLOSED_BY_PEER" if self.peer is not None else "CLOSED_IN_HANDSHAKE"
                 raise RemoteProtocolError("the other end closed the connection", code)
-            for event in self.session.receive_data(bytes(data)):
-                match event:
-                    case MessageReceived(message):
-                        self._owner.on_message(self, message)
-                    case HandshakeDone():
-                        self.peer = event.peer
-                        self._owner.on_open(self, event)
+            self._take(bytes(data))
             self._owner.on_turn()
             if self.peer is None:
                 self.flush()
@@ -165,14 +146,31 @@ class Connection:
                 self.flush()
                 return
             await self._owner.wait_room(self)
-            turns += 1
-            if turns % _READS_PER_TURN == 0:
+            reads, size = reads + 1, size + len(data)
+            if reads >= _READS_PER_TURN or size >= _BYTES_PER_TURN:
+                reads = size = 0
                 await trio.lowlevel.checkpoint()
+
+    def _take(self, data: bytes) -> None:
+        """Give what came to the session, and its messages to the owner."""
+        try:
+            events = self.session.receive_data(data)
+        except RemoteProtocolError as error:
+            # At once: until this task has unwound, others must not use the dead session.
+            self._end(error.code, str(error))
+            raise
+        for event in events:
+            match event:
+                case MessageReceived(message):
+                    self._owner.on_message(self, message)
+                case HandshakeDone():
+                    self.peer = event.peer
+                    self._owner.on_open(self, event)
 
     def send(self, message: Message) -> None:
         """Queue a message; it leaves at the end of the tick. A full lane ends the connection."""
         if self.reason is None and not self.session.send(message):
-            self.close(SlowPeerError.code, f"takes too little: its {message.LANE.name.lower()} lane is full")
+            self.close(SLOW_PEER, f"takes too little: its {message.LANE.name.lower()} lane is full")
 
     def flush(self) -> None:
         """Send what the stream takes now; a task sends the rest when it can."""
@@ -195,7 +193,7 @@ class Connection:
         """End the connection soon; what was queued before is sent if the stream takes it at once."""
         if self.reason is not None:
             return
-        if code not in {"BROKEN", SlowPeerError.code} and self.peer is not None:
+        if code not in {"BROKEN", SLOW_PEER} and self.peer is not None:
             self.flush()
         self._end(code, reason)
         if self._closing is not None:
@@ -211,12 +209,13 @@ class Connection:
             self._wake = trio.Event()
             while self._rest:
                 await self._stream.send_all(self._rest)
-                self._rest = self.session.data_to_send() if self.peer is not None else b""
+                # Meanwhile the peer may have broken a rule: its session is dead before this task is cancelled.
+                is_open = self.reason is None and self.peer is not None
+                self._rest = self.session.data_to_send() if is_open else b""
 
 
-def _first(group: BaseExceptionGroup[P2PError]) -> tuple[str, str]:
-    error: BaseException = group
+def _first(group: BaseExceptionGroup[RemoteProtocolError]) -> tuple[str, str]:
+    error: RemoteProtocolError | BaseExceptionGroup[RemoteProtocolError] = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    code = error.code if isinstance(error, P2PError) else "ERROR"
-    return code, str(error)
+    return error.code, str(error)

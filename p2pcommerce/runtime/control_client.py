@@ -28,9 +28,19 @@ from p2pcommerce.primitives.errors import (
     RejectionCode,
     TransactionExpiredError,
     TransactionRejectedError,
-    UsageError,
 )
 from p2pcommerce.primitives.ids import GenesisHash, PublicKey, TransactionId
+from p2pcommerce.runtime.control_file import (
+    ControlAnswerError,
+    ControlError,
+    ControlProtocolError,
+    ControlTokenError,
+    ControlVersionError,
+    NodeNotRunningError,
+    NodeStoppedError,
+    not_running,
+    read_control_file,
+)
 from p2pcommerce.runtime.control_frames import (
     ANSWER,
     BLOCK,
@@ -42,7 +52,6 @@ from p2pcommerce.runtime.control_frames import (
     MAGIC,
     RECEIPT,
     REQUEST,
-    TOKEN_BYTES,
     WELCOME,
     Answer,
     ControlBlock,
@@ -69,59 +78,8 @@ __all__ = [
 
 SUBSCRIPTION_BLOCKS_MAX: Final = 4_096
 """Blocks that wait for the reader of a subscription; beyond that it ends with an error."""
-_CONTROL_FILE_BYTES_MAX: Final = 1_024
 _CONNECT_S: Final = 5.0
 _NUMBER_MAX: Final = 2**32 - 1
-
-
-class ControlError(UsageError):
-    """The running node cannot be reached or asked; one line says why and what to do."""
-
-    code = "CONTROL"
-
-
-class NodeNotRunningError(ControlError):
-    """No node runs in the folder."""
-
-    code = "NOT_RUNNING"
-
-
-class ControlTokenError(ControlError):
-    """The node does not take the token of `control.json`."""
-
-    code = "WRONG_TOKEN"
-
-
-class ControlVersionError(ControlError):
-    """Node and program speak different versions of the control port."""
-
-    code = "CONTROL_VERSION"
-
-
-class ControlProtocolError(ControlError):
-    """Something at the port does not speak the protocol, or this program did not."""
-
-    code = "CONTROL_PROTOCOL"
-
-
-class NodeStoppedError(ControlError):
-    """The node stopped, or the connection to it broke, before it answered."""
-
-    code = "STOPPED"
-
-
-class ControlAnswerError(ControlError):
-    """The node refused a request.
-
-    Attributes:
-        detail: a sentence for people.
-    """
-
-    def __init__(self, code: str, detail: str) -> None:
-        """Keep the code and the sentence that the node gave."""
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,15 +349,15 @@ async def connect_control(folder: str | Path) -> AsyncIterator[Control]:
         ControlProtocolError: what is at the port is no node.
     """
     path = Path(folder) / CONTROL_FILE
-    port, token = _read(path)
+    port, token = read_control_file(path)
     stream: trio.SocketStream | None = None
     try:
         with trio.move_on_after(_CONNECT_S):
             stream = await trio.open_tcp_stream("127.0.0.1", port)
     except OSError as error:
-        raise _not_running(path) from error
+        raise not_running(path) from error
     if stream is None:
-        raise _not_running(path)
+        raise not_running(path)
     async with stream:
         frames = FrameStream(stream)
         control = Control(frames, await _greet(frames, token, str(path)), str(path))
@@ -429,30 +387,3 @@ async def _greet(frames: FrameStream, token: bytes, where: str) -> Welcome:
             "use the same version of both"
         )
     return welcome
-
-
-def _read(path: Path) -> tuple[int, bytes]:
-    """Return port and token (32 bytes) of a `control.json`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_CONTROL_FILE_BYTES_MAX)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _not_running(path) from error
-    except OSError as error:
-        raise ControlError(f"{path}: cannot be read: {error.strerror or error}; use the node's own account") from error
-    try:
-        document = json.loads(data)
-        version, port, token = document["version"], document["port"], bytes.fromhex(document["token"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ControlProtocolError(f"{path}: is no control file; start the node again") from error
-    if type(version) is int and version > CONTROL_VERSION:
-        raise ControlVersionError(
-            f"{path}: is of version {version}, this program reads {CONTROL_VERSION}; update this program"
-        )
-    if version != CONTROL_VERSION or type(port) is not int or not 0 < port < 2**16 or len(token) != TOKEN_BYTES:
-        raise ControlProtocolError(f"{path}: is no control file; start the node again")
-    return port, token
-
-
-def _not_running(path: Path) -> NodeNotRunningError:
-    return NodeNotRunningError(f"{path.parent}: no node runs here; start it with `p2pcommerce run {path.parent}`")

@@ -3,6 +3,8 @@
 Effects of one list are done in order, and an `Append` is durable before what follows it. Lists that touch the disk go
 through one task, so that the event loop never waits for it; whatever lists have gathered meanwhile share one sync.
 Final blocks are stored by a second task: a vote never waits for the store.
+
+While the disk is behind (`has_room`), nothing more is read from peers: what waits for it stays bounded.
 """
 
 from __future__ import annotations
@@ -18,17 +20,24 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Rewrite, SignRequest
 from p2pcommerce.runtime.identity import Identity
-from p2pcommerce.runtime.journal import Journal
+from p2pcommerce.runtime.journal import FRAME_BYTES_MAX, Journal
 from p2pcommerce.runtime.store import Store
 
-__all__ = ["COMMITS_WAITING_MAX", "Disk"]
+__all__ = ["COMMITS_WAITING_MAX", "LISTS_WAITING_MAX", "Disk"]
+
+LISTS_WAITING_MAX: Final = 1_024
+"""Lists of effects waiting for the log; beyond that peers are pushed back."""
 
 COMMITS_WAITING_MAX: Final = 256
 """Commits waiting for the store; beyond that the log task waits for the store."""
-_COMMITS_AT_ONCE_MAX: Final = 32
+_BLOCKS_AT_ONCE: Final = 32
+"""Blocks after which one transaction of the store takes no further commit: stopping waits for it."""
+_APPEND_BYTES: Final = FRAME_BYTES_MAX // 2
+"""Bytes of records after which a further frame of the log is begun; far above the largest record."""
 
 _DURABLE: Final = (Append, Rewrite, SignRequest, Commit)
 
+OnProgress = Callable[[], None]
 OnSigned = Callable[[int, bytes | None], None]
 OnCommitted = Callable[[CommittedBlock], None]
 Perform = Callable[[Effect], None]
@@ -49,6 +58,7 @@ class Disk:
         perform: Perform,
         on_signed: OnSigned,
         on_committed: OnCommitted,
+        on_progress: OnProgress,
     ) -> None:
         """Take over open files.
 
@@ -62,6 +72,7 @@ class Disk:
             perform: does an effect that is not the disk's.
             on_signed: takes a signature, or None where the guard refused.
             on_committed: takes a block that is now stored.
+            on_progress: is told that there may be room again.
         """
         self._journal = journal
         self._guard_journal = guard_journal
@@ -72,6 +83,7 @@ class Disk:
         self._perform = perform
         self._on_signed = on_signed
         self._on_committed = on_committed
+        self._on_progress = on_progress
         self._lists: deque[Sequence[Effect]] = deque()
         self._wake = trio.Event()
         self._commits: deque[tuple[CommittedBlock, ...]] = deque()
@@ -81,9 +93,17 @@ class Disk:
         self.store_limiter = trio.CapacityLimiter(1)
 
     @staticmethod
-    def concerns(effects: Sequence[Effect]) -> bool:
-        """Tell whether a list holds anything that must be on the disk."""
-        return any(type(effect) in _DURABLE for effect in effects)
+    def first_durable(effects: Sequence[Effect]) -> int:
+        """Return the place of the first effect that must be on the disk; the length of the list if there is none."""
+        for index, effect in enumerate(effects):
+            if type(effect) in _DURABLE:
+                return index
+        return len(effects)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the log keeps up: if not, nothing more should be read."""
+        return len(self._lists) < LISTS_WAITING_MAX
 
     def give(self, effects: Sequence[Effect]) -> None:
         """Take a list; its effects are done in order, after those of earlier lists."""
@@ -115,20 +135,26 @@ class Disk:
                         self._perform(effect)
             if requests:
                 await self._sign(requests)
+            self._on_progress()
 
     async def _write_log(self, effects: Sequence[Effect]) -> None:
         records: list[bytes] = []
+        size = 0
         for effect in effects:
             match effect:
                 case Append(record):
                     records.append(record)
+                    size += len(record)
+                    if size < _APPEND_BYTES:
+                        continue
+                    await self._in_thread(self._journal.append, records)
                 case Rewrite(kept):
                     if records:
                         await self._in_thread(self._journal.append, records)
-                        records = []
                     await self._in_thread(self._journal.compact, kept)
                 case _:
-                    pass  # done after the log is written
+                    continue  # done after the log is written
+            records, size = [], 0
         if records:
             await self._in_thread(self._journal.append, records)
 
@@ -173,10 +199,13 @@ class Disk:
 
     async def _store_waiting(self) -> None:
         while self._commits:
-            groups = [self._commits[index] for index in range(min(len(self._commits), _COMMITS_AT_ONCE_MAX))]
-            blocks = [block for group in groups for block in group]
+            blocks: list[CommittedBlock] = []
+            taken = 0
+            while taken < len(self._commits) and len(blocks) < _BLOCKS_AT_ONCE:
+                blocks += self._commits[taken]
+                taken += 1
             await trio.to_thread.run_sync(self._store.commit_many, blocks, limiter=self.store_limiter)
-            for _ in groups:
+            for _ in range(taken):
                 self._commits.popleft()
             for block in blocks:
                 self._on_committed(block)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import trio
@@ -36,16 +37,15 @@ from p2pcommerce.primitives.ids import PeerId, short
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.disk import Disk
+from p2pcommerce.runtime.handshakes import Handshakes
 from p2pcommerce.runtime.log import Log as LogFile
 from p2pcommerce.runtime.transport import Listener, Transport, TransportError
 from p2pcommerce.wire import HandshakeDone, LocalPeer, Message, Session
 
-__all__ = ["DIAL_S", "HANDSHAKES_MAX", "Driver", "NodeHaltedError"]
+__all__ = ["DIAL_S", "Driver", "NodeHaltedError"]
 
 DIAL_S: Final = 10.0
 """Seconds that opening a connection may take."""
-HANDSHAKES_MAX: Final = 512
-"""Handshakes under way at once; more connections wait to be accepted. Source: networking specification."""
 
 
 class NodeHaltedError(P2PError):
@@ -73,6 +73,7 @@ class Driver:
         log: LogFile,
         on_submitted: Callable[[Submitted], None],
         on_dropped: Callable[[Dropped], None],
+        on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
         load_blocks: Callable[[LoadBlocks], None],
     ) -> None:
@@ -86,8 +87,9 @@ class Driver:
             log: where the core's words go.
             on_submitted: takes verdicts on submissions.
             on_dropped: takes what left the pool without becoming final.
+            on_attached: is told of another peer.
             save_book: writes the address book.
-            load_blocks: reads blocks from the store and calls `loaded`.
+            load_blocks: reads blocks from the store and gives them to the core.
         """
         self.core = core
         self.clock = clock
@@ -97,6 +99,7 @@ class Driver:
         self._log = log
         self._on_submitted = on_submitted
         self._on_dropped = on_dropped
+        self._on_attached = on_attached
         self._save_book = save_book
         self._load_blocks = load_blocks
         self._disk: Disk | None = None
@@ -105,11 +108,10 @@ class Driver:
         self._peers: dict[PeerId, Connection] = {}
         self._dirty: dict[Connection, None] = {}
         self._next_link = 1
-        self._handshakes = trio.CapacityLimiter(HANDSHAKES_MAX)
+        self._handshakes = Handshakes()
         self._announcement_key = secrets.token_bytes(16)
         self._wake = trio.Event()
         self._ticked = trio.Event()
-        self._attached = trio.Event()
 
     # --- life ---
 
@@ -117,8 +119,15 @@ class Driver:
         """Give the driver its disk, which needs the driver itself to be made."""
         self._disk = disk
 
-    async def run(self, listeners: Sequence[Listener], *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(
+        self, listeners: Sequence[Listener], begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None]
+    ) -> None:
         """Run until cancelled.
+
+        Args:
+            listeners: accept connections; whoever opened them closes them.
+            begin: starts the core, before anybody can reach it.
+            task_status: says when it runs.
 
         Raises:
             NodeHaltedError: the core will not go on.
@@ -127,20 +136,16 @@ class Driver:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                for listener in listeners:
-                    nursery.start_soon(self._accept, listener)
-                nursery.start_soon(self._tick)
                 if self._disk is not None:
                     nursery.start_soon(self._disk.run_log)
                     nursery.start_soon(self._disk.run_store)
+                self.give(begin())
+                nursery.start_soon(self._tick)
+                for listener in listeners:
+                    nursery.start_soon(self._accept, listener)
                 task_status.started()
         finally:
             self._nursery = None
-            for connection in list(self._links.values()):
-                connection.close("STOPPED", "this node stops")
-            with trio.CancelScope(shield=True):
-                for listener in listeners:
-                    await listener.aclose()
 
     async def _tick(self) -> None:
         while True:
@@ -164,20 +169,24 @@ class Driver:
                 connection.flush()
 
     async def wait_tick(self) -> None:
-        """Wait for the end of the present tick."""
+        """Wait for the end of the present tick, or of everything."""
         await self._ticked.wait()
+
+    def close(self) -> None:
+        """No tick will come any more: nobody waits for one."""
+        self._ticked.set()
 
     # --- effects ---
 
     def give(self, effects: list[Effect]) -> None:
         """Do effects in order, through the disk where one of them needs it."""
-        if self._disk is not None and self._disk.concerns(effects):
-            self._disk.give(effects)
-        else:
-            for effect in effects:
-                self.perform(effect)
-        if effects:
-            self._wake.set()
+        at_once = len(effects) if self._disk is None else self._disk.first_durable(effects)
+        if self._disk is not None and at_once < len(effects):
+            self._disk.give(effects[at_once:])
+            effects = effects[:at_once]
+        for effect in effects:
+            self.perform(effect)
+        self._wake.set()
 
     def perform(self, effect: Effect) -> None:  # noqa: C901 - one arm per effect
         """Do one effect that is not the disk's."""
@@ -216,8 +225,7 @@ class Driver:
         connection = self._links.get(link)
         if connection is not None:
             self._peers[peer] = connection
-            attached, self._attached = self._attached, trio.Event()
-            attached.set()
+            self._on_attached()
 
     def _close(self, link: int, code: str, reason: str) -> None:
         connection = self._links.pop(link, None)
@@ -231,22 +239,18 @@ class Driver:
 
     async def _accept(self, listener: Listener) -> None:
         while True:
+            await self._handshakes.wait_room()
             stream, address = await listener.accept()
-            await self._handshakes.acquire_on_behalf_of(stream)
-            if self._nursery is not None:
-                self._nursery.start_soon(self._serve, stream, address)
+            link = self._new_link()
+            if self._nursery is not None and self._handshakes.begin(link, address):
+                self._nursery.start_soon(partial(self._run_connection, stream, address, link, outbound=False))
+            else:
+                self.counters["closed_too_many_handshakes"] += 1
+                await trio.aclose_forcefully(stream)
 
-    async def _serve(self, stream: trio.abc.Stream, address: str) -> None:
-        try:
-            await self._run_connection(stream, address, outbound=False, expected=None)
-        finally:
-            self._release(stream)
-
-    def _release(self, stream: trio.abc.Stream) -> None:
-        try:
-            self._handshakes.release_on_behalf_of(stream)
-        except RuntimeError:
-            return  # it was released when its handshake was done
+    def _new_link(self) -> int:
+        link, self._next_link = self._next_link, self._next_link + 1
+        return link
 
     async def _dial(self, dial: Dial) -> None:
         scheme = dial.address.partition("://")[0]
@@ -260,7 +264,7 @@ class Driver:
             self.counters["dial_failed"] += 1
             self.give(self.core.on_dial_failed(dial.address, self.clock.now()))
             return
-        await self._run_connection(stream, dial.address, outbound=True, expected=dial.peer)
+        await self._run_connection(stream, dial.address, self._new_link(), outbound=True, expected=dial.peer)
 
     def _transport(self, scheme: str) -> Transport:
         transport = self._transports.get(scheme)
@@ -271,9 +275,8 @@ class Driver:
         return transport
 
     async def _run_connection(
-        self, stream: trio.abc.Stream, address: str, *, outbound: bool, expected: PeerId | None
+        self, stream: trio.abc.Stream, address: str, link: int, *, outbound: bool, expected: PeerId | None = None
     ) -> None:
-        link, self._next_link = self._next_link, self._next_link + 1
         connection = Connection(
             link=link,
             stream=stream,
@@ -290,7 +293,10 @@ class Driver:
             announcement_key=self._announcement_key,
         )
         self._links[link] = connection
-        await connection.run()
+        try:
+            await connection.run()
+        finally:
+            self._handshakes.end(link)
         self._on_end(connection)
 
     def _on_end(self, connection: Connection) -> None:
@@ -312,6 +318,7 @@ class Driver:
 
     def on_open(self, connection: Connection, done: HandshakeDone) -> None:
         """The other end has proven who it is."""
+        self._handshakes.end(connection.link)
         self.give(
             self.core.on_connected(
                 Connected(
@@ -340,13 +347,17 @@ class Driver:
         self._wake.set()
 
     async def wait_room(self, connection: Connection) -> None:
-        """Wait until the node can take more from this peer."""
-        while connection.peer is not None and not self.core.has_room(connection.peer):
+        """Wait until the node can take more from this peer: pool and disk keep up."""
+        while not self._has_room(connection.peer):
             await self._ticked.wait()
 
-    async def wait_attached(self) -> None:
-        """Wait until another peer is attached."""
-        await self._attached.wait()
+    def _has_room(self, peer: PeerId | None) -> bool:
+        return (self._disk is None or self._disk.has_room) and (peer is None or self.core.has_room(peer))
+
+    @property
+    def peers_count(self) -> int:
+        """How many peers are attached."""
+        return len(self._peers)
 
     def connections(self) -> dict[PeerId, Connection]:
         """Return the attached connections by peer."""

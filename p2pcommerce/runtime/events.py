@@ -2,7 +2,8 @@
 
 Events come after the block is stored, never before. A subscriber is bounded: one that reads too slowly is told so and
 ends; consensus never waits for it. With `since_height` it first gets what the store holds, then what is new, without a
-gap and without repetition.
+gap and without repetition. While it reads from the store nothing is kept for it in memory, and it cannot lag: what
+becomes final meanwhile it finds in the store, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import trio
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.compat import override
-from p2pcommerce.primitives.errors import P2PError
+from p2pcommerce.primitives.errors import LocalProtocolError, P2PError, UsageError
 from p2pcommerce.primitives.ids import BlockHash, Height
 
 __all__ = ["CAPACITY", "Events", "FinalizedBlock", "SubscriberLaggedError", "Subscription", "finalized_block"]
@@ -66,28 +67,36 @@ def finalized_block(committed: CommittedBlock) -> FinalizedBlock:
 
 
 class Subscription(AsyncIterator[FinalizedBlock]):
-    """Final blocks, one after the other."""
+    """Final blocks, one after the other; it ends when the node stops."""
 
-    def __init__(self, kinds: tuple[str, ...], next_height: int, capacity: int, load: Load) -> None:
+    def __init__(self, kinds: tuple[str, ...], next_height: int, stored_height: int, capacity: int, load: Load) -> None:
         """Built by `Events.subscribe`."""
         self._kinds = kinds
         self._next_height = next_height
+        self._stored_height = stored_height  # up to here the store is read; beyond, blocks are kept in memory
         self._capacity = capacity
         self._load = load
         self._blocks: deque[FinalizedBlock] = deque()
         self._replay: deque[FinalizedBlock] = deque()
         self._lagged = False
+        self._closed = False
         self._wake = trio.Event()
-        self.live_from = next_height
 
     def put(self, block: FinalizedBlock) -> None:
         """Take a new block; a full subscription is marked as lagging and takes no more."""
-        if self._lagged:
+        if self._next_height <= self._stored_height:
+            self._stored_height = block.height
+        elif self._lagged or block.height < self._next_height:
             return
-        if len(self._blocks) >= self._capacity:
+        elif len(self._blocks) >= self._capacity:
             self._lagged = True
         else:
             self._blocks.append(block)
+        self._wake.set()
+
+    def close(self) -> None:
+        """The node stops: what was put is still told, then the iteration ends."""
+        self._closed = True
         self._wake.set()
 
     @override
@@ -96,6 +105,7 @@ class Subscription(AsyncIterator[FinalizedBlock]):
 
         Raises:
             SubscriberLaggedError: some were missed.
+            StopAsyncIteration: the node has stopped.
         """
         await trio.lowlevel.checkpoint()
         while True:
@@ -108,14 +118,11 @@ class Subscription(AsyncIterator[FinalizedBlock]):
                 return FinalizedBlock(block.height, block.hash, block.time_ms, tuple(receipts))
 
     async def _next_block(self) -> FinalizedBlock:
-        while self._next_height < self.live_from:
-            if not self._replay:
-                count = min(_REPLAY_BLOCKS, self.live_from - self._next_height)
-                self._replay.extend(await self._load(self._next_height, count))
-                if not self._replay:
-                    break
-            return self._replay.popleft()
+        if self._next_height <= self._stored_height:
+            return await self._next_stored()
         while not self._blocks:
+            if self._closed:
+                raise StopAsyncIteration
             if self._lagged:
                 raise SubscriberLaggedError(
                     f"{self._capacity} blocks were not read in time; subscribe again with "
@@ -125,36 +132,57 @@ class Subscription(AsyncIterator[FinalizedBlock]):
             await self._wake.wait()
         return self._blocks.popleft()
 
+    async def _next_stored(self) -> FinalizedBlock:
+        if not self._replay:
+            if self._closed:
+                raise StopAsyncIteration
+            count = min(_REPLAY_BLOCKS, self._stored_height - self._next_height + 1)
+            self._replay.extend(await self._load(self._next_height, count))
+        if not self._replay or self._replay[0].height != self._next_height:
+            raise LocalProtocolError(f"the store lacks block {self._next_height}")
+        return self._replay.popleft()
+
 
 class Events:
     """Everyone who listens to final blocks."""
 
-    def __init__(self, load: Load) -> None:
-        """Read stored blocks with `load`."""
+    def __init__(self, load: Load, stored_height: int) -> None:
+        """Read stored blocks with `load`; the last of them is `stored_height`."""
         self._load = load
+        self._stored_height = stored_height
         self._subscriptions: dict[int, Subscription] = {}
         self._number = 0
 
     def publish(self, block: FinalizedBlock) -> None:
-        """Tell everyone of a stored block."""
+        """Tell everyone of a block that has just been stored."""
+        self._stored_height = block.height
         for subscription in self._subscriptions.values():
             subscription.put(block)
 
+    def close(self) -> None:
+        """The node stops: every subscription ends."""
+        for subscription in self._subscriptions.values():
+            subscription.close()
+
     @asynccontextmanager
     async def subscribe(
-        self, kinds: tuple[str, ...], since_height: int | None, stored_height: int, capacity: int
+        self, kinds: tuple[str, ...], since_height: int | None, capacity: int
     ) -> AsyncIterator[Subscription]:
         """Listen while the context is open.
 
         Args:
             kinds: names of events; blocks without one of them are left out; empty: every block.
             since_height: begin with the block above this height; None: with the next one.
-            stored_height: height of the last stored block.
             capacity: blocks that may wait.
+
+        Raises:
+            UsageError: there must be room for one block at least.
         """
+        if capacity < 1:
+            raise UsageError(f"a subscription with room for {capacity} blocks: give it a capacity of at least 1")
+        stored_height = self._stored_height
         first = stored_height + 1 if since_height is None else max(since_height + 1, 1)
-        subscription = Subscription(kinds, min(first, stored_height + 1), capacity, self._load)
-        subscription.live_from = stored_height + 1
+        subscription = Subscription(kinds, first, stored_height, capacity, self._load)
         self._number += 1
         number = self._number
         self._subscriptions[number] = subscription

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Final
 
 import trio
 
@@ -13,7 +15,10 @@ from p2pcommerce.primitives.ids import TransactionId, short
 from p2pcommerce.runtime.events import FinalizedBlock
 from p2pcommerce.runtime.reading import Reading
 
-__all__ = ["Waiting"]
+__all__ = ["DROPPED_REMEMBERED_MAX", "Waiting"]
+
+DROPPED_REMEMBERED_MAX: Final = 4_096
+"""Transactions that left the pool, remembered for those who ask a little later."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +38,14 @@ class Waiting:
         """Look up in the store what became final before anybody waited."""
         self._reading = reading
         self._waits: dict[TransactionId, _Wait] = {}
+        self._dropped: OrderedDict[TransactionId, Dropped] = OrderedDict()
 
     async def wait(self, tx_id: TransactionId) -> Receipt:
         """Wait for a transaction (id of 32 bytes).
 
         Raises:
             TransactionExpiredError: it left the pool and can no longer become final.
+            ClosedResourceError: the node has stopped.
         """
         wait = self._waits.setdefault(tx_id, _Wait())
         wait.waiters += 1
@@ -46,15 +53,22 @@ class Waiting:
             stored = await self._reading.receipt(tx_id)
             if stored is not None:
                 return stored
-            await wait.done.wait()
+            if tx_id not in self._dropped:
+                await wait.done.wait()
         finally:
             wait.waiters -= 1
             if not wait.waiters and self._waits.get(tx_id) is wait:
                 del self._waits[tx_id]
-        if wait.receipt is None:
-            detail = "" if wait.dropped is None else wait.dropped.detail
-            raise TransactionExpiredError(f"transaction {short(tx_id)} will not become final: {detail}")
-        return wait.receipt
+        if wait.receipt is not None:
+            return wait.receipt
+        dropped = wait.dropped or self._dropped.get(tx_id)
+        if dropped is None:
+            raise trio.ClosedResourceError("the node has stopped")
+        raise TransactionExpiredError(f"transaction {short(tx_id)} will not become final: {dropped.detail}")
+
+    def on_submitted(self, tx_id: TransactionId) -> None:
+        """A transaction is in the pool, perhaps again."""
+        self._dropped.pop(tx_id, None)
 
     def on_block(self, block: FinalizedBlock) -> None:
         """A block is stored."""
@@ -68,7 +82,15 @@ class Waiting:
 
     def on_dropped(self, dropped: Dropped) -> None:
         """A transaction left the pool."""
+        self._dropped[dropped.tx_id] = dropped
+        if len(self._dropped) > DROPPED_REMEMBERED_MAX:
+            self._dropped.popitem(last=False)
         wait = self._waits.get(dropped.tx_id)
         if wait is not None:
             wait.dropped = dropped
+            wait.done.set()
+
+    def close(self) -> None:
+        """The node stops: nobody waits any longer."""
+        for wait in self._waits.values():
             wait.done.set()

@@ -38,7 +38,13 @@ class MemoryListener:
 
     async def aclose(self) -> None:
         """Stop listening."""
-        self._network.forget(self.address)
+        self._network.forget(self)
+        while True:
+            try:
+                stream = self._receive.receive_nowait()
+            except (trio.WouldBlock, trio.ClosedResourceError):
+                break
+            await trio.aclose_forcefully(stream)  # offered, and never accepted
         await self._receive.aclose()
 
 
@@ -77,6 +83,7 @@ class MemoryTransport:
         listener = self._listeners[address] = MemoryListener(self, address)
         return listener
 
-    def forget(self, address: str) -> None:
-        """Give a name back."""
-        self._listeners.pop(address, None)
+    def forget(self, listener: MemoryListener) -> None:
+        """Give a listener's name back; of one that was given back already nothing happens."""
+        if self._listeners.get(listener.address) is listener:
+            del self._listeners[listener.address]

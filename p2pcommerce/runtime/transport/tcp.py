@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import socket
 from typing import Any, Final
@@ -23,10 +24,24 @@ from p2pcommerce.runtime.transport import TransportError
 __all__ = ["TcpListener", "TcpStream", "TcpTransport"]
 
 _BACKLOG: Final = 128
-_GONE: Final = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO)
+_GONE: Final = (
+    errno.ECONNABORTED,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.ENONET,
+    errno.ENOPROTOOPT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EPROTO,
+    errno.ETIMEDOUT,
+)
 """Errors of accept() that concern one connection and not the listener. Source: accept(2)."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _EXHAUSTED_PAUSE_S: Final = 0.1
+_CONNECT_S: Final = 4.0
+"""Seconds for one of several addresses of a host, so that a dead one does not use up the time of the next."""
 _RECEIVE_BYTES: Final = 64 * 1024
 
 
@@ -123,6 +138,7 @@ class TcpListener:
             trio.ClosedResourceError: this end closed the listener.
         """
         while True:
+            await trio.lowlevel.checkpoint()
             try:
                 connected, address = self._socket.accept()
             except (BlockingIOError, InterruptedError):
@@ -132,7 +148,7 @@ class TcpListener:
                 if self._socket.fileno() == -1:
                     raise trio.ClosedResourceError("the listener is closed") from error
                 if error.errno in _EXHAUSTED:
-                    await trio.sleep(_EXHAUSTED_PAUSE_S)
+                    await trio.sleep(_EXHAUSTED_PAUSE_S)  # callers wait in the backlog until others have gone
                 elif error.errno not in _GONE:
                     raise
                 continue
@@ -160,14 +176,19 @@ class TcpTransport:
         """
         host, port = _split(address)
         reason = "it has no address"
-        for family, kind, protocol, _, target in await _resolve(host, port, address):
+        targets = await _resolve(host, port, address)
+        for family, kind, protocol, _, target in targets:
             try:
                 candidate = socket.socket(family, kind, protocol)
             except OSError as error:
                 raise TransportError(f"{address}: cannot be dialled: {error.strerror or error}") from error
             candidate.settimeout(0)
             try:
-                await _connect(candidate, target)
+                with trio.fail_after(_CONNECT_S if len(targets) > 1 else math.inf):
+                    await _connect(candidate, target)
+            except trio.TooSlowError:
+                candidate.close()
+                reason = f"no answer within {_CONNECT_S:g} s"
             except OSError as error:
                 candidate.close()
                 reason = error.strerror or str(error)

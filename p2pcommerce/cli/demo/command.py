@@ -1,0 +1,106 @@
+"""`p2pcommerce demo`: the command line of the demo."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from p2pcommerce.cli.demo.demo import View, run_demo
+from p2pcommerce.cli.demo.folder import NODES_MAX
+from p2pcommerce.cli.demo.options import DemoOptions
+from p2pcommerce.cli.demo.outage import NODES_MIN
+from p2pcommerce.cli.demo.plain import PlainView
+from p2pcommerce.cli.interrupt import run_async
+from p2pcommerce.cli.shared import ArgumentError, add_json, print_json
+
+__all__ = ["add"]
+
+_RATE_MAX: Final = 5_000.0
+_DURATION_MAX_S: Final = 7 * 86_400.0
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="watch a network of real processes make real orders final",
+        description="Found a network of validators on this machine, each a process of its own, trade on it, and check "
+        "at the end that all hold the same state and that one product's history can be proven offline.",
+        epilog="example: p2pcommerce demo --nodes 4 --rate 100 --duration 30 --kill-one",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--nodes", type=int, metavar="N", help="validators (default 4)")
+    parser.add_argument(
+        "--orders", type=Path, metavar="CSV", help="retail orders, a file or a folder of them (default: made up)"
+    )
+    parser.add_argument("--epcis", type=Path, metavar="FOLDER", help="EPCIS documents (default: made-up custody)")
+    parser.add_argument("--rate", type=float, default=50.0, metavar="TX", help="transactions per second (default 50)")
+    parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
+    parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
+    parser.add_argument("--kill-one", action="store_true", help="kill -9 a validator in the middle, and start it again")
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the network in DIR, and go on with the one there")
+    parser.add_argument("--seed", type=int, metavar="N", help="of all that is made up (default: random)")
+    add_json(parser)
+    parser.set_defaults(handler=_demo)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    _check(args)
+    scratch = None if args.dir is not None else Path(tempfile.mkdtemp(prefix="p2pcommerce-demo-"))
+    try:
+        options = DemoOptions(
+            folder=args.dir if scratch is None else scratch,
+            nodes=args.nodes,
+            orders=args.orders,
+            epcis=args.epcis,
+            rate_per_s=args.rate,
+            duration_s=math.inf if args.forever else args.duration,
+            kill_one=args.kill_one,
+            seed=args.seed,
+        )
+        return run_async(lambda: _run(options, as_json=args.json))
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.nodes is not None and not 1 <= args.nodes <= NODES_MAX:
+        raise ArgumentError(f"--nodes must be 1 to {NODES_MAX}")
+    if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
+        raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
+    if not 0.1 <= args.rate <= _RATE_MAX:
+        raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
+    if not 1 <= args.duration <= _DURATION_MAX_S:
+        raise ArgumentError(f"--duration must be 1 to {_DURATION_MAX_S:g} seconds; --forever has no end")
+    if args.orders is not None and not args.orders.exists():
+        raise ArgumentError(f"{args.orders}: no such file or folder; give a CSV file of orders or a folder of them")
+    if args.epcis is not None and not args.epcis.is_dir():
+        raise ArgumentError(f"{args.epcis}: no such folder; give a folder of EPCIS documents")
+
+
+async def _run(options: DemoOptions, *, as_json: bool) -> int:
+    stream = sys.stderr if as_json else sys.stdout
+    report = await run_demo(options, _view(stream))
+    for line in report.lines():
+        stream.write(line + "\n")
+    stream.flush()
+    if as_json:
+        print_json(report.to_plain())
+    return 0 if report.ok else 1
+
+
+def _view(stream: TextIO) -> View:
+    if stream.isatty() and importlib.util.find_spec("rich") is not None:
+        from rich.console import Console  # noqa: PLC0415 - an extra that may be missing, and 0.1 s
+
+        from p2pcommerce.cli.demo.table import TableView  # noqa: PLC0415 - see above
+
+        return TableView(Console(file=stream))
+    return PlainView(stream)

@@ -1,0 +1,215 @@
+"""One demo from founding to summary.
+
+    found or find the network -> start the processes -> open the shops -> the load -> drain -> compare, prove
+
+The load is open: transactions are due at fixed times, whatever the network does. Before it, shops, listings, products
+and purses that the first orders need are made as fast as the network takes them; that is not part of the figures.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import secrets
+from collections.abc import Iterator
+from functools import partial
+from typing import Final, Protocol
+
+import trio
+
+from p2pcommerce.cli.demo.custody import Custody
+from p2pcommerce.cli.demo.desk import Desk
+from p2pcommerce.cli.demo.folder import DemoFolder
+from p2pcommerce.cli.demo.market import Market
+from p2pcommerce.cli.demo.monitor import Monitor, quantile_ms
+from p2pcommerce.cli.demo.network import LocalNetwork
+from p2pcommerce.cli.demo.options import DemoOptions
+from p2pcommerce.cli.demo.orders import Orders
+from p2pcommerce.cli.demo.outage import Outage, kill_and_restart
+from p2pcommerce.cli.demo.people import NotFundedError, People
+from p2pcommerce.cli.demo.report import DemoReport
+from p2pcommerce.cli.demo.shops import Shops
+from p2pcommerce.cli.demo.sources import Sources
+from p2pcommerce.cli.demo.story import Story
+from p2pcommerce.cli.demo.summary import agreement, drain, prove_trace, supply_ok
+from p2pcommerce.cli.demo.workload import Cancellation, CustodyStep, Order
+
+__all__ = ["View", "run_demo"]
+
+_OPENING_ORDERS_MAX: Final = 1_000
+"""Orders whose shops, listings and purses are made before the load."""
+_ORDERS_SHARE: Final = 0.25
+_PREPARING_MIN: Final = 24
+_PREPARING_PER_TX: Final = 1.0
+"""Orders being prepared per transaction per second, so that turns are seldom given in vain."""
+
+
+class View(Protocol):
+    """Shows the monitor's figures until cancelled."""
+
+    async def run(self, monitor: Monitor) -> None:
+        """Show them."""
+        ...
+
+
+async def run_demo(options: DemoOptions, view: View) -> DemoReport:
+    """Run a demo and return what came of it; at the end, however it comes, every process is stopped.
+
+    Raises:
+        UsageError: folder, orders or documents cannot be used.
+        ValidatorStoppedError: a validator ended by itself.
+    """
+    folder = await trio.to_thread.run_sync(
+        DemoFolder.open, options.folder, options.nodes, options.seed, abandon_on_cancel=True
+    )
+    async with trio.open_nursery() as nursery:
+        network = LocalNetwork(folder, nursery)
+        demo = _Demo(options, folder, network)
+        demo.monitor.enter(f"starting {folder.nodes} validators")
+        watched = trio.CancelScope()
+        nursery.start_soon(_show, view, demo.monitor, watched)
+        try:
+            await network.start()
+            await nursery.start(demo.desk.run)
+            report = await demo.run()
+        finally:
+            watched.cancel()
+            await network.stop()
+            nursery.cancel_scope.cancel()
+    return report
+
+
+async def _show(view: View, monitor: Monitor, watched: trio.CancelScope) -> None:
+    with watched:
+        await view.run(monitor)
+
+
+class _Demo:
+    """The parts of one running demo."""
+
+    def __init__(self, options: DemoOptions, folder: DemoFolder, network: LocalNetwork) -> None:
+        self._rng = random.Random(secrets.randbits(64) if options.seed is None else options.seed)  # noqa: S311 - made-up orders, no secrets
+        self.desk = Desk(folder.genesis, network.validators)
+        self._story = Story()
+        self.monitor = Monitor(self.desk, self._story)
+        self._market = Market(self.desk)
+        self._people = People(folder, self._market)
+        self._shops = Shops(self._people)
+        self._orders = Orders(self.desk, self._people, self._shops, self._story, self._fork())
+        self._custody = Custody(self._people, self._story, self._fork())
+        self._sources = Sources(options, self._fork())
+        self._options = options
+        self._folder = folder
+        self._network = network
+        self._outage = Outage(folder.nodes - 1) if options.kill_one else None
+        self._started_s = trio.current_time()
+        self._load_s = 0.0
+        self._lost = 0
+
+    def _fork(self) -> random.Random:
+        return random.Random(self._rng.getrandbits(64))  # noqa: S311 - made-up orders, no secrets
+
+    async def run(self) -> DemoReport:
+        await self._meet_banks()
+        stream, steps = await self._open_shops()
+        await self._load(stream, steps)
+        return await self._conclude()
+
+    async def _meet_banks(self) -> None:
+        """Learn the banks' nonces: on a chain that goes on they have sent before."""
+        control = self.desk.link_alive().control
+        for bank in self._people.banks:
+            if control is not None:
+                found = (await control.query("account", account=bank.key.hex())).value
+                bank.nonce = int(found["nonce"]) if isinstance(found, dict) else 0
+
+    async def _open_shops(self) -> tuple[Iterator[Order | Cancellation], Iterator[CustodyStep]]:
+        self.monitor.enter("opening shops")
+        options = self._options
+        expected = options.rate_per_s * options.duration_s * _ORDERS_SHARE
+        count = _OPENING_ORDERS_MAX if math.isinf(expected) else min(_OPENING_ORDERS_MAX, math.ceil(expected))
+        orders, stream = await trio.to_thread.run_sync(self._sources.orders, count, abandon_on_cancel=True)
+        gtins, steps = await trio.to_thread.run_sync(self._sources.custody, abandon_on_cancel=True)
+        async with trio.open_nursery() as pacing:
+            pacing.start_soon(self._market.pace_opening)
+            async with trio.open_nursery() as opening:
+                opening.start_soon(self._orders.prepare, orders)
+                opening.start_soon(self._custody.prepare, gtins)
+            pacing.cancel_scope.cancel()
+        return stream, steps
+
+    async def _load(self, stream: Iterator[Order | Cancellation], steps: Iterator[CustodyStep]) -> None:
+        options = self._options
+        preparing_max = max(_PREPARING_MIN, round(_PREPARING_PER_TX * options.rate_per_s))
+        self.monitor.enter("trading")
+        self.monitor.load_started(options.duration_s)
+        async with trio.open_nursery() as trading:
+            trading.start_soon(self._orders.feed, stream, preparing_max)
+            trading.start_soon(self._custody.feed, steps, preparing_max)
+            self._market.fillers = {
+                "transfer": partial(trading.start_soon, self._gift),
+                "catalogue": partial(trading.start_soon, self._restock),
+            }
+            started_s = trio.current_time()
+            async with trio.open_nursery() as pacing:
+                if self._outage is not None:
+                    pacing.start_soon(
+                        kill_and_restart, self._network, self.desk, self._story, options.duration_s, self._outage
+                    )
+                pacing.start_soon(self._market.pace_load, options.rate_per_s, options.duration_s)
+            self._load_s = trio.current_time() - started_s
+            # Nobody gets a turn from here on: what has one comes to its end, the rest is dropped.
+            self.monitor.enter("waiting for the last ones")
+            self._lost = await drain(self.desk, self._market)
+            trading.cancel_scope.cancel()
+
+    async def _gift(self) -> None:
+        pair = self._people.funded(self._rng.randrange(2**32))
+        if pair is not None:
+            try:
+                await self._people.give(*pair)
+            except NotFundedError as error:
+                self._story.network(str(error))
+
+    async def _restock(self) -> None:
+        number = self._rng.randrange(2**32)
+        shop = self._shops.any_open(number)
+        if shop is not None:
+            try:
+                await self._shops.restock(shop, number)
+            except NotFundedError as error:
+                self._story.network(str(error))
+
+    async def _conclude(self) -> DemoReport:
+        self.monitor.enter("comparing all nodes")
+        desk, item = self.desk, self._custody.longest
+        if self._outage is not None:
+            self._outage.longest_gap_ms = round(desk.longest_gap_s * 1_000, 1)
+        agreed = await agreement(desk)
+        conserved = await supply_ok(desk, self._folder.genesis)
+        self.monitor.enter("proving one product's history")
+        genesis_file = self._folder.path / "genesis.json"
+        proof = None if item is None else await prove_trace(desk, genesis_file, item)
+        await self.monitor.sample()
+        took_s = [took for _, took in desk.latencies_s]
+        return DemoReport(
+            nodes=self._folder.nodes,
+            submitted=desk.submitted,
+            finalized=desk.finalized,
+            failed=dict(desk.failed),
+            rejected=dict(desk.rejected),
+            lost=self._lost,
+            agreement=agreed,
+            submit_to_final_ms={f"p{percent}": quantile_ms(took_s, percent) for percent in (50, 95, 99)},
+            tx_per_s=round(len(took_s) / self._load_s, 1) if self._load_s else 0.0,
+            supply_ok=conserved,
+            trace_proof=proof,
+            wall_s=round(trio.current_time() - self._started_s, 1),
+            rss_mib_max=round(self.monitor.rss_mib_max, 1),
+            skipped=dict(self._sources.skipped.counts + self._orders.skipped + self._custody.skipped),
+            orders=dict(self._orders.counts),
+            mix=dict(self._market.given),
+            starved=self._market.starved,
+            senders=len(self._people),
+            outage=self._outage,
+        )

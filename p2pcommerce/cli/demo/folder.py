@@ -1,0 +1,164 @@
+"""The folder of a demo: its genesis, its validators' folders, and what another run needs to go on with it.
+
+Besides validators and banks there is a guest: an account with some tokens and a known passphrase, for whoever wants to
+try the network from another program.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from p2pcommerce.ledger.genesis import TOKEN_MINOR, Genesis
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.errors import UsageError
+from p2pcommerce.runtime.durable_file import replace_file
+from p2pcommerce.runtime.identity import Identity, KeyFileCost
+
+__all__ = ["BANKS", "NODES_MAX", "DemoFolder", "DemoFolderError"]
+
+NODES_MAX: Final = 32
+"""Validators of a demo at most: each is a process."""
+BANKS: Final = 4
+"""Accounts that hold nearly all tokens at the start and give them out."""
+_BANK_MINOR: Final = 10**11 * TOKEN_MINOR
+_STAKE_MINOR: Final = 1_000 * TOKEN_MINOR
+_FILE: Final = "demo.json"
+_GUEST = ("guest.key", "guest")
+_GUEST_MINOR: Final = 10**6 * TOKEN_MINOR
+_FILE_BYTES_MAX: Final = 16_384
+# The passphrase is 256 random bits: stretching it as if a person had chosen it would only slow the start.
+_COST: Final = KeyFileCost(passes=1, memory_kib=64)
+
+
+class DemoFolderError(UsageError):
+    """A folder in which no demo can run."""
+
+    code = "DEMO_FOLDER"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFolder:
+    """Where a demo's network lives.
+
+    Attributes:
+        path: the folder.
+        genesis: of its network.
+        nodes: number of validators.
+        passphrase: of their key files.
+        secret: 32 bytes, from which the keys of banks and people are derived.
+        run: how often the demo was started here, this time included.
+    """
+
+    path: Path
+    genesis: Genesis
+    nodes: int
+    passphrase: str
+    secret: bytes
+    run: int
+
+    @classmethod
+    def open(cls, path: Path, nodes: int | None, seed: int | None) -> DemoFolder:
+        """Found a network in a folder, or continue the one that is there.
+
+        Args:
+            path: the folder; made if there is none.
+            nodes: number of validators; None: 4, or as many as there are.
+            seed: of the people's keys; None: random.
+
+        Raises:
+            DemoFolderError: the folder holds something else, or a network of another size.
+        """
+        file = path / _FILE
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if file.exists():
+                return cls._continue(file, nodes)
+            if any(path.iterdir()):
+                raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
+            return cls._found(path, nodes or 4, seed)
+        except OSError as error:
+            raise DemoFolderError(
+                f"{path}: cannot be used: {error.strerror or error}; choose another folder"
+            ) from error
+
+    @classmethod
+    def _continue(cls, file: Path, nodes: int | None) -> DemoFolder:
+        try:
+            with file.open("rb") as stream:
+                document = json.loads(stream.read(_FILE_BYTES_MAX))
+            found, run, passphrase = document["nodes"], document["run"], document["passphrase"]
+            secret = bytes.fromhex(document["secret"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DemoFolderError(f"{file}: is damaged; remove the folder, or choose another with --dir") from error
+        well_formed = type(found) is int and type(run) is int and isinstance(passphrase, str) and len(secret) == 32
+        if not well_formed or not 1 <= found <= NODES_MAX:
+            raise DemoFolderError(f"{file}: is damaged; remove the folder, or choose another with --dir")
+        if nodes not in {None, found}:
+            raise DemoFolderError(
+                f"{file.parent}: holds a network of {found} validators; leave --nodes out, or choose another --dir"
+            )
+        folder = cls(file.parent, Genesis.load(file.parent / "genesis.json"), found, passphrase, secret, run + 1)
+        folder.save()
+        return folder
+
+    @classmethod
+    def _found(cls, path: Path, nodes: int, seed: int | None) -> DemoFolder:
+        secret = secrets.token_bytes(32) if seed is None else blake2b_256(f"demo {seed}".encode())
+        passphrase = secrets.token_hex(32)
+        identities = [Identity.generate() for _ in range(nodes)]
+        banks = {Identity.from_seed(_bank_seed(secret, bank)).public_key: _BANK_MINOR for bank in range(BANKS)}
+        guest = Identity.generate()
+        genesis = Genesis.local(
+            "demo",
+            {identity.public_key: _STAKE_MINOR for identity in identities},
+            {**banks, guest.public_key: _GUEST_MINOR},
+            time_ms=time.time_ns() // 1_000_000,
+        )
+        genesis.save(path / "genesis.json")
+        guest.save(path / _GUEST[0], _GUEST[1], cost=_COST)
+        for index, identity in enumerate(identities):
+            node = path / f"node{index}"
+            node.mkdir(mode=0o700)
+            identity.save(node / "node.key", passphrase, cost=_COST)
+            genesis.save(node / "genesis.json")
+        folder = cls(path, genesis, nodes, passphrase, secret, 1)
+        folder.save()
+        return folder
+
+    def bank_seed(self, bank: int) -> bytes:
+        """Return the seed (32 bytes) of a bank's key."""
+        return _bank_seed(self.secret, bank)
+
+    def person_seed(self, name: str) -> bytes:
+        """Return the seed (32 bytes) of a person's key; each run has new people, who find the chain as it is."""
+        return blake2b_256(self.secret + f"person/{self.run}/{name}".encode())
+
+    def node_folder(self, index: int) -> Path:
+        """Return a validator's folder."""
+        return self.path / f"node{index}"
+
+    def save(self, addresses: Sequence[str] = ()) -> None:
+        """Write down what another run, or a guest's node, needs to know.
+
+        Args:
+            addresses: where the validators listen.
+        """
+        document = {
+            "nodes": self.nodes,
+            "run": self.run,
+            "passphrase": self.passphrase,
+            "secret": self.secret.hex(),
+            "addresses": list(addresses),
+            "guest": {"key": _GUEST[0], "passphrase": _GUEST[1]},
+        }
+        replace_file(self.path / _FILE, (json.dumps(document, indent=2) + "\n").encode("ascii"), 0o600)
+
+
+def _bank_seed(secret: bytes, bank: int) -> bytes:
+    return blake2b_256(secret + f"bank/{bank}".encode())

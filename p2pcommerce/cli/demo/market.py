@@ -1,0 +1,159 @@
+"""The market: who may send next.
+
+Whoever wants to send a transaction asks for a turn of a kind and waits. In the load, turns are given at fixed times (an
+open loop: a slow network changes nothing about when the next one is due), each to the kind that lags furthest behind
+its share of the mix. Before it, while shops are opened, they are given as fast as the network makes things final.
+
+Source: the mix of the commerce specification, restricted to the transaction types that there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from p2pcommerce.cli.demo.desk import Desk, Result, Sender
+from p2pcommerce.commerce import Body
+
+__all__ = ["MIX", "WINDOW", "Market"]
+
+MIX: Final = {
+    "place": 21.0,
+    "ship": 20.0,
+    "confirm": 16.0,
+    "settle": 3.0,
+    "refund": 1.6,
+    "trace": 22.0,
+    "catalogue": 3.0,
+    "transfer": 3.0,
+}
+"""Kinds of transactions and their share, in no unit."""
+WINDOW: Final = 192
+"""Transactions in flight while shops are opened."""
+_OF_TYPE: Final = {
+    "order.place": "place",
+    "order.ship": "ship",
+    "order.confirm": "confirm",
+    "order.settle": "settle",
+    "order.refund": "refund",
+    "token.transfer": "transfer",
+}
+
+
+class Market:
+    """Gives turns.
+
+    Attributes:
+        given: turns of the load so far, by kind.
+        starved: turns of the load that nobody wanted.
+        fillers: what may be done at any time where a kind lags behind its share and nobody asks for a turn.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Prepare; nobody gets a turn yet."""
+        self.given: Counter[str] = Counter()
+        self.starved = 0
+        self.fillers: dict[str, Callable[[], None]] = {}
+        self._desk = desk
+        self._out = 0
+        self._waiting: dict[str, deque[_Turn]] = {kind: deque() for kind in MIX}
+        self._changed = trio.Event()
+        self._total_share = sum(MIX.values())
+
+    async def perform(self, sender: Sender, payload: Body) -> Result:
+        """Wait for a turn, send, and wait until it is final or refused."""
+        turn = _Turn()
+        queue = self._waiting[_kind(payload)]
+        queue.append(turn)
+        self._wake()
+        try:
+            await turn.given.wait()
+        except trio.Cancelled:
+            if turn in queue:
+                queue.remove(turn)
+            raise
+        try:
+            return await self._desk.send(sender, payload, turn.due_s, counted=turn.counted)
+        finally:
+            self._out -= 1
+            self._wake()
+
+    @property
+    def out(self) -> int:
+        """Turns that were given and have not come to their end."""
+        return self._out
+
+    def waiting(self, kind: str) -> int:
+        """Return how many wait for a turn of a kind."""
+        return len(self._waiting[kind])
+
+    async def changed(self) -> None:
+        """Wait until somebody got or wants a turn."""
+        await self._changed.wait()
+
+    async def pace_opening(self) -> None:
+        """Give turns as fast as things become final, until cancelled."""
+        while True:
+            for kind in MIX:
+                queue = self._waiting[kind]
+                while queue and self._out < WINDOW:
+                    self._give(kind, trio.current_time(), counted=False)
+            await self._changed.wait()
+
+    async def pace_load(self, rate_per_s: float, duration_s: float) -> None:
+        """Give turns at fixed times.
+
+        Args:
+            rate_per_s: turns in a second.
+            duration_s: for so many seconds; infinity: until cancelled.
+        """
+        start = trio.current_time()
+        number = 0
+        while (offset_s := number / rate_per_s) < duration_s:
+            await trio.sleep_until(start + offset_s)
+            self._give_next(start + offset_s)
+            number += 1
+
+    def _give_next(self, due_s: float) -> None:
+        total = self.given.total() + 1
+        lag = {kind: share * total / self._total_share - self.given[kind] for kind, share in MIX.items()}
+        by_lag = sorted(MIX, key=lambda kind: -lag[kind])
+        for kind in by_lag:
+            if not self._waiting[kind] and lag[kind] >= 1 and kind in self.fillers:
+                self.fillers[kind]()
+            if self._waiting[kind]:
+                self._give(kind, due_s, counted=True)
+                self.given[kind] += 1
+                return
+        self.starved += 1
+
+    def _give(self, kind: str, due_s: float, *, counted: bool) -> None:
+        turn = self._waiting[kind].popleft()
+        turn.due_s, turn.counted = due_s, counted
+        turn.given.set()
+        self._out += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+
+class _Turn:
+    """Somebody who waits for a turn."""
+
+    __slots__ = ("counted", "due_s", "given")
+
+    def __init__(self) -> None:
+        self.given = trio.Event()
+        self.due_s = 0.0
+        self.counted = False
+
+
+def _kind(payload: Body) -> str:
+    if payload.TYPE.startswith("trace."):
+        return "trace"
+    return _OF_TYPE.get(payload.TYPE, "catalogue")

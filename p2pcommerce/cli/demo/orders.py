@@ -1,0 +1,203 @@
+"""The life of the demo's orders: placed, shipped, then confirmed, settled by a stranger, or refunded.
+
+Each order is one task. Orders and cancellations come from a stream in the order of their time; a cancellation refunds
+an earlier order of that customer and code that is still open, and is counted as skipped otherwise.
+
+Source: the workload of the commerce specification.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from p2pcommerce.cli.demo.desk import Desk, Result
+from p2pcommerce.cli.demo.people import NotFundedError, People, Person
+from p2pcommerce.cli.demo.shops import CONFIRM_S, Shop, ShopError, Shops
+from p2pcommerce.cli.demo.story import Story
+from p2pcommerce.cli.demo.workload import Cancellation, Order
+from p2pcommerce.commerce import OrderConfirm, OrderPlace, OrderRefund, OrderSettle, OrderShip
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.ids import TransactionId
+
+__all__ = ["LIVES_MAX", "Orders"]
+
+LIVES_MAX: Final = 5_000
+"""Orders that are open at once."""
+_SETTLED_SHARE: Final = 3 / 19
+"""Of the shipped orders, those whose buyers never confirm. Source: settle 3 to confirm 16 in the mix."""
+_STRANGERS: Final = 8
+_SETTLE_MARGIN_MS: Final = 500
+_REFUND_MARGIN_MS: Final = CONFIRM_S * 1_000 // 2
+"""A refund of a shipped order comes in the first half of the time for it, or not at all."""
+
+
+@dataclass(slots=True, eq=False)
+class _Life:
+    """One order.
+
+    Attributes:
+        refunds_minor: what its cancellations ask back.
+        closing: it is too late for more of them.
+    """
+
+    order: Order
+    refunds_minor: list[int] = field(default_factory=list)
+    refunded_minor: int = 0
+    closing: bool = False
+
+
+class Orders:
+    """All open orders.
+
+    Attributes:
+        skipped: cancellations that were left out, by reason.
+        preparing: orders whose buyer or listings are not ready yet, or that wait for their turn.
+        counts: orders by what became of them.
+    """
+
+    def __init__(self, desk: Desk, people: People, shops: Shops, story: Story, rng: random.Random) -> None:
+        """Begin without any."""
+        self.skipped: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.preparing = 0
+        self._desk = desk
+        self._people = people
+        self._shops = shops
+        self._story = story
+        self._rng = rng
+        self._lives: dict[tuple[str, str], list[_Life]] = {}
+        self._open = 0
+        self._changed = trio.Event()
+
+    async def feed(self, stream: Iterator[Order | Cancellation], preparing_max: int) -> None:
+        """Take orders from a stream while fewer than `preparing_max` are being prepared, until it ends.
+
+        Raises:
+            WorkloadError: the stream's file is malformed.
+        """
+        async with trio.open_nursery() as nursery:
+            for event in stream:
+                if isinstance(event, Cancellation):
+                    self._cancel(event)
+                    continue
+                while self.preparing >= preparing_max or self._open >= LIVES_MAX:
+                    await self._changed.wait()
+                life = _Life(event)
+                for line in event.lines:
+                    self._lives.setdefault((event.customer, line.code), []).append(life)
+                self.preparing += 1
+                self._open += 1
+                nursery.start_soon(self._live, life)
+                await trio.lowlevel.checkpoint()
+
+    async def prepare(self, orders: list[Order]) -> None:
+        """Open the shops and listings that some orders will need, and endow their buyers."""
+        async with trio.open_nursery() as nursery:
+            for order in orders:
+                nursery.start_soon(self._prepare, order)
+
+    async def _prepare(self, order: Order) -> None:
+        try:
+            shop = await self._shops.open(order.merchant)
+            await self._shops.lines(shop, order.lines)
+            await self._people.endow(self._people.named(f"customer {order.customer}"), 2 * order.total_minor)
+        except (ShopError, NotFundedError) as error:
+            self.counts[error.code] += 1
+
+    def _cancel(self, cancellation: Cancellation) -> None:
+        lives = self._lives.get((cancellation.customer, cancellation.code), [])
+        for life in reversed(lives):
+            if not life.closing and life.order.merchant == cancellation.merchant:
+                life.refunds_minor.append(cancellation.amount_minor)
+                return
+        self.skipped["cancellation of no open order"] += 1
+
+    async def _live(self, life: _Life) -> None:
+        order = life.order
+        prepared = False
+        try:
+            shop = await self._shops.open(order.merchant)
+            buyer = self._people.named(f"customer {order.customer}")
+            lines = await self._shops.lines(shop, order.lines)
+            place = OrderPlace(store=shop.owner.key, lines=lines, address_hash=blake2b_256(order.customer.encode()))
+            placed = await self._people.perform(buyer, place, order.total_minor)
+            self._prepared()
+            prepared = True
+            if placed.ok:
+                self._story.placed(order, placed)
+                await self._fulfil(life, placed, shop, buyer)
+            else:
+                self.counts[f"not placed: {placed.code.value}"] += 1
+        except (ShopError, NotFundedError) as error:
+            self.counts[error.code] += 1
+        finally:
+            if not prepared:
+                self._prepared()
+            life.closing = True
+            self._forget(life)
+
+    async def _fulfil(self, life: _Life, placed: Result, shop: Shop, buyer: Person) -> None:
+        order_id = placed.tx_id
+        if await self._refund(life, order_id, shop):
+            return
+        shipped = await self._people.perform(shop.owner, OrderShip(order=order_id))
+        if not shipped.ok:
+            self.counts[f"not shipped: {shipped.code.value}"] += 1
+            return
+        if self._desk.time_ms - shipped.time_ms < _REFUND_MARGIN_MS and await self._refund(life, order_id, shop):
+            return
+        life.closing = True
+        if self._rng.random() < _SETTLED_SHARE:
+            await self._until(shipped.time_ms + CONFIRM_S * 1_000 + _SETTLE_MARGIN_MS)
+            stranger = self._people.named(f"stranger {self._rng.randrange(_STRANGERS)}")
+            done = await self._people.perform(stranger, OrderSettle(order=order_id))
+            self.counts["settled" if done.ok else f"not settled: {done.code.value}"] += 1
+        else:
+            done = await self._people.perform(buyer, OrderConfirm(order=order_id))
+            self.counts["confirmed" if done.ok else f"not confirmed: {done.code.value}"] += 1
+        self._story.closed(life.order, done)
+
+    async def _refund(self, life: _Life, order_id: TransactionId, shop: Shop) -> bool:
+        """Give back what was asked back so far; True if that was all there is, and the order is closed."""
+        while life.refunds_minor:
+            rest = life.order.total_minor - life.refunded_minor
+            amount = life.refunds_minor.pop(0)
+            everything = amount >= rest
+            life.closing = everything
+            done = await self._people.perform(shop.owner, OrderRefund(order_id, 0 if everything else amount))
+            self.counts["refunded" if done.ok else f"not refunded: {done.code.value}"] += 1
+            if done.ok:
+                life.refunded_minor += min(amount, rest)
+                self._story.refunded(life.order, min(amount, rest), done)
+                if everything:
+                    return True
+        return False
+
+    async def _until(self, time_ms: int) -> None:
+        while self._desk.time_ms <= time_ms:
+            await self._desk.progress.wait()
+
+    def _prepared(self) -> None:
+        self.preparing -= 1
+        self._wake()
+
+    def _forget(self, life: _Life) -> None:
+        self._open -= 1
+        for line in life.order.lines:
+            key = (life.order.customer, line.code)
+            lives = self._lives.get(key)
+            if lives is not None:
+                lives.remove(life)
+                if not lives:
+                    del self._lives[key]
+        self._wake()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()

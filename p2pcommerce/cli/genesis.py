@@ -1,0 +1,79 @@
+"""`p2pcommerce genesis new`: the file that founds a network."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from p2pcommerce.cli.shared import ArgumentError, add_json, minor_of_tokens, print_json, public_key_of
+from p2pcommerce.ledger.genesis import Genesis, GenesisError
+from p2pcommerce.primitives.ids import PublicKey
+
+__all__ = ["add"]
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser("genesis", help="found a network", description="The file that founds a network.")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    new = actions.add_parser(
+        "new",
+        help="make a genesis file",
+        description="Make a genesis file: first validators, balances, parameters; the same for all nodes.",
+        epilog="example: p2pcommerce genesis new --local --validator a.key:1000 --validator b.key:1000 "
+        "--balance shop.key:50000 genesis.json",
+        allow_abbrev=False,
+    )
+    new.add_argument("out", type=Path, metavar="OUT", help="where to; an existing file is never overwritten")
+    new.add_argument(
+        "--validator",
+        action="append",
+        default=[],
+        metavar="KEY:STAKE",
+        help="a validator: public key or key file, and its stake in tokens; once for each",
+    )
+    new.add_argument(
+        "--balance",
+        action="append",
+        default=[],
+        metavar="KEY:TOKENS",
+        help="an account that begins with tokens; once for each",
+    )
+    new.add_argument("--network", default="p2pcommerce", metavar="NAME", help="its name, at most 32 bytes")
+    new.add_argument("--local", action="store_true", help="fast parameters, for one machine")
+    add_json(new)
+    new.set_defaults(handler=_new)
+
+
+def _new(args: argparse.Namespace) -> int:
+    if args.out.exists():
+        raise GenesisError(f"{args.out}: exists already; choose another name")
+    validators = _amounts(args.validator, "--validator")
+    if not validators:
+        raise ArgumentError("a network needs a validator; give --validator KEY:STAKE, once for each")
+    balances = _amounts(args.balance, "--balance")
+    make = Genesis.local if args.local else Genesis.new
+    genesis = make(args.network, validators, balances, time_ms=time.time_ns() // 1_000_000)
+    genesis.save(args.out)
+    if args.json:
+        print_json({"file": str(args.out), "genesis_hash": genesis.hash.hex(), "validators": len(validators)})
+    else:
+        print(
+            f'network "{genesis.network}" with {len(validators)} validators in {args.out}\nchain {genesis.hash.hex()}'
+        )
+    return 0
+
+
+def _amounts(pairs: list[str], option: str) -> dict[PublicKey, int]:
+    amounts: dict[PublicKey, int] = {}
+    for text in pairs:
+        who, colon, amount = text.rpartition(":")
+        if not colon:
+            raise ArgumentError(f'{option} "{text}": write KEY:TOKENS, as in a.key:1000')
+        key = public_key_of(who)
+        if key in amounts:
+            raise ArgumentError(f"{option}: {who} is given twice")
+        amounts[key] = minor_of_tokens(amount)
+    return amounts

@@ -1,0 +1,111 @@
+"""Executes the transactions of one block, in order, on the state after its parent.
+
+It checks what the block's place asks of each transaction; headers, signatures and commitments are the chain's business.
+
+Source: steps 5 and 6 of "How one transaction travels" in the architecture specification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2pcommerce.ledger.application import Application, BlockContext
+from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import Outcome
+from p2pcommerce.ledger.state import State, Version
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.ids import PublicKey, TransactionId
+
+__all__ = ["Executed", "InvalidBlockError", "Run"]
+
+
+class InvalidBlockError(RemoteProtocolError):
+    """A block that breaks a rule whatever happens later; the message names the rule."""
+
+    code = "INVALID_BLOCK"
+
+
+@dataclass(slots=True)
+class Executed:
+    """A block with what its execution gave.
+
+    Attributes:
+        block: the block.
+        version: the state after it.
+        outcomes: one per transaction.
+        senders: sender -> its next nonce after this block, for those who sent in it.
+        touched: every account that sent or paid in it.
+        ids: the ids of its transactions.
+    """
+
+    block: Block
+    version: Version
+    outcomes: tuple[Outcome, ...]
+    senders: dict[PublicKey, int]
+    touched: tuple[PublicKey, ...]
+    ids: frozenset[TransactionId]
+
+
+class Run:
+    """One block's transactions being executed in order.
+
+    Attributes:
+        context: of the block.
+        outcomes, transactions: one for each transaction that was applied.
+        weight: the sum of their weights.
+        touched: every account that sent or paid, with 1 above its last nonce if it sent.
+    """
+
+    __slots__ = ("_application", "_base", "_state", "context", "outcomes", "touched", "transactions", "weight")
+
+    def __init__(self, application: Application, context: BlockContext, base: Version) -> None:
+        """Begin a block on the state `base`."""
+        self._application = application
+        self._base = base
+        self._state = State(base)
+        self.context = context
+        self.outcomes: list[Outcome] = []
+        self.transactions: list[Transaction] = []
+        self.weight = 0
+        self.touched: dict[PublicKey, int | None] = {}
+        application.begin_block(self._state, context)
+
+    def apply(self, transaction: Transaction) -> None:
+        """Execute the next transaction.
+
+        Raises:
+            InvalidBlockError: it belongs to another network.
+            InvalidTransactionError: it must not stand here; nothing has changed.
+        """
+        if transaction.chain_id != self.context.genesis.hash:
+            raise InvalidBlockError("a transaction belongs to another network")
+        weight = self._application.weight(transaction)
+        self.outcomes.append(self._application.apply(transaction, self._state, self.context))
+        self.transactions.append(transaction)
+        self.weight += weight
+        self.touched.setdefault(transaction.payer, None)
+        self.touched[transaction.sender] = transaction.nonce + 1
+
+    def finish(self, genesis: Genesis) -> Version:
+        """Finish the block and return the state after it.
+
+        Raises:
+            LocalProtocolError: the application made or lost something: a defect of it.
+        """
+        self._application.end_block(self._state, self.context)
+        changes = self._state.changes
+        self._application.audit(genesis, self._base, changes)
+        return self._base.child(changes)
+
+    def executed(self, block: Block, version: Version) -> Executed:
+        """Return what the execution of `block` gave."""
+        return Executed(
+            block=block,
+            version=version,
+            outcomes=tuple(self.outcomes),
+            senders={account: nonce for account, nonce in self.touched.items() if nonce is not None},
+            touched=tuple(self.touched),
+            ids=frozenset(block.transaction_ids),
+        )

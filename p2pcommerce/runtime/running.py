@@ -1,0 +1,362 @@
+"""One running node, as an embedding application uses it: what it can be asked, and how its parts report to each other.
+
+`open_node` makes it and ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import trio
+
+from p2pcommerce.ledger.application import Application, Payload
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import Receipt
+from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, Submitted
+from p2pcommerce.node.proof import Proof
+from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
+from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
+from p2pcommerce.runtime.assembly import Assembly
+from p2pcommerce.runtime.clock import Clock
+from p2pcommerce.runtime.control import serve_control
+from p2pcommerce.runtime.disk import Disk
+from p2pcommerce.runtime.driver import Driver
+from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
+from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.reading import Reading
+from p2pcommerce.runtime.transport import Listener, Transport
+from p2pcommerce.runtime.waiting import Waiting
+from p2pcommerce.runtime.wallet import Wallet
+
+__all__ = ["LOADS_MAX", "PeerInfo", "QueryResult", "RunningNode"]
+
+LOADS_MAX: Final = 256
+"""Reads from the store for peers that are under way at once; beyond that a peer is told of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """One connected peer.
+
+    Attributes:
+        peer: its key, 32 bytes.
+        address: as dialled, or as seen.
+        outbound: this node dialled.
+        rtt_us: round-trip time in microseconds, None if it is not known yet.
+    """
+
+    peer: PeerId
+    address: str
+    outbound: bool
+    rtt_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The answer to a query.
+
+    Attributes:
+        height: the final height whose state was asked.
+        value: plain values: dict, list, str, int, bool, None.
+    """
+
+    height: Height
+    value: object
+
+
+class RunningNode:
+    """A node that runs; made by `open_node`.
+
+    Attributes:
+        identity: its key.
+        genesis: its network.
+        application: what the chain is for.
+        listen_addresses: where it really listens.
+    """
+
+    def __init__(self, assembly: Assembly, transports: Mapping[str, Transport]) -> None:
+        """Built by `open_node`."""
+        config, core = assembly.config, assembly.core
+        self.identity: Identity = config.identity
+        self.genesis: Genesis = config.genesis
+        self.application: Application = core.application
+        self.listen_addresses: tuple[str, ...] = ()
+        self._assembly = assembly
+        self._core = core
+        self._clock = Clock()
+        self._driver = Driver(
+            core=core,
+            clock=self._clock,
+            local=lambda: assembly.local_peer(self.listen_addresses, self._clock.now()),
+            transports=transports,
+            log=assembly.log,
+            on_submitted=self._on_submitted,
+            on_dropped=self._on_dropped,
+            on_attached=self._on_progress,
+            save_book=self._on_save_book,
+            load_blocks=self._on_load_blocks,
+        )
+        self._disk = Disk(
+            journal=assembly.journal,
+            guard_journal=assembly.guard_journal,
+            guard=assembly.guard,
+            store=assembly.store,
+            identity=config.identity,
+            genesis=config.genesis,
+            perform=self._driver.perform,
+            on_signed=self._on_signed,
+            on_committed=self._on_committed,
+            on_progress=self._driver.on_turn,
+        )
+        self._driver.attach_disk(self._disk)
+        self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._events = Events(self._reading.blocks, core.height)
+        self._waiting = Waiting(self._reading)
+        self._wallet = Wallet(config.identity, core)
+        self._stored_height = core.height
+        self._progress = trio.Event()
+        self._requests: dict[int, _Submission] = {}
+        self._next_request = 1
+        self._loads = 0
+        self._book: bytes | None = None
+        self._nursery: trio.Nursery | None = None
+        self._closed = False
+
+    # --- what an application does ---
+
+    async def submit(self, payload: Payload | Transaction) -> TransactionId:
+        """Submit a transaction and return its id (32 bytes) once it is in this node's pool.
+
+        Args:
+            payload: what to do, signed here with the node's own key; or a transaction that is signed already.
+
+        Raises:
+            TransactionRejectedError: the pool refuses it; the code and a sentence say why.
+            ClosedResourceError: the node has stopped.
+        """
+        if isinstance(payload, Transaction):
+            await self._wait_room()
+            self._wallet.note(payload)
+            return await self._submit(payload)
+        async with self._wallet.lock:
+            await self._wait_room()  # before anything is built: whoever is cancelled here leaves no gap in the nonces
+            return await self._submit(self._wallet.build(payload))
+
+    async def _wait_room(self) -> None:
+        self._check_open()
+        while not self._core.can_submit():
+            await self._driver.wait_tick()
+            self._check_open()
+
+    async def _submit(self, transaction: Transaction) -> TransactionId:
+        request, self._next_request = self._next_request, self._next_request + 1
+        submission = self._requests[request] = _Submission()
+        try:
+            self._driver.give(self._core.on_submit(request, transaction.raw, self._clock.now()))
+            self._driver.on_turn()
+            await submission.done.wait()
+        finally:
+            del self._requests[request]
+        verdict = submission.verdict
+        if verdict is None:
+            raise trio.ClosedResourceError("the node has stopped")
+        if verdict.code is not RejectionCode.OK:
+            raise TransactionRejectedError(verdict.code, verdict.detail)
+        return transaction.id
+
+    async def wait_finalized(self, tx_id: TransactionId) -> Receipt:
+        """Wait until a transaction (id of 32 bytes) is final and stored here, and return its receipt.
+
+        Raises:
+            TransactionExpiredError: it can no longer become final.
+            ClosedResourceError: the node has stopped.
+        """
+        self._check_open()
+        return await self._waiting.wait(tx_id)
+
+    def subscribe(
+        self, *kinds: str, since_height: int | None = None, capacity: int = CAPACITY
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Listen to final blocks; use with `async with`, then iterate.
+
+        Args:
+            kinds: names of events ("order.place"); blocks without one of them are left out; none: every block.
+            since_height: begin with the block above this height, from the store; None: with the next one.
+            capacity: blocks that may wait; a slower reader gets `SubscriberLaggedError`.
+        """
+        return self._events.subscribe(kinds, since_height, capacity)
+
+    async def query(self, name: str, /, **arguments: object) -> QueryResult:
+        """Ask the application about the last final state.
+
+        Raises:
+            QueryError: no such question, or wrong arguments.
+        """
+        await trio.lowlevel.checkpoint()
+        chain = self._core.chain
+        return QueryResult(chain.head.height, self.application.query(name, arguments, chain.state.final))
+
+    async def prove(self, name: str, /, **arguments: object) -> Proof:
+        """Make an offline proof of one fact of the last final state; see `p2pcommerce.node.proof.subject_of`.
+
+        Raises:
+            UsageError: no such subject, or wrong arguments.
+        """
+        self._check_open()
+        return await self._reading.prove(self._core, self._assembly.engine.name, name, arguments, self.wait_height)
+
+    async def wait_height(self, height: int) -> None:
+        """Wait until a height is final and stored here.
+
+        Raises:
+            ClosedResourceError: the node has stopped.
+        """
+        await self._wait(lambda: self._stored_height >= height)
+
+    async def wait_peers(self, count: int) -> None:
+        """Wait until so many peers are connected.
+
+        Raises:
+            ClosedResourceError: the node has stopped.
+        """
+        await self._wait(lambda: self._driver.peers_count >= count)
+
+    async def _wait(self, is_so: Callable[[], bool]) -> None:
+        """Wait for what stored blocks and new peers can make true."""
+        await trio.lowlevel.checkpoint()
+        while not is_so():
+            self._check_open()
+            await self._progress.wait()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("the node has stopped")
+
+    @property
+    def height(self) -> Height:
+        """Height of the last block that is final and stored here."""
+        return self._stored_height
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        """Return the connected peers."""
+        return tuple(
+            PeerInfo(peer, connection.address, connection.outbound, self._core.rtt_us(peer))
+            for peer, connection in self._driver.connections().items()
+        )
+
+    def statistics(self) -> dict[str, object]:
+        """Return where the node stands and every counter, as plain values."""
+        status = self._core.engine_status()
+        return {
+            "height": self._stored_height,
+            "engine": status.name,
+            "epoch": status.epoch,
+            "view": status.view,
+            "leader": None if status.leader is None else status.leader.hex(),
+            "state_root": self._core.chain.head.state_root.hex(),
+            "head": self._core.chain.head.hash.hex(),
+            "mempool": len(self._core.mempool),
+            "peers": self._driver.peers_count,
+            "connections": dict(self._driver.counters),
+            "rooms": {name: dict(counters) for name, counters in self._core.statistics().items()},
+        }
+
+    # --- what the moving parts report ---
+
+    def _on_submitted(self, verdict: Submitted) -> None:
+        if verdict.code is RejectionCode.OK:
+            self._waiting.on_submitted(verdict.tx_id)
+        elif verdict.code is not RejectionCode.DUPLICATE:
+            self._wallet.forget(verdict.tx_id)
+        submission = self._requests.get(verdict.request)
+        if submission is not None:
+            submission.verdict = verdict
+            submission.done.set()
+
+    def _on_dropped(self, dropped: Dropped) -> None:
+        self._waiting.on_dropped(dropped)
+        self._wallet.forget(dropped.tx_id)
+
+    def _on_signed(self, request: int, signature: bytes | None) -> None:
+        self._driver.give(self._core.on_signed(request, signature, self._clock.now()))
+
+    def _on_committed(self, committed: CommittedBlock) -> None:
+        block = finalized_block(committed)
+        self._stored_height = block.height
+        self._waiting.on_block(block)
+        self._events.publish(block)
+        self._on_progress()
+
+    def _on_progress(self) -> None:
+        progress, self._progress = self._progress, trio.Event()
+        progress.set()
+
+    def _on_load_blocks(self, load: LoadBlocks) -> None:
+        if self._nursery is None or self._loads >= LOADS_MAX:
+            self._driver.give(self._core.on_loaded(load.request, ()))
+        else:
+            self._loads += 1
+            self._nursery.start_soon(self._load_blocks, load)
+
+    async def _load_blocks(self, load: LoadBlocks) -> None:
+        rows = await self._reading.rows(load.from_height, load.count)
+        self._loads -= 1
+        self._driver.give(self._core.on_loaded(load.request, rows))
+
+    def _on_save_book(self, book: bytes) -> None:
+        is_saving = self._book is not None
+        self._book = book
+        if self._nursery is not None and not is_saving:
+            self._nursery.start_soon(self._save_book)
+
+    async def _save_book(self) -> None:
+        """Save the newest book, and one that came meanwhile."""
+        saved: bytes | None = None
+        while saved is not self._book and self._book is not None:
+            saved = self._book
+            await trio.to_thread.run_sync(self._assembly.save_book, saved)
+        self._book = None
+
+    # --- life ---
+
+    async def run(self, listeners: Sequence[Listener], *, task_status: trio.TaskStatus[None]) -> None:
+        """Run until cancelled; used by `open_node`."""
+        self.listen_addresses = tuple(listener.address for listener in listeners)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(partial(self._driver.run, listeners, self._begin))
+            if self._assembly.config.control:
+                await nursery.start(serve_control, self, self._assembly.config.folder)
+            task_status.started()
+
+    def _begin(self) -> list[Effect]:
+        return self._assembly.start(self.listen_addresses, self._clock.now())
+
+    def close(self) -> None:
+        """Nothing will happen any more: whoever still waits for something is told so; used by `open_node`."""
+        self._closed = True
+        self._nursery = None
+        self._waiting.close()
+        self._events.close()
+        self._on_progress()
+        self._driver.close()
+        for submission in self._requests.values():
+            submission.done.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Submission:
+    """One submission that waits for its verdict."""
+
+    done: trio.Event
+    verdict: Submitted | None
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.verdict = None
