@@ -120,22 +120,40 @@ class Disk:
             await self._wake.wait()
             self._wake = trio.Event()
             batch, self._lists = self._lists, deque()
-            effects = [effect for effects in batch for effect in effects]
-            await self._write_log(effects)
-            requests: list[SignRequest] = []
-            for effect in effects:
-                match effect:
-                    case Append() | Rewrite():
-                        pass
-                    case SignRequest():
-                        requests.append(effect)
-                    case Commit(blocks):
-                        await self._queue_commit(blocks)
-                    case _:
-                        self._perform(effect)
-            if requests:
-                await self._sign(requests)
+            effects: list[Effect] = []
+            for effect in (effect for effects in batch for effect in effects):
+                if isinstance(effect, Rewrite):
+                    await self._work_off(effects)
+                    effects = []
+                    await self._rewrite(effect)
+                else:
+                    effects.append(effect)
+            await self._work_off(effects)
             self._on_progress()
+
+    async def _work_off(self, effects: Sequence[Effect]) -> None:
+        """Do effects without a rewrite among them: what is to be logged first, in one sync."""
+        await self._write_log(effects)
+        requests: list[SignRequest] = []
+        for effect in effects:
+            match effect:
+                case Append():
+                    pass
+                case SignRequest():
+                    requests.append(effect)
+                case Commit(blocks):
+                    await self._queue_commit(blocks)
+                case _:
+                    self._perform(effect)
+        if requests:
+            await self._sign(requests)
+
+    async def _rewrite(self, rewrite: Rewrite) -> None:
+        """Shorten the log once the blocks that became final before are stored: until then the log alone has them."""
+        while self._commits:
+            self._commit_room = trio.Event()
+            await self._commit_room.wait()
+        await self._in_thread(self._journal.compact, rewrite.records)
 
     async def _write_log(self, effects: Sequence[Effect]) -> None:
         records: list[bytes] = []
@@ -148,10 +166,6 @@ class Disk:
                     if size < _APPEND_BYTES:
                         continue
                     await self._in_thread(self._journal.append, records)
-                case Rewrite(kept):
-                    if records:
-                        await self._in_thread(self._journal.append, records)
-                    await self._in_thread(self._journal.compact, kept)
                 case _:
                     continue  # done after the log is written
             records, size = [], 0
