@@ -119,3 +119,15 @@ def test_a_guest_joins_and_pays_and_ctrl_c_stops_it_all(endless):
     assert report["nodes"] == 2
     assert report["height"] > height
     assert report["agree"]
+
+
+def test_a_second_demo_in_the_same_folder_is_refused_and_changes_nothing(tmp_path):
+    first = run([*COMMAND, "demo", "--nodes", "1", "--rate", "5", "--duration", "1", "--dir", tmp_path])
+    assert first.returncode == 0, first.stderr
+    before = (tmp_path / "demo.json").read_bytes()
+    with DirectoryLock.acquire(tmp_path):
+        second = run([*COMMAND, "demo", "--duration", "1", "--dir", tmp_path])
+    assert second.returncode == 2
+    assert len(second.stderr.splitlines()) == 1
+    assert f"process {os.getpid()}" in second.stderr
+    assert (tmp_path / "demo.json").read_bytes() == before

@@ -33,6 +33,7 @@ from p2pcommerce.cli.demo.sources import Sources
 from p2pcommerce.cli.demo.story import Story
 from p2pcommerce.cli.demo.summary import agreement, drain, prove_trace, supply_ok
 from p2pcommerce.cli.demo.workload import Cancellation, CustodyStep, Order
+from p2pcommerce.runtime.lock import DirectoryLock
 
 __all__ = ["View", "run_demo"]
 
@@ -58,7 +59,14 @@ async def run_demo(options: DemoOptions, view: View) -> DemoReport:
     Raises:
         UsageError: folder, orders or documents cannot be used.
         ValidatorStoppedError: a validator ended by itself.
+        DirectoryInUseError: another demo runs in the folder.
     """
+    # Held to the end: a second demo would give the validators other ports under the first one's feet.
+    with DirectoryLock.acquire(options.folder):
+        return await _run_in(options, view)
+
+
+async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     folder = await trio.to_thread.run_sync(
         DemoFolder.open, options.folder, options.nodes, options.seed, abandon_on_cancel=True
     )

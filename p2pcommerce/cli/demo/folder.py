@@ -19,6 +19,7 @@ from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.identity import Identity, KeyFileCost
+from p2pcommerce.runtime.lock import LOCK_FILE
 
 __all__ = ["BANKS", "NODES_MAX", "DemoFolder", "DemoFolderError"]
 
@@ -79,7 +80,7 @@ class DemoFolder:
             path.mkdir(parents=True, exist_ok=True)
             if file.exists():
                 return cls._continue(file, nodes)
-            if any(path.iterdir()):
+            if any(entry.name != LOCK_FILE for entry in path.iterdir()):
                 raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
             return cls._found(path, nodes or 4, seed)
         except OSError as error:

@@ -19,6 +19,8 @@ NODES_MIN: Final = 4
 _FOREVER_AFTER_S: Final = 20.0
 _DOWN_S_MAX: Final = 8.0
 _DOWN_S_MIN: Final = 1.0
+_CATCH_UP_S_MAX: Final = 60.0
+"""A restarted validator that has not caught up after so long has failed."""
 _BEHIND_MAX: Final = 2
 """Blocks that a node may be behind the first one at any moment and still be up to date."""
 
@@ -67,8 +69,12 @@ async def kill_and_restart(network: LocalNetwork, desk: Desk, story: Story, load
     outage.blocks_missed = desk.height - before
     story.network(f"validator {validator.index} starts again, {outage.blocks_missed:,} blocks behind")
     await network.start_one(validator)
-    while link.control is None or link.height < desk.height - _BEHIND_MAX:
-        await desk.progress.wait()
+    with trio.move_on_after(_CATCH_UP_S_MAX) as patience:
+        while link.control is None or link.height < desk.height - _BEHIND_MAX:
+            await desk.progress.wait()
+    if patience.cancelled_caught:
+        story.network(f"validator {validator.index} has not caught up after {_CATCH_UP_S_MAX:.0f} s")
+        return
     outage.catch_up_s = round(trio.current_time() - started_s, 3)
     outage.caught_up = True
     story.network(f"validator {validator.index} has caught up after {outage.catch_up_s:.1f} s")
