@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json, public_key_of
+from p2pcommerce.discovery import parse_address
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.runtime.config import ENGINES, Setting, write_config
@@ -54,11 +55,20 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(handler=_init)
 
 
+def _check_addresses(listen: list[str], bootstrap: list[str]) -> None:
+    for address in listen:
+        parse_address(address)
+    for address in bootstrap:
+        if not parse_address(address).can_be_dialled:
+            raise InitError(f"--bootstrap {address}: names no place that can be dialled; give a host and its port")
+
+
 def _init(args: argparse.Namespace) -> int:
     folder: Path = args.folder
     for name in ("config.toml", "genesis.json", "node.key"):
         if (folder / name).exists():
             raise InitError(f"{folder / name}: exists already; choose another folder")
+    _check_addresses(args.listen, args.bootstrap)
     genesis = Genesis.load(args.genesis)
     public_key = public_key_of(str(args.key))
     settings: dict[str, Setting] = {"bootstrap": tuple(args.bootstrap), "engine": args.engine}

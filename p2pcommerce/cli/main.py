@@ -1,29 +1,19 @@
-"""The entry point: which command, and what errors and signals become.
+"""The entry point of the `p2pcommerce` command: it only makes sure that Ctrl-C is quiet from the first moment on.
 
-Exit codes: 0 success; 1 the command ran and failed (a transaction refused, nodes that disagree, a proof that does not
-hold); 2 it cannot be done so, with one line that says what is wrong and what to type instead; 130 after Ctrl-C, 143
-after SIGTERM (of a node: 0, it is how nodes are stopped).
+Importing the commands takes a part of a second; nothing is open yet, so a signal then simply ends the process.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
-
-from p2pcommerce.cli import genesis, init, key, proof, query, run, tx
-from p2pcommerce.cli.demo import command as demo
-from p2pcommerce.cli.interrupt import INTERRUPTED
-from p2pcommerce.cli.shared import CommandParser, print_json
-from p2pcommerce.primitives.errors import P2PError, UsageError
-from p2pcommerce.runtime.control_client import NodeStoppedError
+from types import FrameType
 
 __all__ = ["main"]
 
-_FAILED: Final = 1
-_USAGE: Final = 2
-_COMMANDS: Final = (demo, key, genesis, init, run, tx, query, proof)
+_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,64 +23,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None: the process's.
 
     Returns:
-        The exit code.
+        The exit code; see `p2pcommerce.cli.commands`.
     """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    try:
-        return _run(arguments)
-    except P2PError as error:
-        return _fail(error, arguments)
-    except BaseExceptionGroup as group:
-        leaf = _first(group)
-        if isinstance(leaf, P2PError):
-            return _fail(leaf, arguments)
-        if isinstance(leaf, KeyboardInterrupt):
-            return INTERRUPTED
-        if isinstance(leaf, BrokenPipeError):
-            return _unread()
-        raise
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        return _unread()
+    is_imported = "p2pcommerce.cli.commands" in sys.modules
+    before = None if is_imported else signal.signal(signal.SIGINT, _leave)
+    from p2pcommerce.cli.commands import run_command  # noqa: PLC0415 - the point of this room
+
+    if before is not None:
+        signal.signal(signal.SIGINT, before)
+    return run_command(sys.argv[1:] if argv is None else list(argv))
 
 
-def _run(arguments: list[str]) -> int:
-    parser = CommandParser(
-        prog="p2pcommerce",
-        description="A decentralized merchant network: nodes, transactions, proofs, and a demo of it all.",
-        epilog="example: p2pcommerce demo",
-        allow_abbrev=False,
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add(commands)
-    parsed = parser.parse_args(arguments)
-    code: int = parsed.handler(parsed)
-    return code
-
-
-def _unread() -> int:
-    """End after whoever read our output has gone; what is left in the buffer must not raise again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _FAILED
-
-
-def _fail(error: P2PError, arguments: list[str]) -> int:
-    text = " ".join(str(error).split())
-    sys.stderr.write(f"p2pcommerce: {text}\n")
-    if "--json" in arguments:
-        print_json({"error": {"code": error.code, "message": text}})
-    is_usage = isinstance(error, UsageError) and not isinstance(error, NodeStoppedError)
-    return _USAGE if is_usage else _FAILED
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of the library in a group of groups, or else the first error."""
-    found: BaseException | None = None
-    for error in group.exceptions:
-        leaf = _first(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(leaf, P2PError):
-            return leaf
-        found = found or leaf
-    return group if found is None else found
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os._exit(_INTERRUPTED)

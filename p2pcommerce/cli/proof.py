@@ -12,7 +12,7 @@ from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.shared import ArgumentError, add_json, add_node_folder, print_json
 from p2pcommerce.commerce import ItemStatus
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.node.proof import PROOF_BYTES_MAX, Proven, TrustAnchor, verify_proof
+from p2pcommerce.node.proof import PROOF_BYTES_MAX, ProofError, Proven, TrustAnchor, verify_proof
 from p2pcommerce.runtime.control_client import connect_control
 from p2pcommerce.runtime.durable_file import create_file
 
@@ -78,7 +78,11 @@ def _verify(args: argparse.Namespace) -> int:
             raw = file.read(PROOF_BYTES_MAX + 1)
     except OSError as error:
         raise ArgumentError(f"{args.file}: cannot be read: {error.strerror or error}") from error
-    proven = verify_proof(raw, TrustAnchor.of(Genesis.load(args.genesis)))
+    trust = TrustAnchor.of(Genesis.load(args.genesis))
+    try:
+        proven = verify_proof(raw, trust)
+    except ProofError as error:
+        raise ProofError(f"{args.file}: {error}") from error
     if args.json:
         print_json(_plain(proven))
     else:

@@ -57,10 +57,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= _U64_MAX:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or len(text) > len(str(_U64_MAX)) or int(text) > _U64_MAX:
+        raise argparse.ArgumentTypeError(f'"{text:.40}" is no whole number from 0 to {_U64_MAX}')
+    return int(text)
 
 
 def _tx(args: argparse.Namespace) -> int:

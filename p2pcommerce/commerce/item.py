@@ -242,7 +242,8 @@ def require_item(ledger: Ledger, item_id: bytes) -> Item:
     """
     item = ledger.get(ITEM, item_id)
     if item is None:
-        raise NotFoundError(f"there is no item {item_id[_PRODUCT_END:].decode('ascii', 'replace')!a}")
+        name = item_id[_PRODUCT_END:].decode("ascii", "replace")
+        raise NotFoundError(f"there is no item {name!a}" if name else f"there is no item of the id {item_id.hex()}")
     return item
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from p2pcommerce.discovery import Discovery, DiscoveryParameters
 from p2pcommerce.discovery import effects as discovery
@@ -86,7 +86,9 @@ class Switchboard:
         self.router = Router(parameters.gossip, rng, self.mempool.raw)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         self.discovery.set_wanted(genesis.validators.keys if is_validator else ())
-        self.sync = Sync(parameters.sync, self._verify, chain.head, rng)
+        # Who does not vote hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
+        sync_parameters = parameters.sync if is_validator else replace(parameters.sync, grace_blocks=0, grace_us=0)
+        self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
         self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
         self.agreement = Agreement(
             engine=engine,

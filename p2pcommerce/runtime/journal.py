@@ -22,6 +22,7 @@ Deviations: a marker and a salt in each frame, for the search above.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import struct
@@ -220,10 +221,14 @@ class Journal:
             os.fsync(descriptor)
 
 
+def _complaint(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return f"the disk is full, or a limit is reached ({error.strerror})"
+    return f"cannot be read or written: {error.strerror or error}"
+
+
 def _write_error(path: Path, error: OSError) -> JournalWriteError:
-    return JournalWriteError(
-        f"{path}: cannot be read or written: {error.strerror or error}; see to the disk, then start the node again"
-    )
+    return JournalWriteError(f"{path}: {_complaint(error)}; see to the disk, then start the node again")
 
 
 def _header(salt: bytes) -> bytes:

@@ -49,5 +49,5 @@ class SyncParameters:
     latency_us: int = MICROSECONDS
     window_blocks: int = 4_096
     buffered_bytes_max: int = 32 * 2**20
-    status_interval_us: int = MICROSECONDS
+    status_interval_us: int = 200_000
     remembered_max: int = 1_024

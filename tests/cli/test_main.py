@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from p2pcommerce.cli import main as main_room
+from p2pcommerce.cli import commands
 from p2pcommerce.cli.main import main
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.primitives.errors import P2PError, UsageError
@@ -236,7 +238,8 @@ def test_init_never_overwrites(capsys, tmp_path, key_file, genesis_file):
         ({"--genesis": "no.json"}, "no.json"),
         ({"--key": "no.key"}, "no.key"),
         ({"--bootstrap": "shop.example"}, "no address"),
-        ({"--listen": "tcp://h:99999"}, "no address"),
+        ({"--bootstrap": "tcp://127.0.0.1:0"}, "can be dialled"),
+        ({"--listen": "tcp://h:99999"}, "the port must be"),
         ({"--name": "x" * 33}, "name"),
         ({"--engine": "magic"}, "magic"),
     ],
@@ -373,7 +376,7 @@ def test_errors_become_a_line_and_an_exit_code(capsys, monkeypatch, error, code,
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr(main_room, "_run", fail)
+    monkeypatch.setattr(commands, "_run", fail)
     assert main([]) == code
     assert capsys.readouterr().err == line
 
@@ -382,6 +385,21 @@ def test_a_defect_is_not_hidden(monkeypatch):
     def fail(arguments):
         raise ExceptionGroup("many", [KeyError("defect")])
 
-    monkeypatch.setattr(main_room, "_run", fail)
+    monkeypatch.setattr(commands, "_run", fail)
     with pytest.RaisesGroup(KeyError):
         main([])
+
+
+def test_a_signal_while_the_commands_are_imported_ends_quietly():
+    program = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'p2pcommerce.cli.commands':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from p2pcommerce.cli.main import main\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

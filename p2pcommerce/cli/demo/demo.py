@@ -73,7 +73,9 @@ async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     async with trio.open_nursery() as nursery:
         network = LocalNetwork(folder, nursery)
         demo = _Demo(options, folder, network)
-        demo.monitor.enter(f"starting {folder.nodes} validators")
+        await demo.read_sources()
+        plural = "" if folder.nodes == 1 else "s"
+        demo.monitor.enter(f"starting {folder.nodes} validator{plural}")
         watched = trio.CancelScope()
         nursery.start_soon(_show, view, demo.monitor, watched)
         try:
@@ -106,6 +108,10 @@ class _Demo:
         self._orders = Orders(self.desk, self._people, self._shops, self._story, self._fork())
         self._custody = Custody(self._people, self._story, self._fork())
         self._sources = Sources(options, self._fork())
+        self._first_orders: list[Order] = []
+        self._stream: Iterator[Order | Cancellation] = iter(())
+        self._gtins: list[str] = []
+        self._steps: Iterator[CustodyStep] = iter(())
         self._options = options
         self._folder = folder
         self._network = network
@@ -117,10 +123,24 @@ class _Demo:
     def _fork(self) -> random.Random:
         return random.Random(self._rng.getrandbits(64))  # noqa: S311 - made-up orders, no secrets
 
+    async def read_sources(self) -> None:
+        """Read the files that orders and custody come from, before anything is started.
+
+        Raises:
+            UsageError: one of them cannot be used.
+        """
+        options = self._options
+        expected = options.rate_per_s * options.duration_s * _ORDERS_SHARE
+        count = _OPENING_ORDERS_MAX if math.isinf(expected) else min(_OPENING_ORDERS_MAX, math.ceil(expected))
+        self._first_orders, self._stream = await trio.to_thread.run_sync(
+            self._sources.orders, count, abandon_on_cancel=True
+        )
+        self._gtins, self._steps = await trio.to_thread.run_sync(self._sources.custody, abandon_on_cancel=True)
+
     async def run(self) -> DemoReport:
         await self._meet_banks()
-        stream, steps = await self._open_shops()
-        await self._load(stream, steps)
+        await self._open_shops()
+        await self._load()
         return await self._conclude()
 
     async def _meet_banks(self) -> None:
@@ -131,29 +151,23 @@ class _Demo:
                 found = (await control.query("account", account=bank.key.hex())).value
                 bank.nonce = int(found["nonce"]) if isinstance(found, dict) else 0
 
-    async def _open_shops(self) -> tuple[Iterator[Order | Cancellation], Iterator[CustodyStep]]:
+    async def _open_shops(self) -> None:
         self.monitor.enter("opening shops")
-        options = self._options
-        expected = options.rate_per_s * options.duration_s * _ORDERS_SHARE
-        count = _OPENING_ORDERS_MAX if math.isinf(expected) else min(_OPENING_ORDERS_MAX, math.ceil(expected))
-        orders, stream = await trio.to_thread.run_sync(self._sources.orders, count, abandon_on_cancel=True)
-        gtins, steps = await trio.to_thread.run_sync(self._sources.custody, abandon_on_cancel=True)
         async with trio.open_nursery() as pacing:
             pacing.start_soon(self._market.pace_opening)
             async with trio.open_nursery() as opening:
-                opening.start_soon(self._orders.prepare, orders)
-                opening.start_soon(self._custody.prepare, gtins)
+                opening.start_soon(self._orders.prepare, self._first_orders)
+                opening.start_soon(self._custody.prepare, self._gtins)
             pacing.cancel_scope.cancel()
-        return stream, steps
 
-    async def _load(self, stream: Iterator[Order | Cancellation], steps: Iterator[CustodyStep]) -> None:
+    async def _load(self) -> None:
         options = self._options
         preparing_max = max(_PREPARING_MIN, round(_PREPARING_PER_TX * options.rate_per_s))
         self.monitor.enter("trading")
         self.monitor.load_started(options.duration_s)
         async with trio.open_nursery() as trading:
-            trading.start_soon(self._orders.feed, stream, preparing_max)
-            trading.start_soon(self._custody.feed, steps, preparing_max)
+            trading.start_soon(self._orders.feed, self._stream, preparing_max)
+            trading.start_soon(self._custody.feed, self._steps, preparing_max)
             self._market.fillers = {
                 "transfer": partial(trading.start_soon, self._gift),
                 "catalogue": partial(trading.start_soon, self._restock),

@@ -27,7 +27,8 @@ from p2pcommerce.runtime.config import write_config
 __all__ = ["LocalNetwork", "ValidatorProcess", "ValidatorStoppedError"]
 
 _READY_S: Final = 30.0
-_STOP_S: Final = 0.7
+_STOP_S: Final = 0.4
+"""A validator that has not ended after so long is killed: Ctrl-C is done within a second, on a busy machine too."""
 _STDERR_BYTES: Final = 16 * 1024
 
 

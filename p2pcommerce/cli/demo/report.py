@@ -129,7 +129,8 @@ class DemoReport:
 
     def _agreement_text(self, root: str) -> str:
         if self.agreement.agree:
-            return f"all {self.nodes} nodes hold the same state at height {self.agreement.height:,} (root {root}...)"
+            nodes = "the one node holds" if self.nodes == 1 else f"all {self.nodes} nodes hold"
+            return f"{nodes} the same state at height {self.agreement.height:,} (root {root}...)"
         return f"the nodes' states differ: {', '.join(root[:16] or 'no answer' for root in self.agreement.state_roots)}"
 
     def _outage_text(self, outage: Outage) -> str:
