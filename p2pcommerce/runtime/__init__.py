@@ -1,8 +1,8 @@
 """Floor 4: the trio shell around the node core.
 
-- `node`: `open_node`, what an embedding application uses
+- `node`: `open_node`; `running`: the node it gives, what an embedding application uses
 - `config`, `identity`, `assembly`: what a node is started with, and how its folder is opened
-- `driver`, `connection`, `disk`, `clock`: move inputs into the core and do its effects
+- `driver`, `connection`, `handshakes`, `disk`, `clock`: move inputs into the core and do its effects
 - `transport/`: tcp, memory
 - `store`, `journal`, `lock`, `durable_file`, `log`: files
 - `events`, `waiting`, `wallet`, `reading`: final blocks, receipts, the own account, proofs

@@ -134,7 +134,7 @@ class Connection:
         """Read and give away what comes, until the end or, if asked, until the handshake is done."""
         reads = size = 0
         while self.reason is None:
-            data = await self._stream.receive_some()
+            data = await self._stream.receive_some(_BYTES_PER_TURN)
             if not data:
                 code = "CLOSED_BY_PEER" if self.peer is not None else "CLOSED_IN_HANDSHAKE"
                 raise RemoteProtocolError("the other end closed the connection", code)
@@ -187,7 +187,7 @@ class Connection:
                 self._rest = data[sent:]
                 self._wake.set()
                 return
-            data = self.session.data_to_send() if self.peer is not None else b""
+            data = self.session.data_to_send()
 
     def close(self, code: str, reason: str) -> None:
         """End the connection soon; what was queued before is sent if the stream takes it at once."""
@@ -210,8 +210,7 @@ class Connection:
             while self._rest:
                 await self._stream.send_all(self._rest)
                 # Meanwhile the peer may have broken a rule: its session is dead before this task is cancelled.
-                is_open = self.reason is None and self.peer is not None
-                self._rest = self.session.data_to_send() if is_open else b""
+                self._rest = self.session.data_to_send() if self.reason is None else b""
 
 
 def _first(group: BaseExceptionGroup[RemoteProtocolError]) -> tuple[str, str]:

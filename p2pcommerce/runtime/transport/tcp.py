@@ -84,6 +84,8 @@ class TcpStream(trio.abc.Stream):
     @override
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the kernel has room."""
+        if self._socket.fileno() == -1:
+            raise trio.ClosedResourceError("this end is closed")
         try:
             await trio.lowlevel.wait_writable(self._socket)
         except OSError as error:

@@ -1,0 +1,192 @@
+"""The order in which things reach the disk, with a log, a guard and a store that write down what they are told."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+import trio
+
+from p2pcommerce.node.effects import Append, Commit, Log, Rewrite, SignRequest
+from p2pcommerce.runtime import disk as disk_room
+from p2pcommerce.runtime.disk import COMMITS_WAITING_MAX, LISTS_WAITING_MAX, Disk
+from p2pcommerce.runtime.journal import FRAME_BYTES_MAX, JournalWriteError
+from p2pcommerce.runtime.store_error import StoreFullError
+from tests.runtime.nodes import genesis_of, identity, until
+
+
+class Rig:
+    """A disk whose parts note what they do, in one list."""
+
+    def __init__(self):
+        self.done = []
+        self.broken = {}
+        self.guarded = {}
+        self.gate = None
+        self.disk = Disk(
+            journal=SimpleNamespace(
+                append=lambda records: self.note("append", list(records)),
+                compact=lambda records: self.note("compact", list(records)),
+            ),
+            guard_journal=SimpleNamespace(
+                append=lambda frames: self.note("guard append", list(frames)),
+                compact=lambda frames: self.note("guard compact", list(frames)),
+                size_bytes=0,
+            ),
+            guard=SimpleNamespace(
+                admit=lambda kind, data: self.guarded.get(data, b"frame " + data), frames=lambda: [b"all"]
+            ),
+            store=SimpleNamespace(commit_many=lambda blocks: self.note("store", list(blocks))),
+            identity=identity(0),
+            genesis=genesis_of(),
+            perform=lambda effect: self.note("perform", effect.message),
+            on_signed=lambda request, signature: self.note("signed", (request, signature is not None)),
+            on_committed=lambda block: self.note("committed", block),
+            on_progress=lambda: None,
+        )
+
+    def note(self, what, value):
+        if what in self.broken:
+            raise self.broken[what]
+        if self.gate is not None and what in {"append", "store"}:
+            trio.from_thread.run(self.gate.wait)
+        self.done.append((what, value))
+
+    def names(self):
+        return [what for what, _ in self.done]
+
+
+@asynccontextmanager
+async def running():
+    rig = Rig()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.disk.run_log)
+        nursery.start_soon(rig.disk.run_store)
+        yield rig
+        nursery.cancel_scope.cancel()
+
+
+def say(message):
+    return Log("DEBUG", "test", message)
+
+
+async def test_a_record_is_durable_before_what_follows_it(jumping_clock):
+    async with running() as rig:
+        rig.disk.give([Append(b"vote"), say("sent")])
+        await until(lambda: len(rig.done) == 2)
+        assert rig.done == [("append", [b"vote"]), ("perform", "sent")]
+
+
+async def test_lists_share_one_write_and_keep_their_order(jumping_clock):
+    async with running() as rig:
+        for number in range(3):
+            rig.disk.give([Append(bytes([number])), say(str(number))])
+        await until(lambda: len(rig.done) == 4)
+        assert rig.done == [("append", [b"\0", b"\1", b"\2"]), *[("perform", str(number)) for number in range(3)]]
+
+
+async def test_records_beyond_one_frame_are_written_in_several(jumping_clock):
+    record = bytes(FRAME_BYTES_MAX // 6)
+    async with running() as rig:
+        for _ in range(10):
+            rig.disk.give([Append(record)])
+        rig.disk.give([say("end")])
+        await until(lambda: "perform" in rig.names())
+        writes = [records for what, records in rig.done if what == "append"]
+        assert sum(map(len, writes)) == 10
+        assert max(sum(map(len, records)) for records in writes) < FRAME_BYTES_MAX - 1_000
+
+
+async def test_a_rewrite_stands_between_what_was_appended_before_and_after(jumping_clock):
+    async with running() as rig:
+        rig.disk.give([Append(b"a"), Rewrite((b"kept",)), Append(b"b"), say("end")])
+        await until(lambda: "perform" in rig.names())
+        assert rig.done == [("append", [b"a"]), ("compact", [b"kept"]), ("append", [b"b"]), ("perform", "end")]
+
+
+async def test_the_guard_remembers_before_anything_is_signed(jumping_clock):
+    async with running() as rig:
+        rig.guarded = {b"again": b"", b"contradiction": None}
+        rig.disk.give([Append(b"log"), *(SignRequest(n, "vote", d) for n, d in ((1, b"new"), (2, b"contradiction")))])
+        rig.disk.give([SignRequest(3, "vote", b"again")])
+        await until(lambda: rig.names().count("signed") == 3)
+        assert rig.done == [
+            ("append", [b"log"]),
+            ("guard append", [b"frame new"]),
+            ("signed", (1, True)),
+            ("signed", (2, False)),
+            ("signed", (3, True)),
+        ]
+
+
+async def test_the_guards_file_is_rewritten_when_it_is_large(jumping_clock):
+    async with running() as rig:
+        rig.disk._guard_journal.size_bytes = disk_room._GUARD_BYTES_MAX + 1
+        rig.disk.give([SignRequest(1, "vote", b"new")])
+        await until(lambda: "signed" in rig.names())
+        assert rig.names() == ["guard compact", "signed"]
+
+
+async def test_a_block_is_told_of_after_it_is_stored(jumping_clock):
+    async with running() as rig:
+        rig.disk.give([Append(b"log"), Commit(("block 1", "block 2"))])
+        await until(lambda: rig.names().count("committed") == 2)
+        assert rig.done == [
+            ("append", [b"log"]),
+            ("store", ["block 1", "block 2"]),
+            ("committed", "block 1"),
+            ("committed", "block 2"),
+        ]
+
+
+async def test_a_vote_does_not_wait_for_the_store_until_too_much_waits_for_it(jumping_clock):
+    async with running() as rig:
+        rig.gate = trio.Event()
+        for number in range(COMMITS_WAITING_MAX + 2):
+            rig.disk.give([Commit((number,)), say(str(number))])
+        await until(lambda: rig.names().count("perform") >= COMMITS_WAITING_MAX)
+        await trio.sleep(1)
+        assert rig.names().count("perform") == COMMITS_WAITING_MAX
+        rig.gate.set()
+        await until(lambda: rig.names().count("committed") == COMMITS_WAITING_MAX + 2)
+        assert max(len(blocks) for what, blocks in rig.done if what == "store") <= disk_room._BLOCKS_AT_ONCE
+        assert [block for what, block in rig.done if what == "committed"] == list(range(COMMITS_WAITING_MAX + 2))
+
+
+async def test_there_is_no_room_while_the_log_is_behind(jumping_clock):
+    async with running() as rig:
+        rig.gate = trio.Event()
+        rig.disk.give([Append(b"first")])
+        await trio.sleep(1)
+        for _ in range(LISTS_WAITING_MAX):
+            assert rig.disk.has_room
+            rig.disk.give([Append(b"x")])
+        assert not rig.disk.has_room
+        rig.gate.set()
+        await until(lambda: rig.disk.has_room)
+
+
+@pytest.mark.parametrize(
+    ("where", "effect", "error"),
+    [
+        ("append", Append(b""), JournalWriteError("log")),
+        ("compact", Rewrite(()), JournalWriteError("log")),
+        ("guard append", SignRequest(1, "vote", b"x"), JournalWriteError("guard")),
+        ("store", Commit(("block",)), StoreFullError("store")),
+    ],
+)
+async def test_a_disk_that_fails_raises_and_nothing_after_it_is_done(jumping_clock, where, effect, error):
+    rig = None
+    with pytest.RaisesGroup(type(error)):
+        async with running() as rig:
+            rig.broken = {where: error}
+            rig.disk.give([effect, say("after")] if where in {"append", "compact"} else [effect])
+            await trio.sleep_forever()
+    assert rig.done == []
+
+
+def test_the_first_durable_effect_is_found():
+    assert Disk.first_durable([]) == 0
+    assert Disk.first_durable([say("a")]) == 1
+    assert Disk.first_durable([say("a"), Commit(()), Append(b"")]) == 1

@@ -1,0 +1,233 @@
+"""What strangers may send to a node, and what becomes of them: hand-played peers over memory streams."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+import pytest
+import trio
+
+import p2pcommerce as p2p
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.runtime import handshakes, running
+from p2pcommerce.runtime.connection import HANDSHAKE_S
+from p2pcommerce.wire import Blocks, GetBlock, GetBlocks, Lane, Ping, Pong, encode_message
+from p2pcommerce.wire.handshake import preamble
+from tests.runtime.nodes import (
+    Caller,
+    counted,
+    dial,
+    end_of,
+    genesis_of,
+    identity,
+    open_files,
+    running_node,
+    until,
+)
+
+GENESIS = genesis_of()
+
+
+async def test_another_network_is_refused_by_name(node, network, jumping_clock):
+    stream = await dial(network)
+    caller = Caller(stream, Genesis.local("another", {identity(0).public_key: 1_000_000}))
+    with pytest.raises(p2p.RemoteProtocolError) as caught:
+        await caller.shake()
+    assert caught.value.code == "WRONG_NETWORK"  # the caller hears it, too
+    await end_of(stream)
+    await until(lambda: counted(node) == {"closed_wrong_network": 1})
+
+
+async def test_another_version_is_refused_by_name(node, network, jumping_clock):
+    stream = await dial(network)
+    ours = preamble(GENESIS.hash)
+    await stream.send_all(ours[:-1] + bytes([ours[-1] + 1]))
+    await end_of(stream)
+    await until(lambda: counted(node) == {"closed_wrong_version": 1})
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_garbage_is_refused(node, network, seed, jumping_clock):
+    stream = await dial(network)
+    await stream.send_all(preamble(GENESIS.hash) + b"".join(blake2b_256(bytes([seed, n])) for n in range(200)))
+    await end_of(stream)
+    await until(lambda: counted(node))
+    (code,) = counted(node)
+    assert code in {"closed_handshake_message", "closed_authentication", "closed_noise_message", "closed_malformed"}
+
+
+async def test_a_handshake_message_that_is_too_long_is_refused(node, network, jumping_clock):
+    stream = await dial(network)
+    await stream.send_all(preamble(GENESIS.hash) + struct.pack(">H", 2_049))
+    await end_of(stream)
+    await until(lambda: counted(node) == {"closed_handshake_message": 1})
+
+
+async def test_a_record_that_does_not_authenticate_is_refused(node, network, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await until(node.peers)
+    await caller.stream.send_all(struct.pack(">H", 65_535) + bytes(65_535))
+    await end_of(caller.stream)
+    await until(lambda: counted(node) == {"closed_authentication": 1})
+    await until(lambda: not node.peers())
+
+
+async def test_an_empty_record_is_refused(node, network, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await caller.stream.send_all(struct.pack(">H", 16) + bytes(16))
+    await end_of(caller.stream)
+    await until(lambda: counted(node) == {"closed_empty_record": 1})
+
+
+@pytest.mark.parametrize(
+    ("lane", "data", "code"),
+    [
+        (Lane.CONTROL, b"\xfa", "closed_unknown_kind"),
+        (Lane.CONTROL, b"\x01\x91\xa1x", "closed_malformed"),
+        (Lane.CONTROL, b"\x01" + bytes(4_000), "closed_oversized"),
+        (Lane.SYNC, encode_message(GetBlock(bytes(32)))[:1] + bytes(60_000), "closed_oversized"),
+    ],
+)
+async def test_a_message_that_breaks_a_rule_is_refused(node, network, lane, data, code, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    assert caller.session.send_encoded(lane, data)
+    await caller.flush()
+    await end_of(caller.stream)
+    await trio.sleep(1)
+    assert list(counted(node)) == [code]
+
+
+async def test_a_peer_that_closes_in_the_handshake_is_counted_apart(node, network, jumping_clock):
+    stream = await dial(network)
+    assert await stream.receive_some() == preamble(GENESIS.hash)
+    await stream.aclose()
+    await trio.sleep(1)
+    assert counted(node) == {"closed_closed_in_handshake": 1}
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await until(node.peers)
+    await trio.sleep(1)
+    await caller.stream.aclose()
+    await until(lambda: counted(node).get("closed_closed_by_peer") == 1)
+
+
+async def test_a_handshake_that_takes_too_long_is_ended(node, network, jumping_clock):
+    stream = await dial(network)
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+
+        async def drip():
+            for byte in preamble(GENESIS.hash):
+                await stream.send_all(bytes([byte]))
+                await trio.sleep(1)
+
+        nursery.start_soon(drip)
+        await end_of(stream)
+        nursery.cancel_scope.cancel()
+    assert trio.current_time() - begun == pytest.approx(HANDSHAKE_S, abs=0.1)
+    await until(lambda: counted(node) == {"closed_handshake_timeout": 1})
+
+
+async def test_a_peer_that_falls_silent_is_closed(node, network, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    begun = trio.current_time()
+    await end_of(caller.stream)
+    assert 10 < trio.current_time() - begun < 60
+    await until(lambda: list(counted(node)) == ["closed_silent"])
+    await until(lambda: not node.peers())
+
+
+async def test_a_peer_that_reads_too_slowly_is_closed(node, network, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    with suppress(trio.BrokenResourceError):  # the stream takes 256 KiB, the lane of the answers 64 KiB
+        for nonce in range(500):
+            await caller.say(*(Ping(100 * nonce + number) for number in range(100)))
+    await until(lambda: counted(node) == {"closed_slow_peer": 1})
+    await until(lambda: not node.peers())
+
+
+async def test_a_busy_peer_does_not_starve_another(node, network, jumping_clock):
+    busy, quiet = Caller(await dial(network), GENESIS, 100), Caller(await dial(network), GENESIS, 101)
+    await busy.shake()
+    await quiet.shake()
+    asked = [0]
+
+    async def ask_for_ever():
+        while True:
+            for _ in range(50):
+                assert busy.session.send(GetBlock(bytes(32)))
+            asked[0] += 50
+            await busy.flush()
+
+    async def read_for_ever():
+        while True:
+            await busy.read()
+            busy.messages.clear()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask_for_ever)
+        nursery.start_soon(read_for_ever)
+        for nonce in range(3):
+            before = asked[0]
+            await quiet.say(Ping(nonce))
+            assert await quiet.wait_for(Pong) == Pong(nonce)
+            assert asked[0] - before < 5_000  # the node never rests, and still answers the other one in between
+        nursery.cancel_scope.cancel()
+
+
+async def test_callers_of_one_host_cannot_take_all_places(node, network, jumping_clock):
+    streams = [await dial(network) for _ in range(handshakes.PER_HOST_MAX)]
+    await until(lambda: len(node._driver._handshakes) == handshakes.PER_HOST_MAX)
+    one_more = await dial(network)
+    assert not await end_of(one_more)
+    await until(lambda: counted(node) == {"closed_too_many_handshakes": 1})
+    for stream in streams:
+        await stream.aclose()
+    await until(lambda: not len(node._driver._handshakes))
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await until(node.peers)
+
+
+async def test_connections_that_end_leave_no_files_and_no_tasks(tmp_path, network, jumping_clock):
+    async with running_node(tmp_path, network, listen=("tcp://127.0.0.1:0",)) as node:
+        await node.wait_height(1)
+        files, tasks = open_files(), trio.lowlevel.current_statistics().tasks_living
+        _, _, port = node.listen_addresses[0].rpartition(":")
+        for number in range(20):
+            stream = await trio.open_tcp_stream("127.0.0.1", int(port))
+            if number % 2:
+                caller = Caller(stream, GENESIS, 100 + number)
+                await caller.shake()
+            else:
+                await stream.send_all(b"GET / HTTP/1.1\r\n\r\n")
+            await stream.aclose()
+        await until(lambda: sum(counted(node).values()) == 20)
+        assert open_files() == files
+        assert trio.lowlevel.current_statistics().tasks_living == tasks
+
+
+async def test_a_peer_is_served_final_blocks(node, network, jumping_clock):
+    await node.wait_height(3)
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await caller.say(GetBlocks(1, 2))
+    answer = await caller.wait_for(Blocks)
+    assert (answer.from_height, len(answer.blocks) >= 2) == (1, True)
+
+
+async def test_reads_for_peers_are_bounded(node, network, monkeypatch, jumping_clock):
+    monkeypatch.setattr(running, "LOADS_MAX", 0)
+    await node.wait_height(3)
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await caller.say(GetBlocks(1, 2))
+    assert (await caller.wait_for(Blocks)).blocks == ()
+    assert not node._loads
