@@ -241,7 +241,7 @@ def test_a_full_disk_closes_the_journal_and_loses_nothing_written_before(path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.size_bytes + 10, limits[1]))
     try:
-        with pytest.raises(JournalWriteError, match="cannot be read or written: File too large"):
+        with pytest.raises(JournalWriteError, match="the disk is full, or a limit is reached"):
             journal.append([b"x" * 100])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
