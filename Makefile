@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+SOAK ?= 100
+SOAK_DIR ?= build/soak
 VERSION ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -12,11 +14,12 @@ DECLARED := setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 # Two installations into one environment at the same time break each other.
 .NOTPARALLEL:
-.PHONY: help demo test lint format docs bench changelog clean distclean
+.PHONY: help demo test soak lint format docs bench changelog clean distclean
 
 help:
 	@echo "make demo   a network of four validators on this machine, for about a minute (ARGS=\"--help\" lists options)"
 	@echo "make test   all tests (ARGS=\"tests/ledger -k root\" runs some)"
+	@echo "make soak   simulated worlds under faults and adversaries, for hours; Ctrl-C stops, the same again goes on"
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make format rewrite the sources in the project's format"
 	@echo "make docs   the documentation, in docs/_build/html"
@@ -29,6 +32,16 @@ demo: $(VENV)/.installed-tui
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Each line is resumed by itself: what its file holds already is not run again. SOAK scales all of them.
+soak: $(VENV)/.installed-core
+	@mkdir -p $(SOAK_DIR)
+	@$(BIN)/p2pcommerce sim finality --seeds $$((20000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/faults.jsonl $(ARGS)
+	@$(BIN)/p2pcommerce sim finality --seeds $$((100000 * $(SOAK) / 100)) --faults none --adversaries twins --horizon 15 --liveness 5 \
+	--rate 1 --out $(SOAK_DIR)/twins.jsonl $(ARGS)
+	@$(BIN)/p2pcommerce sim finality --seeds $$((5000 * $(SOAK) / 100)) --validators 7 --faults all --adversaries all \
+	--out $(SOAK_DIR)/adversaries.jsonl $(ARGS)
+	@$(BIN)/p2pcommerce sim network --seeds $$((1000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/network.jsonl $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ The map of the house; a room imports only rooms on lower floors:
 
     6  cli           the `p2pcommerce` command
     4  runtime       the trio shell: sockets, files, clocks
+       simulation    whole nodes over simulated links, clocks and disks
     3  node          one node as one core
     2  discovery     who is there           gossip    transactions from peer to peer
        mempool       what waits             finality  what is final: simplex, solo

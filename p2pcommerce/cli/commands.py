@@ -15,6 +15,7 @@ from p2pcommerce.cli import genesis, init, key, proof, query, run, tx
 from p2pcommerce.cli.demo import command as demo
 from p2pcommerce.cli.interrupt import INTERRUPTED
 from p2pcommerce.cli.shared import CommandParser, print_json
+from p2pcommerce.cli.sim import command as sim
 from p2pcommerce.primitives.errors import P2PError, UsageError
 from p2pcommerce.runtime.control_client import NodeStoppedError
 
@@ -22,7 +23,7 @@ __all__ = ["run_command"]
 
 _FAILED: Final = 1
 _USAGE: Final = 2
-_COMMANDS: Final = (demo, key, genesis, init, run, tx, query, proof)
+_COMMANDS: Final = (demo, key, genesis, init, run, tx, query, proof, sim)
 
 
 def run_command(arguments: list[str]) -> int:

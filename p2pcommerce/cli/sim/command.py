@@ -1,0 +1,57 @@
+"""`p2pcommerce sim`: the command line of the simulator."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from p2pcommerce.cli.shared import add_json
+from p2pcommerce.cli.sim import finality, gossip, picture
+
+__all__ = ["add"]
+
+
+def add(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "sim",
+        help="run the same code in simulated worlds: links, clocks, disks, faults and adversaries",
+        description="The deterministic simulator: one seed decides a world, and the same seed is the same world again.",
+        epilog="example: p2pcommerce sim finality --seeds 100 --faults all",
+        allow_abbrev=False,
+    )
+    actions = parser.add_subparsers(metavar="WORLD", required=True)
+    spread = actions.add_parser(
+        "gossip",
+        help="how transactions spread among many nodes",
+        description="Let transactions spread by the product's router or by a baseline, over the same links.",
+        epilog="example: p2pcommerce sim gossip --nodes 200 --transactions 500 --strategy gossipsub",
+        allow_abbrev=False,
+    )
+    gossip.add_options(spread)
+    add_json(spread)
+    spread.set_defaults(handler=gossip.run)
+    for name, text in (
+        ("finality", "validators agree on blocks while faults strike"),
+        ("network", "the full stack: orders, encrypted sessions, gossip, finality"),
+    ):
+        worlds = actions.add_parser(
+            name,
+            help=text,
+            description=f"Many seeds: {text}. Oracles look at each step; after the faults finality must resume.",
+            epilog=f"example: p2pcommerce sim {name} --first-seed 1 --seeds 100 --faults all --json",
+            allow_abbrev=False,
+        )
+        finality.add_options(worlds, name)
+        add_json(worlds)
+        worlds.set_defaults(handler=finality.run, stack=name)
+    pictures = actions.add_parser(
+        "picture",
+        help="draw what was measured, as a paper prints it",
+        description="Run the worlds of a picture and draw it, as PNG and SVG.",
+        epilog="example: p2pcommerce sim picture latency --out pictures",
+        allow_abbrev=False,
+    )
+    picture.add_options(pictures)
+    add_json(pictures)
+    pictures.set_defaults(handler=picture.run)

@@ -1,0 +1,281 @@
+"""`p2pcommerce sim finality` and `sim network`: many seeds of a network of whole nodes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, Final
+
+from p2pcommerce.cli.shared import ArgumentError, print_json
+from p2pcommerce.cli.sim.failure import failure_lines, repeat_command
+from p2pcommerce.cli.sim.progress import Progress
+from p2pcommerce.cli.sim.shrinking import shrink_failure
+from p2pcommerce.cli.sim.workers import add_workers, terminable, workers_of
+from p2pcommerce.primitives.ids import MICROSECONDS
+from p2pcommerce.simulation.campaign import Campaign, run_campaign
+from p2pcommerce.simulation.outcome import Outcome, SeedTask
+from p2pcommerce.simulation.outcome_file import OutcomeFile
+from p2pcommerce.simulation.program import program_digest
+from p2pcommerce.simulation.scenario import ENGINES, SCENARIO_BYTES_MAX, Scenario
+from p2pcommerce.simulation.tally import FIRES_MIN_BPS, Tally
+
+__all__ = ["add_options", "run"]
+
+_NODES_MIN: Final = {"finality": 1, "network": 7}
+_ALONE: Final = "solo"
+_VALIDATORS_MAX: Final = 200
+_SECONDS_MAX: Final = 365 * 86_400.0
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "first_seed": 1,
+    "seeds": 100,
+    "nodes": None,
+    "validators": 4,
+    "engine": ENGINES[0],
+    "faults": "all",
+    "adversaries": "none",
+    "latency": "aws",
+    "rate": 5,
+    "horizon": 60.0,
+    "liveness": 30.0,
+}
+"""Options that decide a world; with `--scenario` a file has them instead."""
+
+
+def add_options(parser: argparse.ArgumentParser, stack: str) -> None:
+    """Add the options of a stack."""
+    add = parser.add_argument
+    add("--first-seed", type=int, metavar="N", help="default 1")
+    add("--seeds", type=int, metavar="N", help="worlds to run (default 100)")
+    add("--seed", type=int, metavar="N", help="repeat one world")
+    add("--validators", type=int, metavar="N", help="with equal stakes (default 4)")
+    if stack == "network":
+        add("--nodes", type=int, metavar="N", help="validators and others (default 7)")
+    add("--engine", metavar="NAME", help=f"{' or '.join(ENGINES)} (default {ENGINES[0]})")
+    add("--faults", metavar="KINDS", help="all (each seed draws some), none, or NAME[=INTENSITY],... (default all)")
+    add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
+    add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
+    add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
+    add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
+    add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half)")
+    add("--scenario", type=Path, metavar="FILE", help="run the world of a file, as --shrink writes them")
+    add(
+        "--shrink",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="FILE",
+        help="make the first failure small, and keep it in FILE (default: seed-N.scenario.json)",
+    )
+    add("--out", type=Path, metavar="FILE.jsonl", help="keep results there; what is there already is not run again")
+    add_workers(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the seeds; 1: a seed failed, or a fault never struck."""
+    started_s = time.monotonic()
+    campaign = _campaign(args)
+    with terminable():
+        tally, ran = _sweep(args, campaign)
+        spent_min = (time.monotonic() - started_s) / 60
+        silent = tally.silent(campaign.faults)
+        repeats = [_repeat(args, campaign, outcome) for outcome in tally.failures]
+        stream = sys.stderr if args.json else sys.stdout
+        for line in _lines(args, tally, silent, repeats):
+            stream.write(line + "\n")
+        stream.flush()
+        kept = None
+        if args.shrink is not None and tally.failures:
+            kept = _shrink(args, campaign, tally.failures[0])
+    if args.json:
+        report = _report(args, campaign, tally)
+        report["seeds_per_minute"] = round(ran / spent_min, 1) if ran else None
+        report["repro"] = repeats[0] if repeats else None
+        report["silent_faults"] = silent
+        report["scenario"] = None if kept is None else str(kept)
+        print_json(report)
+    return 1 if tally.failures or silent else 0
+
+
+def _shrink(args: argparse.Namespace, campaign: Campaign, failure: Outcome) -> Path:
+    path: Path = args.shrink
+    if path == Path():
+        path = Path(f"seed-{failure.seed}.scenario.json")
+    return shrink_failure(SeedTask(campaign.scenario(failure.seed), args.stack), failure, path)
+
+
+# --- what to run ---
+
+
+def _campaign(args: argparse.Namespace) -> Campaign:
+    if args.scenario is not None:
+        return _of_file(args)
+    if args.seed is not None:
+        if args.seeds is not None or args.first_seed is not None:
+            raise ArgumentError("--seed is one world: leave --first-seed and --seeds out")
+        args.first_seed, args.seeds = args.seed, 1
+    chosen = {name: _chosen(args, name, default) for name, default in _DEFAULTS.items()}
+    if args.liveness is None:
+        chosen["liveness"] = min(chosen["liveness"], chosen["horizon"] / 2)
+    if chosen["engine"] == _ALONE and args.validators is None:
+        chosen["validators"] = 1
+    validators = chosen["validators"]
+    if chosen["engine"] == _ALONE and validators != 1:
+        raise ArgumentError(f"--engine {_ALONE} is one validator's: leave --validators out")
+    if not 1 <= validators <= _VALIDATORS_MAX:
+        raise ArgumentError(f"--validators must be 1 to {_VALIDATORS_MAX}")
+    nodes = chosen["nodes"]
+    if nodes is None:
+        nodes = max(validators, _NODES_MIN[args.stack])
+    base = Scenario(
+        seed=0,
+        nodes=nodes,
+        stakes=(1,) * validators,
+        engine=chosen["engine"],
+        table=chosen["latency"],
+        load_tps=chosen["rate"],
+        horizon_us=_microseconds("horizon", chosen["horizon"]),
+        liveness_us=_microseconds("liveness", chosen["liveness"]),
+    )
+    return Campaign.of(
+        base,
+        args.stack,
+        chosen["first_seed"],
+        chosen["seeds"],
+        faults=chosen["faults"],
+        adversaries=chosen["adversaries"],
+    )
+
+
+def _chosen(args: argparse.Namespace, name: str, default: object) -> Any:  # noqa: ANN401 - each option has its own type
+    value = getattr(args, name, None)
+    return default if value is None else value
+
+
+def _microseconds(name: str, seconds: float) -> int:
+    if not 0 <= seconds <= _SECONDS_MAX:
+        raise ArgumentError(f"--{name} must be 0 to {_SECONDS_MAX:g} seconds")
+    return round(seconds * MICROSECONDS)
+
+
+def _of_file(args: argparse.Namespace) -> Campaign:
+    given = [name for name in (*_DEFAULTS, "seed") if getattr(args, name, None) is not None]
+    if given:
+        raise ArgumentError(f"--scenario decides the whole world: leave --{given[0].replace('_', '-')} out")
+    try:
+        with args.scenario.open("rb") as file:
+            data = file.read(SCENARIO_BYTES_MAX + 1)
+    except OSError as error:
+        raise ArgumentError(f"{args.scenario}: cannot be read: {error.strerror or error}") from error
+    scenario = Scenario.from_json(data)
+    return Campaign(
+        base=scenario,
+        stack=args.stack,
+        first_seed=scenario.seed,
+        seeds=1,
+        faults=scenario.faults,
+        is_drawn=False,
+        cast=scenario.adversaries,
+    )
+
+
+# --- running ---
+
+
+def _sweep(args: argparse.Namespace, campaign: Campaign) -> tuple[Tally, int]:
+    """Return the sum, and how many seeds were run now."""
+    tally = Tally()
+    workers = workers_of(args)
+    with ExitStack() as stack:
+        file = None if args.out is None else stack.enter_context(OutcomeFile(args.out, program_digest()))
+        old = set() if file is None else set(file.known)
+        if file is not None and file.other_programs:
+            sys.stderr.write(f"{args.out}: {file.other_programs} results of other sources are not used\n")
+        bar = stack.enter_context(Progress(sys.stderr, args.stack, campaign.seeds))
+        ran = 0
+        outcomes = stack.enter_context(closing(run_campaign(campaign, workers, file)))
+        for outcome in outcomes:
+            tally.add(outcome)
+            if outcome.key not in old:
+                ran += 1
+            bar.had(tally.seeds - ran)
+            failed = tally.violated + tally.stalled
+            bar.show(tally.seeds, f"{tally.seeds}/{campaign.seeds} seeds, {failed} failed")
+    return tally, ran
+
+
+def _repeat(args: argparse.Namespace, campaign: Campaign, outcome: Outcome) -> str:
+    if args.scenario is not None:
+        return repeat_command(args.stack, {"scenario": args.scenario})
+    options: dict[str, object] = {"seed": outcome.seed, "validators": campaign.base.validators}
+    for name, default in _DEFAULTS.items():
+        value = getattr(args, name, None)
+        if name in {"engine", "faults"}:
+            options[name] = value or default
+        elif name not in {"first_seed", "seeds", "validators"}:
+            options[name] = value
+    return repeat_command(args.stack, options)
+
+
+# --- what is said ---
+
+
+def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[str, object]:
+    base = campaign.base
+    report: dict[str, object] = {
+        "first_seed": campaign.first_seed,
+        "seeds": tally.seeds,
+        "validators": base.validators,
+        "engine": base.engine,
+        "latency_table": base.table,
+        "faults": {kind: tally.fired[kind] for kind in campaign.faults},
+        "safety_violations": tally.violated,
+        "stalled": tally.stalled,
+        "finality_delays": {"p50": tally.finality_delays(5_000), "p99": tally.finality_delays(9_900)},
+        "trace_hash": tally.trace_hash,
+        "events": tally.events,
+        "adversary_acts": dict(sorted(tally.adversary_acts.items())),
+        "failures": [{"seed": each.seed, "oracle": each.oracle, "detail": each.detail} for each in tally.failures],
+    }
+    if args.stack == "network":
+        report |= {
+            "nodes": base.nodes,
+            "submitted": tally.submitted,
+            "finalized": tally.finalized,
+            "failed": tally.failed,
+            "refused": tally.refused,
+            "submit_to_final_ms": {"p50": tally.settled_ms(5_000), "p99": tally.settled_ms(9_900)},
+        }
+    return report
+
+
+def _lines(args: argparse.Namespace, tally: Tally, silent: list[str], repeats: list[str]) -> list[str]:
+    lines: list[str] = []
+    for outcome, repeat in zip(tally.failures, repeats, strict=True):
+        lines += [*failure_lines(outcome, repeat), ""]
+    seeds = "1 seed" if tally.seeds == 1 else f"{tally.seeds:,} seeds"
+    lines += [
+        f"{seeds}, {tally.events:,} events: {tally.violated} violated an oracle, {tally.stalled} stalled",
+        f"finality           {_delays(tally.finality_delays(5_000))} at the median, "
+        f"{_delays(tally.finality_delays(9_900))} at 99 %, in message delays",
+    ]
+    if args.stack == "network":
+        lines.append(
+            f"transactions       {tally.submitted} submitted, {tally.finalized} final ({tally.failed} of them failed), "
+            f"{tally.refused} refused; {tally.settled_ms(5_000)} ms at the median, {tally.settled_ms(9_900)} ms at 99 %"
+        )
+    struck = ", ".join(f"{kind} {times}" for kind, times in sorted(tally.fired.items()))
+    lines += [f"faults             {struck or 'none'}", f"trace hash         {tally.trace_hash}"]
+    if silent:
+        share = FIRES_MIN_BPS / 100
+        lines.append(
+            f"these faults struck in less than {share:g} % of the seeds, so nothing is shown: {', '.join(silent)}"
+        )
+    return lines
+
+
+def _delays(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"

@@ -1,0 +1,152 @@
+"""Leaders that break the rules with what they propose.
+
+Each takes the proposal that its honest core made and puts another one in its place, signed by its own key under the
+same valid justify. Votes follow the proposal that their receiver was told of.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Final
+
+from p2pcommerce.finality.certificates import Vote
+from p2pcommerce.finality.simplex.messages import Cast, Message, Proposal, decode_seal
+from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.compat import override
+from p2pcommerce.primitives.ids import BlockHash, Height, PeerId
+from p2pcommerce.simulation.adversaries.adversary import Adversary, Stage, sign_proposal
+from p2pcommerce.simulation.host import Host
+
+__all__ = ["Equivocate", "FalseTime", "InvalidBlock"]
+
+_KEPT_MAX: Final = 256
+
+
+class _Leader(Adversary):
+    """Proposes something else; `other` says what."""
+
+    ignores_guard = True
+    is_unscrupulous = True
+
+    def __init__(self, host: Host, stage: Stage, rng: random.Random) -> None:
+        """Take over a host."""
+        super().__init__(host, stage, rng)
+        self._others: dict[BlockHash, Proposal | None] = {}
+        self._swapped: dict[bytes, BlockHash] = {}
+
+    def other(self, proposal: Proposal) -> Proposal | None:
+        """Return what is proposed in the place of a proposal; None: the proposal stays."""
+        raise NotImplementedError
+
+    def is_told(self, peer: PeerId) -> bool:
+        """Tell whether a peer is told the other proposal."""
+        del peer
+        return True
+
+    @override
+    def on_engine(self, peer: PeerId, message: Message) -> Message | None:
+        """Tell some peers of the other proposal, and vote for it there."""
+        if isinstance(message, Proposal) and message.header.proposer == self.host.key:
+            found = self._other(message)
+            return message if found is None or not self.is_told(peer) else found
+        if isinstance(message, Cast) and message.vote.ballot.kind in {VoteKind.NOTARIZE, VoteKind.FINALIZE}:
+            swapped = self._swapped.get(message.vote.ballot.hash)
+            if swapped is not None and self.is_told(peer):
+                return self._vote_for(message, swapped)
+        return message
+
+    def _other(self, proposal: Proposal) -> Proposal | None:
+        digest = proposal.header.hash
+        if digest not in self._others:
+            found = self.other(proposal)
+            if len(self._others) >= _KEPT_MAX:
+                del self._others[next(iter(self._others))]
+            self._others[digest] = found
+            if found is not None:
+                self.acts[type(self).__name__] += 1
+                self._swapped[digest] = found.header.hash
+        return self._others[digest]
+
+    def _vote_for(self, cast: Cast, digest: BlockHash) -> Cast:
+        ballot = Ballot(cast.vote.ballot.epoch, cast.vote.ballot.view, cast.vote.ballot.kind, digest)
+        return Cast(Vote(ballot, cast.vote.voter, self.sign_vote(ballot)), cast.anchor)
+
+    def rebuilt(self, proposal: Proposal, time_ms: int) -> Proposal | None:
+        """Return an empty proposal on the same parent at another time, executed by the own core."""
+        chain, header = self.host.node.chain, proposal.header
+        parent = chain.header(header.parent_hash)
+        if parent is None or chain.version(header.parent_hash) is None or time_ms <= parent.time_ms:
+            return None
+        built = chain.build(
+            parent,
+            proposer=self.host.key,
+            epoch=header.epoch,
+            time_ms=time_ms,
+            seal=header.engine_data,
+            transactions=(),
+        )
+        if built.executed is None:
+            return None
+        return self.signed(replace(proposal, header=built.executed.block.header, transaction_ids=()))
+
+    def signed(self, proposal: Proposal) -> Proposal:
+        """Return a proposal with the own signature."""
+        view = decode_seal(proposal.header).view
+        return replace(proposal, signature=sign_proposal(self.host, proposal.header, view))
+
+
+class Equivocate(_Leader):
+    """Proposes one block to one half of the validators, and another to the other half."""
+
+    @override
+    def other(self, proposal: Proposal) -> Proposal | None:
+        """Return a second block, a millisecond later."""
+        return self.rebuilt(proposal, proposal.header.time_ms + 1)
+
+    @override
+    def is_told(self, peer: PeerId) -> bool:
+        """One half is."""
+        return self.in_second_half(peer)
+
+
+class FalseTime(_Leader):
+    """Proposes blocks with times far ahead or as far behind as it can."""
+
+    @override
+    def other(self, proposal: Proposal) -> Proposal | None:
+        """Return the block at a drawn time."""
+        header = proposal.header
+        parent = self.host.node.chain.header(header.parent_hash)
+        if parent is None:
+            return None
+        now_ms = self.host.now // 1_000
+        times_ms = (now_ms + 9_900, now_ms + 60_000, now_ms + 86_400_000, parent.time_ms + 1, parent.time_ms + 500)
+        return self.rebuilt(proposal, times_ms[self.rng.randrange(len(times_ms))])
+
+
+class InvalidBlock(_Leader):
+    """Proposes blocks that break a rule, under a valid certificate for their parent."""
+
+    @override
+    def other(self, proposal: Proposal) -> Proposal | None:
+        """Return the block with one thing wrong."""
+        header, draw = proposal.header, self.rng.randrange(7)
+        wrong = self.rng.randbytes(32)
+        changed: Header
+        if draw == 0:
+            changed = replace(header, state_root=wrong)
+        elif draw == 1:
+            changed = replace(header, receipts_root=wrong)
+        elif draw == 2:
+            changed = replace(header, height=Height(header.height + 1))
+        elif draw == 3:
+            changed = replace(header, time_ms=1)
+        elif draw == 4:
+            changed = replace(header, next_validators_hash=wrong)
+        elif draw == 5:
+            changed = replace(header, parent_hash=BlockHash(wrong))
+        else:
+            changed = replace(header, tx_root=wrong)
+        return self.signed(replace(proposal, header=changed))

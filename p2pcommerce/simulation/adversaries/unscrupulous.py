@@ -1,0 +1,34 @@
+"""An engine that does not stop when it sees that its key signed something else.
+
+An honest validator halts for ever once it meets a signature of its own that it does not know: that is what stops a
+second instance. Adversaries would take that rule out first.
+
+Source: the recovery of the finality specification; Bano et al., *Twins* (arXiv 2004.10617).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from p2pcommerce.finality import Simplex
+from p2pcommerce.finality.engine import Context, Effect, Halt
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.compat import override
+from p2pcommerce.primitives.ids import BlockHash
+
+__all__ = ["Unscrupulous"]
+
+
+class Unscrupulous(Simplex):
+    """Simplex without the check for a second instance."""
+
+    @override
+    def start(
+        self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
+    ) -> list[Effect]:
+        """Begin; see `FinalityEngine.start`."""
+        effects = super().start(context, records, blocks, now)
+        signer = self._running.state.signer
+        signer.knows = lambda ballot: True  # type: ignore[method-assign] # an adversary's patch
+        signer.halted = None
+        return [effect for effect in effects if not isinstance(effect, Halt)]

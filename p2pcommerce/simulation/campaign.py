@@ -1,0 +1,203 @@
+"""A campaign: which worlds a sweep runs, one for each seed.
+
+Faults that a person names are on in every world, at the intensity named. With `all`, each seed draws its own
+selection and strengths (`draw_faults`). Adversaries are cast by the seed, too: one strategy, and validators with less
+than a third of the stake, or nodes that do not validate where the strategy needs no stake.
+
+A disk that breaks its promises needs a node that may be spoilt, which a network has only if the adversaries leave some
+of the third. Such faults are left out of `all` where there is none, and refused by name.
+
+Source: the sweeps of the simulator specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Final
+
+from p2pcommerce.primitives.errors import P2PError
+from p2pcommerce.simulation.faults import draw_faults, parse_faults
+from p2pcommerce.simulation.outcome import STACKS, Outcome, SeedTask, run_seed
+from p2pcommerce.simulation.outcome_file import OutcomeFile
+from p2pcommerce.simulation.program import program_digest
+from p2pcommerce.simulation.scenario import ADVERSARIES, Adversary, Scenario, ScenarioError, UnknownAdversaryError
+from p2pcommerce.simulation.schedule import BREAKS_PROMISES
+from p2pcommerce.simulation.streams import Streams
+from p2pcommerce.simulation.sweep import Workers
+
+__all__ = ["SEEDS_MAX", "Campaign", "OtherProgramError", "run_campaign"]
+
+SEEDS_MAX: Final = 10_000_000
+_NEED_NO_STAKE: Final = frozenset({"sybil", "eclipse", "announce_spam", "pull_spam", "mute", "mempool_flood"})
+_NEEDS_A_THIRD: Final = 4
+"""With equal stakes, less than a third is at least one validator from this many on."""
+
+
+class OtherProgramError(P2PError):
+    """A worker ran other sources than this process has: its results are those of another program."""
+
+    code = "OTHER_PROGRAM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """Seeds, and what their worlds have in common.
+
+    Attributes:
+        base: what all worlds share; its seed, faults and adversaries are replaced.
+        stack: one of `STACKS`.
+        first_seed: of the worlds.
+        seeds: how many.
+        faults: the chosen kinds and their intensities.
+        is_drawn: each seed draws its own selection of the faults.
+        adversaries: strategies from which each seed draws one.
+        are_adversaries_drawn: half of the seeds have no adversary.
+        cast: adversaries of every world, in the place of drawn ones.
+    """
+
+    base: Scenario
+    stack: str = STACKS[0]
+    first_seed: int = 1
+    seeds: int = 100
+    faults: Mapping[str, float] = field(default_factory=dict)
+    is_drawn: bool = True
+    adversaries: tuple[str, ...] = ()
+    are_adversaries_drawn: bool = False
+    cast: tuple[Adversary, ...] = ()
+
+    @classmethod
+    def of(
+        cls, base: Scenario, stack: str, first_seed: int, seeds: int, *, faults: str = "all", adversaries: str = "none"
+    ) -> Campaign:
+        """Make one of what a person typed.
+
+        Args:
+            base: what all worlds share.
+            stack: one of `STACKS`.
+            first_seed: of the worlds.
+            seeds: how many, 1 to `SEEDS_MAX`.
+            faults: `all`, `none`, or NAME or NAME=INTENSITY with commas between.
+            adversaries: `all`, `none`, or names with commas between.
+
+        Raises:
+            UnknownFaultError: a fault is unknown.
+            FaultIntensityError: an intensity is out of range.
+            UnknownAdversaryError: a strategy is unknown.
+            ScenarioError: a fault or an adversary needs more validators, or the number of seeds is out of range.
+        """
+        if not 1 <= seeds <= SEEDS_MAX:
+            raise ScenarioError(f"{seeds} seeds; choose 1 to {SEEDS_MAX:,}")
+        strategies = _strategies(adversaries)
+        is_all = adversaries == "all"
+        if strategies and not _budget(base) and not is_all:
+            raise ScenarioError(
+                f"adversaries need at least {_NEEDS_A_THIRD} validators, of which they are under a third"
+            )
+        chosen = parse_faults(faults)
+        can_spoil = _budget(base) > 0 and (not strategies or is_all)
+        if not can_spoil:
+            named = [kind for kind in BREAKS_PROMISES if kind in chosen and faults != "all"]
+            if named:
+                raise ScenarioError(
+                    f"fault {named[0]!r} needs {_NEEDS_A_THIRD} validators or more, and no adversaries named: less "
+                    "than a third of the stake may lose what it signed"
+                )
+            chosen = {kind: intensity for kind, intensity in chosen.items() if kind not in BREAKS_PROMISES}
+        return cls(
+            base=base,
+            stack=stack,
+            first_seed=first_seed,
+            seeds=seeds,
+            faults=chosen,
+            is_drawn=faults == "all",
+            adversaries=strategies if _budget(base) else (),
+            are_adversaries_drawn=is_all,
+        )
+
+    def scenario(self, seed: int) -> Scenario:
+        """Return the world of a seed."""
+        streams = Streams(seed)
+        faults = draw_faults(self.faults, streams) if self.is_drawn else dict(self.faults)
+        return self.base.with_(seed=seed, faults=faults, adversaries=self._cast(streams))
+
+    def tasks(self) -> Iterator[SeedTask]:
+        """Return the work, in the order of seeds."""
+        for seed in range(self.first_seed, self.first_seed + self.seeds):
+            yield SeedTask(self.scenario(seed), self.stack)
+
+    def _cast(self, streams: Streams) -> tuple[Adversary, ...]:
+        if not self.adversaries:
+            return self.cast
+        rng = streams.fresh("campaign.adversaries")
+        is_quiet, pick = rng.random() < 0.5, rng.randrange(len(self.adversaries))
+        if is_quiet and self.are_adversaries_drawn:
+            return ()
+        strategy = self.adversaries[pick]
+        validators, nodes = self.base.validators, self.base.nodes
+        if strategy in _NEED_NO_STAKE and nodes > validators:
+            among = range(validators, nodes)
+            count = rng.randint(1, len(among))
+        else:
+            among = range(validators)
+            count = rng.randint(1, _budget(self.base))
+        return (Adversary(strategy, tuple(sorted(rng.sample(among, count)))),)
+
+
+def run_campaign(
+    campaign: Campaign, workers: Workers, file: OutcomeFile | None = None
+) -> Generator[Outcome, None, None]:
+    """Yield the outcome of each seed, in order.
+
+    Args:
+        campaign: what to run.
+        workers: who runs it.
+        file: outcomes that are in it are taken from there, the others are added to it as they come; None: run all.
+
+    Raises:
+        OtherProgramError: a worker has other sources.
+        WorkerLostError: a worker died.
+        DaskError: the Dask cluster cannot be used.
+    """
+    known: Mapping[str, Outcome] = {} if file is None else file.known
+    missing = (task for task in campaign.tasks() if task.key not in known)
+    with closing(_run(workers, missing)) as outcomes:
+        for task in campaign.tasks():
+            outcome = known.get(task.key)
+            if outcome is None:
+                outcome = next(outcomes)
+                if outcome.program != program_digest():
+                    raise OtherProgramError("a worker ran other sources than this process; start all of them anew")
+                if file is not None:
+                    file.add(outcome)
+            yield outcome
+
+
+def _run(workers: Workers, tasks: Iterator[SeedTask]) -> Generator[Outcome, None, None]:
+    yield from workers.map(run_seed, tasks)
+
+
+def _budget(base: Scenario) -> int:
+    """Return how many validators may be faulty, whichever they are, below a third of the stake."""
+    count, stake, total = 0, 0, sum(base.stakes)
+    for each in sorted(base.stakes, reverse=True):
+        stake += each
+        if 3 * stake >= total:
+            break
+        count += 1
+    return count
+
+
+def _strategies(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    if text == "all":
+        return tuple(ADVERSARIES)
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in ADVERSARIES:
+            raise UnknownAdversaryError(
+                f"unknown adversary {name!r}; choose all, none, or some of {', '.join(ADVERSARIES)}"
+            )
+    return names

@@ -1,0 +1,28 @@
+"""Gossip worlds: how transactions spread among many nodes, by the product's router or by a baseline.
+
+- `run`: run a scenario, or compare strategies (start here); `scenario`, `result`: what goes in and comes out
+- `world`: the event loop; `network`: nodes and connections; `traffic`: what is published, and what of it is measured
+- `station`: one node; `publication`: one transaction; `topology`: who dials whom
+- `strategies`: the product's router and the baselines behind one seam; `attacks`: what goes wrong
+- `meter`: what is counted; `wire_sizes`: what a message weighs
+"""
+
+from p2pcommerce.simulation.gossip.attacks import ATTACKS, Attack
+from p2pcommerce.simulation.gossip.result import GossipResult, LatencyMs
+from p2pcommerce.simulation.gossip.run import compare, run_gossip
+from p2pcommerce.simulation.gossip.scenario import GossipScenario, GossipScenarioError
+from p2pcommerce.simulation.gossip.strategies import STRATEGIES
+from p2pcommerce.simulation.gossip.world import World
+
+__all__ = [
+    "ATTACKS",
+    "STRATEGIES",
+    "Attack",
+    "GossipResult",
+    "GossipScenario",
+    "GossipScenarioError",
+    "LatencyMs",
+    "World",
+    "compare",
+    "run_gossip",
+]

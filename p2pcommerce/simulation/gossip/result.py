@@ -1,0 +1,65 @@
+"""What a gossip world measured.
+
+Source: the interfaces specification (`sim gossip --json`).
+Deviations: `max_over_mean_upload` is added, because the networking specification sets a goal for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+__all__ = ["GossipResult", "LatencyMs", "percentile"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyMs:
+    """From publication to acceptance at another node, milliseconds; None if nothing was delivered."""
+
+    p50: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GossipResult:
+    """The figures of one run; honest nodes only.
+
+    Attributes:
+        seed, nodes, strategy, latency_table, attack: as in the scenario.
+        transactions: in the measured window.
+        delivered: fraction of pairs (transaction, node that should have it) that came to pass.
+        latency_ms: of these.
+        bytes_per_payload_byte: bytes sent in the window per byte of payload that was delivered in it.
+        duplicates_per_delivery: full transactions that came again, per delivery, in the window.
+        max_over_mean_upload: bytes sent by the busiest node, over the mean, in the window.
+        trace_hash: over all events, 64 hexadecimal digits.
+        events: taken from the queue.
+        world_s: seconds of world time.
+        events_per_s: per second of the stopwatch; None: nobody looked at one.
+    """
+
+    seed: int
+    nodes: int
+    strategy: str
+    latency_table: str
+    attack: str
+    transactions: int
+    delivered: float
+    latency_ms: LatencyMs
+    bytes_per_payload_byte: float
+    duplicates_per_delivery: float
+    max_over_mean_upload: float
+    trace_hash: str
+    events: int
+    world_s: float
+    events_per_s: float | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def percentile(ranked: Sequence[int], share: float) -> int:
+    """Return the nearest-rank percentile of a sorted, non-empty sequence; `share` from 0 to 1."""
+    return ranked[max(math.ceil(share * len(ranked)), 1) - 1]

@@ -1,0 +1,120 @@
+"""What a gossip world is made of: one frozen record, checked.
+
+Source: the networking specification (the simulations that chose the rule); the deterministic simulator specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from p2pcommerce.primitives.errors import UsageError
+from p2pcommerce.simulation.gossip.attacks import ATTACKS
+from p2pcommerce.simulation.gossip.strategies import STRATEGIES
+from p2pcommerce.simulation.tables import table
+
+__all__ = ["NODES_MAX", "TRANSACTIONS_MAX", "GossipScenario", "GossipScenarioError"]
+
+NODES_MAX = 100_000
+TRANSACTIONS_MAX = 1_000_000
+_PAYLOAD_BYTES_MIN = 16
+_PAYLOAD_BYTES_MAX = 16 * 1024
+
+
+class GossipScenarioError(UsageError):
+    """A gossip scenario that cannot be run."""
+
+    code = "GOSSIP_SCENARIO"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GossipScenario:
+    """One gossip world. Source: the networking specification, unless said otherwise.
+
+    Attributes:
+        seed: decides everything.
+        nodes: how many, attackers included.
+        strategy: `chosen` (the product's router), `gossipsub` or `flood`.
+        latency_table: name of a table of delays.
+        transactions: published in the measured window.
+        rate: of these, per second of world time (Poisson).
+        payload_bytes: size of a transaction.
+        warmup_s: seconds of traffic before the window, so that nodes know their peers (30 s until the first re-rank).
+        warmup_rate: transactions per second in it, at most `rate`; no source: lower than in the window, to save time.
+        drain_s: seconds at most after the window for what is on its way; no source.
+        attack: name of an attack, or `none`; it begins when the warm-up ends.
+        attack_share: share of the nodes that attack (or come and go); None: the attack's own.
+        settle_s: seconds between the attack's beginning and the window.
+        attackers_near: attackers have links of 5 ms to everybody; None: the attack's own.
+        outbound: connections that each node dials.
+        inbound_max: connections that each node takes.
+        bandwidth_bps: of each node's upload and of its download, bit/s; the smaller class of the 8-region source.
+        admission_us: CPU for a new transaction, microseconds, one after the other.
+        final_s: seconds after which a transaction is final and no longer offered; no source.
+        idontwant: gossipsub's option.
+    """
+
+    seed: int = 1
+    nodes: int = 200
+    strategy: str = "chosen"
+    latency_table: str = "aws"
+    transactions: int = 1_000
+    rate: float = 200.0
+    payload_bytes: int = 250
+    warmup_s: float = 40.0
+    warmup_rate: float = 20.0
+    drain_s: float = 15.0
+    attack: str = "none"
+    attack_share: float | None = None
+    settle_s: float = 0.0
+    attackers_near: bool | None = None
+    outbound: int = 8
+    inbound_max: int = 40
+    bandwidth_bps: int = 50_000_000
+    admission_us: int = 50
+    final_s: float = 5.0
+    idontwant: bool = False
+
+    def __post_init__(self) -> None:
+        """Check everything.
+
+        Raises:
+            GossipScenarioError: a field is out of its range, or a name is not known.
+            UnknownTableError: there is no such latency table.
+        """
+        table(self.latency_table)
+        _one_of("strategy", self.strategy, STRATEGIES)
+        _one_of("attack", self.attack, ATTACKS)
+        _within("nodes", self.nodes, 2, NODES_MAX)
+        _within("transactions", self.transactions, 1, TRANSACTIONS_MAX)
+        _within("payload_bytes", self.payload_bytes, _PAYLOAD_BYTES_MIN, _PAYLOAD_BYTES_MAX)
+        _within("rate", self.rate, 0.001, 100_000)
+        _within("warmup_rate", self.warmup_rate, 0.001, 100_000)
+        _within("outbound", self.outbound, 1, 1_000)
+        _within("inbound_max", self.inbound_max, self.outbound, 10_000)
+        _within("bandwidth_bps", self.bandwidth_bps, 1_000, 1_000_000_000_000)
+        _within("admission_us", self.admission_us, 0, 1_000_000)
+        for name in ("warmup_s", "drain_s", "settle_s", "final_s"):
+            _within(name, getattr(self, name), 0, 86_400)
+        if self.attack_share is not None:
+            _within("attack_share", self.attack_share, 0, 0.95)
+
+    @property
+    def share(self) -> float:
+        """The share of nodes that attack."""
+        return ATTACKS[self.attack].share if self.attack_share is None else self.attack_share
+
+    @property
+    def near(self) -> bool:
+        """Whether attackers are near to everybody."""
+        return ATTACKS[self.attack].near if self.attackers_near is None else self.attackers_near
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise GossipScenarioError(f"{name} is {value}; give a value from {low:,} to {high:,}")
+
+
+def _one_of(name: str, value: str, known: Mapping[str, object]) -> None:
+    if value not in known:
+        raise GossipScenarioError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")

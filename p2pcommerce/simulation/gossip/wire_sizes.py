@@ -1,0 +1,95 @@
+"""What a message weighs on the wire, without encoding it.
+
+A gossip world hands messages over as objects; only their sizes matter to its links. A message weighs what
+`encode_message` would make of it, the head of its frame, and the record around it. Each message is taken to have a
+record of its own: at the loads simulated here two messages for one peer seldom leave in the same moment.
+
+Source: the networking specification (Records); `p2pcommerce.wire` (messages, lanes, records).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from p2pcommerce.simulation.baselines import GossipMessage, Graft, IDontWant, IHave, IWant, Prune
+from p2pcommerce.wire.messages import (
+    SHORT_ID_BYTES,
+    Announce,
+    AnnounceEntry,
+    Choose,
+    Pull,
+    Refuse,
+    Transactions,
+    Unchoose,
+)
+from p2pcommerce.wire.records import RECORD_OVERHEAD_BYTES
+
+__all__ = ["FRAMING_BYTES", "wire_bytes"]
+
+_FRAME_HEAD_BYTES: Final = 3
+FRAMING_BYTES: Final = _FRAME_HEAD_BYTES + RECORD_OVERHEAD_BYTES
+"""What goes around a message: the head of its frame (lane and length) and a record."""
+_HEAD_BYTES: Final = FRAMING_BYTES + 2
+"""The same with a message's kind and the array of its fields."""
+
+
+def wire_bytes(message: GossipMessage) -> int:
+    """Return the bytes that a message takes on a link."""
+    return _SIZES[type(message)](message)
+
+
+def _array_head_bytes(count: int) -> int:
+    return 1 if count < 16 else 3
+
+
+def _uint_bytes(value: int) -> int:
+    if value < 0x80:
+        return 1
+    if value < 0x100:
+        return 2
+    if value < 0x10000:
+        return 3
+    return 5 if value < 0x1_0000_0000 else 9
+
+
+def _transactions_bytes(message: Transactions) -> int:
+    items = message.items
+    total = _HEAD_BYTES + (1 if len(items) < 16 else 3)
+    for raw in items:
+        size = len(raw)
+        total += size + (2 if size < 0x100 else 3)
+    return total
+
+
+def _entry_bytes(entry: AnnounceEntry) -> int:
+    # An array of three, a string of 8 bytes with its head, two integers.
+    return 1 + 2 + SHORT_ID_BYTES + _uint_bytes(entry[1]) + _uint_bytes(entry[2])
+
+
+def _announce_bytes(message: Announce) -> int:
+    entries = message.entries
+    return _HEAD_BYTES + _array_head_bytes(len(entries)) + sum(map(_entry_bytes, entries))
+
+
+def _pull_bytes(message: Pull) -> int:
+    count = len(message.short_ids)
+    return _HEAD_BYTES + _array_head_bytes(count) + count * (2 + SHORT_ID_BYTES)
+
+
+def _bare_bytes(message: Choose | Unchoose | Refuse) -> int:
+    del message
+    return _HEAD_BYTES
+
+
+def _frame_bytes(message: IHave | IWant | IDontWant | Graft | Prune) -> int:
+    return FRAMING_BYTES + message.body_bytes
+
+
+_SIZES: Final[dict[type[Any], Callable[[Any], int]]] = {
+    Transactions: _transactions_bytes,
+    Announce: _announce_bytes,
+    Pull: _pull_bytes,
+    **dict.fromkeys((Choose, Unchoose, Refuse), _bare_bytes),
+    **dict.fromkeys((IHave, IWant, IDontWant, Graft, Prune), _frame_bytes),
+}

@@ -1,0 +1,68 @@
+"""Does finality go on: how long it takes, and whether it resumes once the faults are over.
+
+A world is stalled if, at its end, an honest node has not made final any block that was proposed after the faults ended.
+Nodes that are spoilt or stopped for good are not waited for, unless they and the adversaries have a third of the stake:
+then nothing is promised.
+
+Source: the liveness phase of the simulator specification (compare TigerBeetle's VOPR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.host import Host
+from p2pcommerce.simulation.oracles import Oracles
+from p2pcommerce.simulation.scenario import Scenario
+
+__all__ = ["Liveness"]
+
+
+class Liveness:
+    """Measures one world.
+
+    Attributes:
+        delay_us: the message delay, microseconds.
+        finality_us: from a block's proposal until an honest node had it final, one figure for each.
+        recovery_us: from the end of the faults until a block proposed after it was final somewhere.
+    """
+
+    def __init__(self, oracles: Oracles, scenario: Scenario, delay_us: int) -> None:
+        """Measure a world whose faults end at `scenario.healed_us`."""
+        self.delay_us = delay_us
+        self.finality_us: list[int] = []
+        self.recovery_us: int | None = None
+        self._oracles = oracles
+        self._scenario = scenario
+        self._healed_us = scenario.healed_us
+        self._proposed_us: dict[BlockHash, int] = {}
+        self._fresh: dict[int, int] = {}
+
+    def on_proposed(self, block_hash: BlockHash, world_us: int) -> None:
+        """A leader has signed its proposal."""
+        self._proposed_us.setdefault(block_hash, world_us)
+
+    def on_final(self, host: Host, block_hash: BlockHash, height: int, world_us: int) -> None:
+        """A core says that a block is final."""
+        proposed_us = self._proposed_us.get(block_hash)
+        if proposed_us is None or not self._oracles.is_honest(host):
+            return
+        self.finality_us.append(world_us - proposed_us)
+        if proposed_us >= self._healed_us:
+            self._fresh[host.number] = height
+            if self.recovery_us is None:
+                self.recovery_us = world_us - self._healed_us
+
+    def stalled(self, hosts: Sequence[Host], world_us: int) -> str:
+        """Return why finality did not resume; empty if it did, or if nothing is promised."""
+        scenario, oracles = self._scenario, self._oracles
+        faulty = oracles.faulty_stake(hosts)
+        is_over = world_us >= scenario.horizon_us and not oracles.violations
+        if not scenario.liveness_us or not is_over or 3 * faulty >= sum(scenario.stakes):
+            return ""
+        behind = [host for host in hosts if oracles.is_honest(host) and host.number not in self._fresh]
+        if not behind:
+            return ""
+        names = ", ".join(f"node {host.number} at height {host.height}" for host in behind)
+        return f"{scenario.liveness_us / 1_000_000:g} s after the faults ended no new block is final at {names}"

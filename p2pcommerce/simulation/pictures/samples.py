@@ -1,0 +1,128 @@
+"""The worlds behind the pictures, and the plain data that is taken from each.
+
+`measure` is what a worker does, in any process. Distributions are kept as evenly spaced quantiles.
+
+Source: the pictures of the simulator specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from p2pcommerce.primitives.ids import MICROSECONDS
+from p2pcommerce.simulation.gossip import GossipScenario, run_gossip
+from p2pcommerce.simulation.gossip.world import World as GossipWorld
+from p2pcommerce.simulation.options import WorldOptions
+from p2pcommerce.simulation.pictures.recording import record
+from p2pcommerce.simulation.scenario import Scenario
+from p2pcommerce.simulation.world import run_scenario
+
+__all__ = ["QUANTILES", "FaultTask", "PictureSize", "RecordTask", "Task", "gossip_scenario", "measure", "strategy_of"]
+
+QUANTILES: Final = 200
+"""Steps into which a distribution is cut."""
+_FAULT_HORIZON_US: Final = 40 * MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureSize:
+    """How much is run for a picture.
+
+    Attributes:
+        seed: the first one.
+        seeds: worlds for each point of the picture of faults.
+        nodes: of gossip worlds.
+        transactions: measured in each of them.
+    """
+
+    seed: int = 1
+    seeds: int = 4
+    nodes: int = 100
+    transactions: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FaultTask:
+    """A world in which one kind of fault is on all the time.
+
+    Attributes:
+        scenario: the world.
+    """
+
+    scenario: Scenario
+
+    @classmethod
+    def of(cls, seed: int, kind: str, intensity: float) -> FaultTask:
+        """Return the world of a kind and an intensity; 0: without faults."""
+        faults = {kind: intensity} if intensity else {}
+        return cls(Scenario(seed=seed, faults=faults, horizon_us=_FAULT_HORIZON_US, liveness_us=0))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTask:
+    """A world of which everything is recorded.
+
+    Attributes:
+        scenario: the world.
+    """
+
+    scenario: Scenario
+
+
+Task: TypeAlias = GossipScenario | FaultTask | RecordTask
+
+
+def gossip_scenario(size: PictureSize, strategy: str, **changes: Any) -> GossipScenario:  # noqa: ANN401 - fields differ
+    """Return the world of a strategy; "gossipsub, IDONTWANT" is gossipsub with that option."""
+    name, _, option = strategy.partition(", ")
+    base = GossipScenario(
+        seed=size.seed,
+        nodes=size.nodes,
+        transactions=size.transactions,
+        strategy=name,
+        idontwant=bool(option),
+        rate=100.0,
+        warmup_rate=10.0,
+    )
+    return replace(base, **changes)
+
+
+def strategy_of(scenario: GossipScenario) -> str:
+    """Return the name of a scenario's strategy, as pictures use it."""
+    return f"{scenario.strategy}, IDONTWANT" if scenario.idontwant else scenario.strategy
+
+
+def measure(task: Task) -> dict[str, Any]:
+    """Run a world and return plain data of it."""
+    if isinstance(task, GossipScenario):
+        return _gossip(task)
+    if isinstance(task, FaultTask):
+        return _faults(task)
+    return record(task.scenario)
+
+
+def _gossip(scenario: GossipScenario) -> dict[str, Any]:
+    worlds: list[GossipWorld] = []
+    result = run_gossip(scenario, on_progress=worlds.append, progress_events=1_000_000)
+    latencies_us = worlds[-1].meter._latencies_us  # noqa: SLF001 - a meter tells percentiles only, and a curve needs all
+    return {**result.to_json(), "latencies_ms": [value / 1_000 for value in _cut(latencies_us)]}
+
+
+def _faults(task: FaultTask) -> dict[str, Any]:
+    result = run_scenario(task.scenario, WorldOptions(orders=False))
+    return {
+        "delay_us": result.delay_us,
+        "finality_us": list(result.finality_us),
+        "fired": dict(result.fired),
+        "height": max(result.heights),
+        "is_good": result.is_good,
+    }
+
+
+def _cut(values: Sequence[int]) -> list[int]:
+    """Return `QUANTILES` + 1 evenly spaced quantiles, the least and the greatest included."""
+    ranked = sorted(values)
+    last = len(ranked) - 1
+    return [ranked[round(step * last / QUANTILES)] for step in range(QUANTILES + 1)] if ranked else []

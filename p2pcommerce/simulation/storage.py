@@ -1,0 +1,113 @@
+"""What one simulated host keeps on its disk: write-ahead log, signing guard, chain and address book.
+
+The chain's file holds a frame for each final block, with its height and hash; the blocks themselves are objects beside
+it, found by hash: what a crash leaves of the file decides which of them are there.
+
+Source: "A node's folder" of the interface specification.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from p2pcommerce.ledger.state import StateChanges
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.disks import SimulatedDisk
+from p2pcommerce.simulation.journal import JournalDamageError, SimulatedJournal
+
+__all__ = ["Storage"]
+
+_ROW: Final = struct.Struct(">I32s")
+
+
+class Storage:
+    """Open files of one host.
+
+    Attributes:
+        log: the write-ahead log.
+        guard: the signing guard's file.
+        blocks: the stored final blocks, from height 1 on.
+        was_rebuilt: the chain's file was damaged and begun anew.
+    """
+
+    def __init__(self, disk: SimulatedDisk, rng: random.Random, contents: Mapping[BlockHash, CommittedBlock]) -> None:
+        """Open what a crash has left.
+
+        Args:
+            disk: of the host.
+            rng: draws markers of new files.
+            contents: every block that was ever stored here, by hash.
+
+        Raises:
+            JournalDamageError: log or guard is damaged: this validator must not sign.
+            SimulatedDiskError: the disk failed.
+        """
+        self._disk = disk
+        self._rng = rng
+        self.log = SimulatedJournal(disk, "finality.wal", rng)
+        self.guard = SimulatedJournal(disk, "guard", rng)
+        self.was_rebuilt = False
+        self._chain = self._open_chain()
+        self.blocks: list[CommittedBlock] = []
+        for row in self._chain.records:
+            height, digest = _ROW.unpack(row)
+            if height != len(self.blocks) + 1:
+                break
+            self.blocks.append(contents[BlockHash(digest)])
+
+    def _open_chain(self) -> SimulatedJournal:
+        try:
+            return SimulatedJournal(self._disk, "chain", self._rng)
+        except JournalDamageError:
+            # A person moves a damaged store away; the node catches up from its peers.
+            self._disk.remove("chain")
+            self._disk.sync_directory()
+            self.was_rebuilt = True
+            return SimulatedJournal(self._disk, "chain", self._rng)
+
+    def write_blocks(self, blocks: Sequence[CommittedBlock]) -> None:
+        """Write final blocks in one atomic step; durable after `sync_blocks`.
+
+        Raises:
+            SimulatedDiskError: of the disk.
+        """
+        self._chain.append([_ROW.pack(each.block.header.height, each.block.hash) for each in blocks])
+
+    def sync_blocks(self, blocks: Sequence[CommittedBlock]) -> None:
+        """Make these blocks durable and readable.
+
+        Raises:
+            SimulatedDiskError: of the disk.
+        """
+        self._chain.sync()
+        self.blocks += blocks
+
+    def rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
+        """Return bytes and proof of stored blocks."""
+        if from_height < 1:
+            return []
+        return [(each.block.raw, each.proof) for each in self.blocks[from_height - 1 : from_height - 1 + count]]
+
+    def state(self, founded: StateChanges) -> dict[bytes, bytes]:
+        """Return the state after the stored blocks, from that at genesis."""
+        values: StateChanges = dict(founded)
+        for committed in self.blocks:
+            values.update(committed.changes)
+        return {key: value for key, value in values.items() if value is not None}
+
+    def save_book(self, data: bytes) -> None:
+        """Write the address book.
+
+        Raises:
+            SimulatedDiskError: of the disk; the old book stays.
+        """
+        self._disk.replace("peers", data)
+        self._disk.sync_directory()
+
+    def book(self) -> bytes | None:
+        """Return the saved address book, None if there is none."""
+        return self._disk.read("peers") if self._disk.exists("peers") else None

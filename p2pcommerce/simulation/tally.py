@@ -1,0 +1,120 @@
+"""The sum over the seeds of a sweep: counts, quantiles, one hash, and which faults never struck.
+
+Outcomes are added in the order of their seeds; the hash depends on it, and on nothing else than the worlds.
+
+Source: `sim finality --json` of the interface specification; the 5 % rule of the simulator specification.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from p2pcommerce.simulation.outcome import DELAY_STEPS, SETTLE_STEP_MS, STALLED, Outcome
+
+__all__ = ["FAILURES_KEPT", "FIRES_MIN_BPS", "SEEDS_JUDGED_MIN", "Tally", "quantile_of"]
+
+FIRES_MIN_BPS: Final = 500
+"""Every chosen kind of fault must strike in at least so many of 10,000 seeds ..."""
+SEEDS_JUDGED_MIN: Final = 100
+"""... of a sweep over at least so many seeds."""
+FAILURES_KEPT: Final = 16
+"""Failed seeds of which everything is kept; the others are counted."""
+_WHOLE_BPS: Final = 10_000
+
+
+class Tally:
+    """What came of a sweep.
+
+    Attributes:
+        seeds: outcomes added.
+        events: of all worlds.
+        violated: seeds in which an oracle was violated.
+        stalled: seeds in which finality did not resume.
+        failures: the first failed seeds.
+        fired: how often each kind struck; `fired_seeds`: in how many seeds.
+        delays, settled: as in an outcome, summed.
+        recoveries_us: from the end of the faults until finality resumed, one for each seed in which it did.
+        submitted, finalized, failed, refused: summed.
+        height: the highest of all.
+        forks: heights at which two blocks were final, summed.
+        adversary_acts: summed.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.seeds = 0
+        self.events = 0
+        self.violated = 0
+        self.stalled = 0
+        self.failures: list[Outcome] = []
+        self.fired: Counter[str] = Counter()
+        self.fired_seeds: Counter[str] = Counter()
+        self.delays: Counter[int] = Counter()
+        self.settled: Counter[int] = Counter()
+        self.recoveries_us: list[int] = []
+        self.submitted = 0
+        self.finalized = 0
+        self.failed = 0
+        self.refused = 0
+        self.height = 0
+        self.forks = 0
+        self.adversary_acts: Counter[str] = Counter()
+        self._digest = hashlib.blake2b(digest_size=32)
+
+    def add(self, outcome: Outcome) -> None:
+        """Add the outcome of the next seed."""
+        self.seeds += 1
+        self.events += outcome.events
+        self._digest.update(bytes.fromhex(outcome.trace_hash))
+        if outcome.oracle:
+            self.stalled += outcome.oracle == STALLED
+            self.violated += outcome.oracle != STALLED
+            if len(self.failures) < FAILURES_KEPT:
+                self.failures.append(outcome)
+        self.fired.update(outcome.fired)
+        self.fired_seeds.update(kind for kind, times in outcome.fired.items() if times)
+        self.delays.update(outcome.delays)
+        self.settled.update(outcome.settled)
+        if outcome.recovery_us is not None:
+            self.recoveries_us.append(outcome.recovery_us)
+        self.submitted += outcome.submitted
+        self.finalized += outcome.finalized
+        self.failed += outcome.failed
+        self.refused += outcome.refused
+        self.height = max(self.height, outcome.height)
+        self.forks += outcome.forks
+        self.adversary_acts.update(outcome.adversary_acts)
+
+    @property
+    def trace_hash(self) -> str:
+        """BLAKE2b-256 over the trace hashes (32 bytes each) in the order of seeds, 64 hexadecimal digits."""
+        return self._digest.hexdigest()
+
+    def finality_delays(self, share_bps: int) -> float | None:
+        """Return a quantile of the time to finality in message delays; None: no block was final."""
+        step = quantile_of(self.delays, share_bps)
+        return None if step is None else step / DELAY_STEPS
+
+    def settled_ms(self, share_bps: int) -> int | None:
+        """Return a quantile of the time from submission to finality, milliseconds; None: nothing was final."""
+        step = quantile_of(self.settled, share_bps)
+        return None if step is None else step * SETTLE_STEP_MS
+
+    def silent(self, chosen: Iterable[str]) -> list[str]:
+        """Return the chosen kinds of faults that struck in too few seeds; none if the seeds are too few to tell."""
+        if self.seeds < SEEDS_JUDGED_MIN:
+            return []
+        return [kind for kind in chosen if self.fired_seeds[kind] * _WHOLE_BPS < FIRES_MIN_BPS * self.seeds]
+
+
+def quantile_of(counts: Mapping[int, int], share_bps: int) -> int | None:
+    """Return the value below or at which `share_bps` of 10,000 lie (nearest rank); None: there are none."""
+    rank = -(-sum(counts.values()) * share_bps // _WHOLE_BPS)
+    for value in sorted(counts):
+        rank -= counts[value]
+        if rank <= 0:
+            return value
+    return None

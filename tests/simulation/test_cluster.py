@@ -1,0 +1,186 @@
+"""`Cluster`: what an embedding application tests itself with."""
+
+from __future__ import annotations
+
+import pytest
+
+from p2pcommerce.commerce import Commerce, Transfer
+from p2pcommerce.ledger.application import QueryError
+from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError, UsageError
+from p2pcommerce.simulation.cluster import ACCOUNT_MINOR, Cluster, ClusterError, Simulation
+
+from .worlds import scenario
+
+
+def pay(cluster, amount=1_000_000, **more):
+    return cluster.submit(Transfer(cluster.account("bob"), amount), sender="ann", **more)
+
+
+def balance(cluster, node=0):
+    return cluster.query("account", node=node, account=cluster.account("bob"))["balance_minor"]
+
+
+def make(**more):
+    return Cluster(4, accounts=("ann", "bob"), **more)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """What an account has at first: the deposit for its record is taken at genesis."""
+    with make() as cluster:
+        cluster.run_for(1)
+        return balance(cluster)
+
+
+def test_a_payment_is_final_on_every_node(start):
+    with make() as cluster:
+        tx_id = pay(cluster)
+        assert cluster.outcome(tx_id) is None
+        assert cluster.run_until_final(tx_id).code is RejectionCode.OK
+        cluster.assert_agreement()
+        assert [balance(cluster, node) for node in range(4)] == [start + 1_000_000] * 4
+
+
+def test_payments_of_one_account_follow_each_other_without_waiting(start):
+    with make() as cluster:
+        ids = [pay(cluster, amount) for amount in (1, 2, 3)]
+        for tx_id in ids:
+            assert cluster.run_until_final(tx_id).code is RejectionCode.OK
+        assert balance(cluster) == start + 6
+
+
+def test_a_node_pays_from_its_own_account(start):
+    with make() as cluster:
+        tx_id = cluster.submit(Transfer(cluster.account("bob"), 9), node=3)
+        cluster.run_until_final(tx_id)
+        cluster.assert_agreement()
+        assert balance(cluster, node=2) == start + 9
+        assert cluster.query("account", account=cluster.key(3))["nonce"] == 1
+
+
+def test_halves_finalize_nothing_until_they_are_joined():
+    with make() as cluster:
+        cluster.run_for(2)
+        cluster.partition([[0, 1], [2, 3]])
+        tx_id = pay(cluster)
+        heights = cluster.heights
+        cluster.run_for(20)
+        assert cluster.outcome(tx_id) is None
+        assert max(cluster.heights) <= max(heights) + 1
+        cluster.heal()
+        assert cluster.run_until_final(tx_id).code is RejectionCode.OK
+        cluster.assert_agreement()
+
+
+def test_a_majority_goes_on_and_the_rest_catches_up(start):
+    with make() as cluster:
+        cluster.run_for(2)
+        cluster.partition([[3]])
+        for amount in range(1, 4):
+            cluster.run_until_final(pay(cluster, amount))
+        assert cluster.heights[3] < cluster.heights[0]
+        cluster.heal()
+        cluster.assert_agreement()
+        assert balance(cluster, node=3) == start + 6
+
+
+def test_a_crashed_node_stays_down_until_it_is_restarted(start):
+    with make() as cluster:
+        cluster.run_for(2)
+        cluster.crash(2)
+        cluster.run_until_final(pay(cluster))
+        cluster.run_for(10)
+        with pytest.raises(ClusterError, match="down"):
+            cluster.query("supply", node=2)
+        cluster.restart(2)
+        cluster.assert_agreement()
+        assert balance(cluster, node=2) == start + 1_000_000
+
+
+def test_after_healing_no_fault_strikes_any_more():
+    with make(seed=5, faults={"crash": 0.5, "partition": 0.5, "clock_jump": 0.1, "loss": 0.1}) as cluster:
+        cluster.run_for(15)
+        cluster.heal()
+        cluster.run_for(6)
+        fired = cluster.world.fired()
+        assert set(fired) == {"crash", "partition", "clock_jump", "loss"}
+        cluster.run_until_final(pay(cluster))
+        cluster.run_for(20)
+        assert cluster.world.fired() == fired
+        cluster.assert_agreement()
+
+
+def test_one_seed_is_one_run():
+    hashes = set()
+    for _ in range(2):
+        with make(seed=9, faults={"loss": 0.1}) as cluster:
+            cluster.run_until_final(pay(cluster))
+            hashes.add(cluster.trace_hash)
+    assert len(hashes) == 1
+
+
+def test_a_refusal_has_its_code():
+    with make() as cluster, pytest.raises(TransactionRejectedError) as refused:
+        cluster.submit(Transfer(cluster.account("bob"), 10 * ACCOUNT_MINOR), sender="ann")
+    assert refused.value.rejection is RejectionCode.NO_FUNDS
+
+
+def test_an_application_of_ones_own_runs_on_it():
+    class Shouting(Commerce):
+        name = "shouting"
+
+        def query(self, name, arguments, view):
+            return "LOUD" if name == "shout" else super().query(name, arguments, view)
+
+    with make(application=Shouting) as cluster:
+        assert cluster.query("shout") == "LOUD"
+        with pytest.raises(QueryError):
+            cluster.query("whisper")
+
+
+def test_what_does_not_come_is_said_with_its_time():
+    with make() as cluster, pytest.raises(ClusterError, match="3 simulated seconds"):
+        cluster.run_until(lambda: False, within_s=3)
+
+
+def test_run_until_says_how_long_it_took():
+    with make() as cluster:
+        tx_id = pay(cluster)
+        assert 0 < cluster.run_until(lambda: cluster.outcome(tx_id) is not None) < 2
+
+
+def test_leaving_a_cluster_looks_at_the_oracles():
+    cluster = make()
+    cluster.run_for(1)
+    cluster.world.oracles.report("supply", 0, "for this test")
+    with pytest.raises(ClusterError, match="for this test"), cluster:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"nodes": 0}, "1 to 1000 nodes"),
+        ({"nodes": 3, "validators": 4}, "4 validators among 3"),
+        ({"faults": {"gremlins": 0.5}}, "unknown fault"),
+        ({"table": "moon"}, "unknown latency table"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(arguments, match):
+    with pytest.raises(UsageError, match=match) as refused:
+        Cluster(**arguments)
+    assert "\n" not in str(refused.value)
+
+
+def test_unknown_accounts_and_nodes_are_refused_by_name():
+    cluster = make()
+    with pytest.raises(UsageError, match="no account 'eve'"):
+        cluster.account("eve")
+    with pytest.raises(UsageError, match="no node 7"):
+        cluster.crash(7)
+
+
+def test_a_simulation_runs_a_scenario():
+    result = Simulation(scenario(1, seconds=4, liveness=2)).run()
+    assert result.is_good
+    assert "good" in result.words
