@@ -42,7 +42,6 @@ AHEAD_EACH: Final = 4
 """Tasks under way for each worker: one is slow, and the others must not wait for it."""
 JOBS_MAX: Final = 1_024
 DASK_TIMEOUT_S: Final = 5
-_JOIN_S: Final = 0.5
 
 
 class WorkerLostError(P2PError):
@@ -114,11 +113,11 @@ class ProcessPool:
             raise WorkerLostError("a worker process died; is there memory enough for --jobs of them?") from error
         finally:
             executor.shutdown(wait=is_done, cancel_futures=True)
-            children = [child for child in multiprocessing.active_children() if child.pid not in others]
-            for child in children:
-                child.terminate()
-            for child in children:
-                child.join(_JOIN_S)
+            while children := [child for child in multiprocessing.active_children() if child.pid not in others]:
+                for child in children:
+                    child.kill()
+                for child in children:
+                    child.join()
 
 
 class DaskCluster:
