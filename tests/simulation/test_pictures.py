@@ -97,8 +97,8 @@ def test_a_gossip_world_leaves_its_whole_distribution():
 
 
 def test_a_world_under_a_fault_leaves_its_times_to_finality():
-    quiet = measure(FaultTask.of(1, "", 0))
-    lossy = measure(FaultTask.of(1, "loss", 0.2))
+    world = FaultTask.of(1, "loss", 0.2).scenario.with_(horizon_us=10_000_000)
+    quiet, lossy = measure(FaultTask(world.with_(faults={}))), measure(FaultTask(world))
     assert quiet["fired"] == {}
     assert lossy["fired"]["loss"] > 10
     assert sorted(lossy["finality_us"])[len(lossy["finality_us"]) // 2] > max(quiet["finality_us"]) / 2

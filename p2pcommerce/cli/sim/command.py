@@ -1,4 +1,7 @@
-"""`p2pcommerce sim`: the command line of the simulator."""
+"""`p2pcommerce sim`: the command line of the simulator.
+
+What runs a world is imported when it is to run: other commands do not wait for the simulator.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import argparse
 from typing import Any
 
 from p2pcommerce.cli.shared import add_json
-from p2pcommerce.cli.sim import finality, gossip, picture
+from p2pcommerce.cli.sim.options import add_gossip, add_picture, add_worlds
 
 __all__ = ["add"]
 
@@ -28,9 +31,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         epilog="example: p2pcommerce sim gossip --nodes 200 --transactions 500 --strategy gossipsub",
         allow_abbrev=False,
     )
-    gossip.add_options(spread)
+    add_gossip(spread)
     add_json(spread)
-    spread.set_defaults(handler=gossip.run)
+    spread.set_defaults(handler=_gossip)
     for name, text in (
         ("finality", "validators agree on blocks while faults strike"),
         ("network", "the full stack: orders, encrypted sessions, gossip, finality"),
@@ -42,9 +45,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
             epilog=f"example: p2pcommerce sim {name} --first-seed 1 --seeds 100 --faults all --json",
             allow_abbrev=False,
         )
-        finality.add_options(worlds, name)
+        add_worlds(worlds, name)
         add_json(worlds)
-        worlds.set_defaults(handler=finality.run, stack=name)
+        worlds.set_defaults(handler=_worlds, stack=name)
     pictures = actions.add_parser(
         "picture",
         help="draw what was measured, as a paper prints it",
@@ -52,6 +55,24 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         epilog="example: p2pcommerce sim picture latency --out pictures",
         allow_abbrev=False,
     )
-    picture.add_options(pictures)
+    add_picture(pictures)
     add_json(pictures)
-    pictures.set_defaults(handler=picture.run)
+    pictures.set_defaults(handler=_picture)
+
+
+def _gossip(args: argparse.Namespace) -> int:
+    from p2pcommerce.cli.sim import gossip  # noqa: PLC0415 - see above
+
+    return gossip.run(args)
+
+
+def _worlds(args: argparse.Namespace) -> int:
+    from p2pcommerce.cli.sim import finality  # noqa: PLC0415 - see above
+
+    return finality.run(args)
+
+
+def _picture(args: argparse.Namespace) -> int:
+    from p2pcommerce.cli.sim import picture  # noqa: PLC0415 - see above
+
+    return picture.run(args)

@@ -14,7 +14,7 @@ from p2pcommerce.cli.shared import ArgumentError, print_json
 from p2pcommerce.cli.sim.failure import failure_lines, repeat_command
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.shrinking import shrink_failure
-from p2pcommerce.cli.sim.workers import add_workers, terminable, workers_of
+from p2pcommerce.cli.sim.workers import terminable, workers_of
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.campaign import Campaign, run_campaign
 from p2pcommerce.simulation.outcome import Outcome, SeedTask
@@ -23,7 +23,7 @@ from p2pcommerce.simulation.program import program_digest
 from p2pcommerce.simulation.scenario import ENGINES, SCENARIO_BYTES_MAX, Scenario
 from p2pcommerce.simulation.tally import FIRES_MIN_BPS, Tally
 
-__all__ = ["add_options", "run"]
+__all__ = ["run"]
 
 _NODES_MIN: Final = {"finality": 1, "network": 7}
 _ALONE: Final = "solo"
@@ -43,35 +43,6 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "liveness": 30.0,
 }
 """Options that decide a world; with `--scenario` a file has them instead."""
-
-
-def add_options(parser: argparse.ArgumentParser, stack: str) -> None:
-    """Add the options of a stack."""
-    add = parser.add_argument
-    add("--first-seed", type=int, metavar="N", help="default 1")
-    add("--seeds", type=int, metavar="N", help="worlds to run (default 100)")
-    add("--seed", type=int, metavar="N", help="repeat one world")
-    add("--validators", type=int, metavar="N", help="with equal stakes (default 4)")
-    if stack == "network":
-        add("--nodes", type=int, metavar="N", help="validators and others (default 7)")
-    add("--engine", metavar="NAME", help=f"{' or '.join(ENGINES)} (default {ENGINES[0]})")
-    add("--faults", metavar="KINDS", help="all (each seed draws some), none, or NAME[=INTENSITY],... (default all)")
-    add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
-    add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
-    add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
-    add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
-    add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half)")
-    add("--scenario", type=Path, metavar="FILE", help="run the world of a file, as --shrink writes them")
-    add(
-        "--shrink",
-        nargs="?",
-        type=Path,
-        const=Path(),
-        metavar="FILE",
-        help="make the first failure small, and keep it in FILE (default: seed-N.scenario.json)",
-    )
-    add("--out", type=Path, metavar="FILE.jsonl", help="keep results there; what is there already is not run again")
-    add_workers(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
+from collections.abc import Mapping
+from typing import Final
 
 from p2pcommerce.cli.shared import print_json
 from p2pcommerce.cli.sim.progress import Progress
@@ -13,40 +16,28 @@ from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.gossip import GossipResult, GossipScenario, World, run_gossip
 from p2pcommerce.simulation.tables import table
 
-__all__ = ["add_options", "run"]
+__all__ = ["run"]
 
-_DEFAULT = GossipScenario()
-_PROGRESS_EVENTS = 2_000
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add = parser.add_argument
-    add("--nodes", type=int, default=_DEFAULT.nodes, metavar="N", help=f"default {_DEFAULT.nodes}")
-    add("--transactions", type=int, default=_DEFAULT.transactions, metavar="N", help="measured (default 1000)")
-    add("--rate", type=float, default=_DEFAULT.rate, metavar="TX", help="of these per second (default 200)")
-    add("--bytes", type=int, default=_DEFAULT.payload_bytes, metavar="N", help="of a transaction (default 250)")
-    add("--warmup", type=float, default=_DEFAULT.warmup_s, metavar="S", help="seconds of traffic before (default 40)")
-    add("--strategy", default=_DEFAULT.strategy, metavar="NAME", help="chosen (the product's), gossipsub or flood")
-    add("--attack", default=_DEFAULT.attack, metavar="NAME", help="an attack, churn or cold-start (default none)")
-    add("--latency", default=_DEFAULT.latency_table, metavar="TABLE", help="aws (default), simblock or ethereum8")
-    add("--seed", type=int, default=_DEFAULT.seed, metavar="N", help="decides everything (default 1)")
+_DEFAULT: Final = GossipScenario()
+_PROGRESS_EVENTS: Final = 2_000
+_FIELDS: Final[Mapping[str, str]] = {
+    "seed": "seed",
+    "nodes": "nodes",
+    "strategy": "strategy",
+    "latency": "latency_table",
+    "transactions": "transactions",
+    "rate": "rate",
+    "bytes": "payload_bytes",
+    "warmup": "warmup_s",
+    "attack": "attack",
+}
+"""Option -> field of the scenario, which has the default."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
-    scenario = GossipScenario(
-        seed=args.seed,
-        nodes=args.nodes,
-        strategy=args.strategy,
-        latency_table=args.latency,
-        transactions=args.transactions,
-        rate=args.rate,
-        payload_bytes=args.bytes,
-        warmup_s=args.warmup,
-        warmup_rate=min(_DEFAULT.warmup_rate, args.rate),
-        attack=args.attack,
-    )
+    chosen = {field: getattr(args, name) for name, field in _FIELDS.items() if getattr(args, name) is not None}
+    scenario = GossipScenario(**{**chosen, "warmup_rate": min(_DEFAULT.warmup_rate, chosen.get("rate", math.inf))})
     with terminable(), Progress(sys.stderr, "gossip", scenario.transactions + _warmup(scenario)) as bar:
 
         def show(world: World) -> None:

@@ -8,44 +8,34 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from p2pcommerce.cli.shared import ArgumentError, print_json
 from p2pcommerce.cli.sim.progress import Progress
-from p2pcommerce.cli.sim.workers import add_workers, terminable, workers_of
+from p2pcommerce.cli.sim.workers import terminable, workers_of
 from p2pcommerce.simulation.pictures import ALBUM, Picture, PictureSize, Task, measure, picture
 
-__all__ = ["add_options", "run"]
+__all__ = ["run"]
 
-_DEFAULT = PictureSize()
-_LIMITS = {"seeds": (1, 1_000), "nodes": (20, 10_000), "transactions": (10, 100_000)}
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
-    add = parser.add_argument
-    add("name", metavar="NAME", help=f"all, or one of {', '.join(ALBUM)}")
-    add("--out", type=Path, default=Path("pictures"), metavar="DIR", help="where to (default: pictures)")
-    add("--redraw", action="store_true", help="draw the data that an earlier run left in DIR, and run nothing")
-    add("--seed", type=int, default=_DEFAULT.seed, metavar="N", help="the first one (default 1)")
-    add("--seeds", type=int, default=_DEFAULT.seeds, metavar="N", help="for each point of finality (default 4)")
-    add("--nodes", type=int, default=_DEFAULT.nodes, metavar="N", help="of gossip worlds (default 100)")
-    add("--transactions", type=int, default=_DEFAULT.transactions, metavar="N", help="in each of them (default 200)")
-    add_workers(parser)
+_SEED_MAX: Final = 2**63 - 1
+_LIMITS: Final = {
+    "seed": (-_SEED_MAX, _SEED_MAX),
+    "seeds": (1, 1_000),
+    "nodes": (20, 10_000),
+    "transactions": (10, 100_000),
+}
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the worlds, keep their data, and draw."""
     wanted = list(ALBUM.values()) if args.name == "all" else [picture(args.name)]
-    for name, (low, high) in _LIMITS.items():
-        if not low <= getattr(args, name) <= high:
-            raise ArgumentError(f"--{name} must be {low} to {high}")
+    size = _size(args)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArgumentError(f"{args.out}: no folder can be made there: {error.strerror or error}") from error
     if not args.redraw:
-        _measure(args, wanted)
+        _measure(args, wanted, size)
     paths: list[Path] = []
     for each in wanted:
         paths += each.render(_load(args.out, each), args.out)
@@ -57,9 +47,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace, wanted: Sequence[Picture]) -> None:
+def _size(args: argparse.Namespace) -> PictureSize:
+    chosen = {name: getattr(args, name) for name in _LIMITS if getattr(args, name) is not None}
+    for name, value in chosen.items():
+        low, high = _LIMITS[name]
+        if not low <= value <= high:
+            raise ArgumentError(f"--{name} must be {low} to {high}")
+    return PictureSize(**chosen)
+
+
+def _measure(args: argparse.Namespace, wanted: Sequence[Picture], size: PictureSize) -> None:
     """Run what the pictures need, each world once, and keep the data of each picture."""
-    size = PictureSize(seed=args.seed, seeds=args.seeds, nodes=args.nodes, transactions=args.transactions)
     tasks = list(dict.fromkeys(task for each in wanted for task in each.tasks(size)))
     results: dict[Task, dict[str, Any]] = {}
     with ExitStack() as stack:

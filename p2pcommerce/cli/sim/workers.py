@@ -22,15 +22,9 @@ from p2pcommerce.cli.interrupt import TERMINATED
 from p2pcommerce.cli.shared import ArgumentError
 from p2pcommerce.simulation.sweep import JOBS_MAX, DaskCluster, InProcess, ProcessPool, Workers, default_jobs
 
-__all__ = ["add_workers", "prepare_worker", "terminable", "workers_of"]
+__all__ = ["prepare_worker", "terminable", "workers_of"]
 
 _ORPHANED: Final = 1
-
-
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """Add `--jobs` and `--dask`."""
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
-    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:8786")
 
 
 def workers_of(args: argparse.Namespace) -> Workers:

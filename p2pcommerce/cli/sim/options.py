@@ -1,0 +1,72 @@
+"""What can be typed after `p2pcommerce sim`.
+
+What runs has the defaults and knows the names. Nothing of the simulator is imported here: other commands would wait.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_gossip", "add_picture", "add_worlds"]
+
+
+def add_gossip(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sim gossip`."""
+    add = parser.add_argument
+    add("--nodes", type=int, metavar="N", help="default 200")
+    add("--transactions", type=int, metavar="N", help="measured (default 1000)")
+    add("--rate", type=float, metavar="TX", help="of these per second (default 200)")
+    add("--bytes", type=int, metavar="N", help="of a transaction (default 250)")
+    add("--warmup", type=float, metavar="S", help="seconds of traffic before (default 40)")
+    add("--strategy", metavar="NAME", help="chosen (default; the product's router), gossipsub or flood")
+    add("--attack", metavar="NAME", help="mute, never-answering, censor, churn, cold-start, spam (default none)")
+    add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
+    add("--seed", type=int, metavar="N", help="decides everything (default 1)")
+
+
+def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
+    """Add the options of `sim finality` or `sim network`."""
+    add = parser.add_argument
+    add("--first-seed", type=int, metavar="N", help="default 1")
+    add("--seeds", type=int, metavar="N", help="worlds to run (default 100)")
+    add("--seed", type=int, metavar="N", help="repeat one world")
+    add("--validators", type=int, metavar="N", help="with equal stakes (default 4)")
+    if stack == "network":
+        add("--nodes", type=int, metavar="N", help="validators and others (default 7)")
+    add("--engine", metavar="NAME", help="simplex (default) or solo")
+    add("--faults", metavar="KINDS", help="all (each seed draws some), none, or NAME[=INTENSITY],... (default all)")
+    add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
+    add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
+    add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
+    add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
+    add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half)")
+    add("--scenario", type=Path, metavar="FILE", help="run the world of a file, as --shrink writes them")
+    add(
+        "--shrink",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="FILE",
+        help="make the first failure small, and keep it in FILE (default: seed-N.scenario.json)",
+    )
+    add("--out", type=Path, metavar="FILE.jsonl", help="keep results there; what is there already is not run again")
+    _add_workers(parser)
+
+
+def add_picture(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sim picture`."""
+    add = parser.add_argument
+    add("name", metavar="NAME", help="latency, bytes, attacks, finality, spacetime, or all")
+    add("--out", type=Path, default=Path("pictures"), metavar="DIR", help="where to (default: pictures)")
+    add("--redraw", action="store_true", help="draw the data that an earlier run left in DIR, and run nothing")
+    add("--seed", type=int, metavar="N", help="the first one (default 1)")
+    add("--seeds", type=int, metavar="N", help="for each point of finality (default 4)")
+    add("--nodes", type=int, metavar="N", help="of gossip worlds (default 100)")
+    add("--transactions", type=int, metavar="N", help="in each of them (default 200)")
+    _add_workers(parser)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
+    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:8786")
