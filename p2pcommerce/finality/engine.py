@@ -62,7 +62,7 @@ class Target(Enum):
     """Whom a message is for, other than one peer."""
 
     VALIDATORS = "validators"
-    """Every validator of the present set but this node."""
+    """Every validator of the present and of the next set but this node."""
     NETWORK = "network"
     """Everybody this node is connected to."""
 
@@ -115,7 +115,8 @@ class Build:
         epoch: for the header.
         seal: the header's `engine_data`.
         time_ms: the header's time, Unix milliseconds, above the parent's.
-        empty: a carrier: take no transactions.
+        empty: a carrier, on the last block of an epoch or on another carrier: the parent's height and state, and no
+            transactions. Otherwise the block's height is above the parent's.
     """
 
     request: int
@@ -239,7 +240,7 @@ class Context:
         key: this validator's public key (32 bytes), None for a follower.
         genesis_hash: 32 bytes.
         parameters: the chain's parameters (delays, interval, epoch length).
-        epoch: the present epoch.
+        epoch: the epoch of the block after `delivered`.
         validators: its set.
         following: the set of the next epoch.
         delivered: header of the last block that this node has delivered (the genesis header at the start).
@@ -248,6 +249,7 @@ class Context:
         rng: draws jitter.
         has_pending: block hash -> whether a transaction waits that is not in the branch that ends there.
         signed: what the signing guard remembers: by slot name, the last message signed in it.
+        seed: the epoch's randomness; empty: the genesis hash, as in epoch 0.
     """
 
     key: PublicKey | None
@@ -262,6 +264,7 @@ class Context:
     rng: random.Random
     has_pending: Callable[[BlockHash], bool]
     signed: Mapping[str, bytes] = field(default_factory=dict)
+    seed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +294,11 @@ class FinalityEngine(Protocol):
     @property
     def name(self) -> str:
         """What configurations and proofs call it."""
+        ...
+
+    @property
+    def follows_epochs(self) -> bool:
+        """Whether validators change by epochs; if not, epoch 0 and the genesis set are for ever."""
         ...
 
     @property
@@ -345,6 +353,22 @@ class FinalityEngine(Protocol):
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
         """A block became final by catching up; it and all below are delivered already."""
+        ...
+
+    def on_epoch(
+        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
+    ) -> list[Effect]:
+        """The last block of the epoch before is final and executed: begin this one, of whose set and seed it is told.
+
+        Asked only of engines that follow epochs; epochs that were caught up may be left out.
+        """
+        ...
+
+    def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
+        """Return the random output in a header's `engine_data` (`seal`), None if it is not the proposer's. Pure.
+
+        Asked only of engines that follow epochs: the outputs of an epoch, of seed `seed`, make the next one's seed.
+        """
         ...
 
     def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:

@@ -22,6 +22,7 @@ from p2pcommerce.ledger.block import HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import Shape, array, decode, encode, record_of
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError
+from p2pcommerce.primitives.ids import ZERO_HASH
 
 __all__ = ["PROOF_BYTES_MAX", "PROOF_HEADERS_MAX", "FinalityProof", "decode_proof", "encode_proof", "verify_proof"]
 
@@ -36,7 +37,8 @@ class FinalityProof:
 
     Attributes:
         certificate: F of the block or of a descendant.
-        headers: from the block's child to the finalized descendant, in order of height; empty if F is of the block.
+        headers: from the block's child to the finalized descendant, in order; empty if F is of the block. After the
+            last block of an epoch they are carriers: blocks of the same height and state without transactions.
     """
 
     certificate: Certificate
@@ -79,7 +81,7 @@ def verify_proof(header: Header, proof: bytes, sets: Sets, scheme: SignatureSche
     certificate = evidence.certificate
     last = header
     for child in evidence.headers:
-        if child.parent_hash != last.hash or child.height != last.height + 1 or child.epoch != last.epoch:
+        if child.parent_hash != last.hash or child.epoch != last.epoch or not _follows(child, last):
             return False
         last = child
     if certificate.kind is not VoteKind.FINALIZE or certificate.hash != last.hash:
@@ -91,3 +93,10 @@ def verify_proof(header: Header, proof: bytes, sets: Sets, scheme: SignatureSche
     except CertificateError:
         return False
     return True
+
+
+def _follows(child: Header, parent: Header) -> bool:
+    """Tell whether a block's height is the next one, or the parent's if it can be a carrier."""
+    if child.height == parent.height:
+        return child.state_root == parent.state_root and child.tx_root == ZERO_HASH
+    return child.height == parent.height + 1

@@ -34,11 +34,11 @@ from p2pcommerce.finality.evidence import convict
 from p2pcommerce.finality.proof import encode_proof, verify_proof
 from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, BallotError, VoteKind, may_sign, read_ballot, slot
 from p2pcommerce.ledger.block import Block, Header
-from p2pcommerce.ledger.validators import Offence
+from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, UsageError
-from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId
+from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId, PublicKey
 
 __all__ = ["Solo", "SoloError"]
 
@@ -89,6 +89,7 @@ class Solo:
     """One validator that agrees with itself."""
 
     name: Final = "solo"
+    follows_epochs: Final = False
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
         """Make an engine that has not started; `scheme` serves `verify` until then."""
@@ -231,6 +232,16 @@ class Solo:
         if header.height > self._running.delivered.height:
             self._settle(header, now)
         return []
+
+    def on_epoch(
+        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
+    ) -> list[Effect]:
+        """Nothing: the one validator decides for ever."""
+        return []
+
+    def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
+        """Nothing: there is nobody to be drawn."""
+        return None
 
     def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:
         """Tell whether `proof` shows that `header` is final; once started, on this network only."""

@@ -2,6 +2,7 @@
 
 - `genesis`: parameters, first validators, balances; the chain id
 - `validators`: the validator set and its quorum
+- `epochs`: which set decides which heights, and the chain's own records of them
 - `transaction`: the envelope that everything is sent in
 - `block`: header and block
 - `state`: the versioned key-value state with its Merkle root

@@ -22,7 +22,7 @@ from p2pcommerce.ledger.state import State, StateChanges, StateView
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
-from p2pcommerce.primitives.ids import Height, PublicKey
+from p2pcommerce.primitives.ids import Epoch, Height, PublicKey
 
 __all__ = [
     "Admission",
@@ -95,14 +95,17 @@ class BlockContext:
     Attributes:
         genesis: the chain's parameters.
         height: of the block.
+        epoch: of the validators that decide it; what it changes in their stake acts two epochs later.
         time_ms: the block's time, Unix milliseconds.
         parent_time_ms: its parent's.
         proposer: public key, 32 bytes; gets the fees.
-        convict: evidence bytes -> the offence they prove, None if they prove nothing.
+        convict: evidence bytes -> the offence they prove, None if they prove nothing; judged by the validator sets in
+            the state before the block, for epochs that ended at most `unbonding_s` before the block.
     """
 
     genesis: Genesis
     height: Height
+    epoch: Epoch
     time_ms: int
     parent_time_ms: int
     proposer: PublicKey
@@ -154,7 +157,11 @@ class Application(Protocol):
         ...
 
     def end_block(self, state: State, context: BlockContext) -> Sequence[ValidatorUpdate]:
-        """Finish a block, in time proportional to what changed, and return changes of stake."""
+        """Finish a block, in time proportional to what changed, and return changes of stake (0: it leaves).
+
+        A change acts from the epoch after the next one on. Keys of the state that begin with a zero byte and are longer
+        than one are the chain's own: it refuses to run an application that writes them.
+        """
         ...
 
     def query(self, name: str, arguments: Mapping[str, object], view: StateView) -> object:

@@ -24,6 +24,7 @@ from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Halt, Log, Rewrite, SignRequest, Transmit
+from p2pcommerce.node.epochs import EpochStart
 from p2pcommerce.node.execution import InvalidBlockError
 from p2pcommerce.node.proposer import Proposer
 from p2pcommerce.primitives.core import earliest
@@ -68,11 +69,11 @@ class Agreement:
         mempool: Mempool,
         bodies: Bodies,
         genesis: Genesis,
-        key: PublicKey | None,
+        key: PublicKey,
         scheme: SignatureScheme,
         rng: random.Random,
     ) -> None:
-        """Put the parts together; `key` is this validator's public key, None for a follower."""
+        """Put the parts together; `key` is this node's public key: it votes in the epochs of whose set it is."""
         self._engine = engine
         self._chain = chain
         self._mempool = mempool
@@ -82,6 +83,7 @@ class Agreement:
         self._scheme = scheme
         self._rng = rng
         self._connected: dict[PeerId, None] = {}
+        self._hearers: dict[PeerId, None] = {}
         self._proposer = Proposer(chain, mempool, genesis.parameters, key)
         self._finals: list[Block] = []
         self._dropped: list[Dropped] = []
@@ -132,20 +134,23 @@ class Agreement:
                     blocks[block.hash] = block.header
             else:
                 raise CodecError(f"the write-ahead log holds a record of an unknown kind {record[:1].hex()}")
+        begun = self._chain.epoch_start
         context = finality.Context(
             key=self._key,
             genesis_hash=self._genesis.hash,
             parameters=self._genesis.parameters,
-            epoch=self._chain.head.epoch,
-            validators=self._genesis.validators,
-            following=self._genesis.validators,
+            epoch=begun.epoch,
+            validators=begun.validators,
+            following=begun.following,
             delivered=self._chain.head,
             proof=self._chain.proof,
             scheme=self._scheme,
             rng=self._rng,
             has_pending=self._proposer.has_pending,
             signed=signed,
+            seed=begun.seed,
         )
+        self._set_hearers(begun)
         return self._work(self._engine.start(context, own, blocks, now), now)
 
     @property
@@ -203,6 +208,7 @@ class Agreement:
         """Take final blocks from catching up, in height order right above the head; their proofs are verified."""
         turn = _Turn(now)
         last: tuple[Header, bytes] | None = None
+        crossed: tuple[Header, bytes, EpochStart] | None = None
         for block, proof in blocks:
             header = block.header
             if header.height <= self._chain.head.height:
@@ -212,11 +218,28 @@ class Agreement:
                 break
             self._bodies.forget(block.hash)
             last = header, proof
+            if self._chain.rules.ends_epoch(header.height):
+                crossed = header, proof, self._chain.epoch_start
         turn.flush_commits()
-        if last is not None:
+        if crossed is not None:  # of several the last: the engine goes from epoch to any later one
+            turn.asked.extend(self._engine.on_synced(*crossed[:2], now))
+            self._begin_epoch(crossed[2], turn)
+            self._drain(turn)
+        if last is not None and (crossed is None or last[0] is not crossed[0]):
             turn.asked.extend(self._engine.on_synced(*last, now))
             self._drain(turn)
         return turn.effects
+
+    # --- epochs ---
+
+    def _begin_epoch(self, begun: EpochStart, turn: _Turn) -> None:
+        self._set_hearers(begun)
+        turn.answers.append(
+            lambda: self._engine.on_epoch(begun.epoch, begun.validators, begun.following, begun.seed, turn.now)
+        )
+
+    def _set_hearers(self, begun: EpochStart) -> None:
+        self._hearers = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
 
     # --- working off the engine's effects ---
 
@@ -253,8 +276,10 @@ class Agreement:
             case finality.Head():
                 pass  # The pool selects on the branch it is asked for; a gadget's head changes nothing else here.
             case finality.Finalized(block_hash, proof):
-                self._make_final(block_hash, proof, turn)
-                turn.flush_commits()
+                if self._make_final(block_hash, proof, turn):
+                    turn.flush_commits()
+                    if self._chain.rules.ends_epoch(self._chain.head.height):
+                        self._begin_epoch(self._chain.epoch_start, turn)
             case finality.Evidence():
                 self._counters["evidence"] += 1
                 turn.effects.append(Log("WARNING", "finality", "evidence of a double signature was found"))
@@ -279,7 +304,7 @@ class Agreement:
     def _send(self, to: PeerId | Target, data: bytes) -> list[Effect]:
         message = Engine(data)
         if to is Target.VALIDATORS:
-            return [Transmit(peer, message) for peer in self._connected if peer in self._genesis.validators]
+            return [Transmit(peer, message) for peer in self._connected if peer in self._hearers]
         if to is Target.NETWORK:
             return [Transmit(peer, message) for peer in self._connected]
         return [Transmit(to, message)] if to in self._connected else []

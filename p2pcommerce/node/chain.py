@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from p2pcommerce.finality.engine import Sets
 from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError
 from p2pcommerce.ledger.block import BLOCK_VERSION, Block, Header, tx_root
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import receipts_root
 from p2pcommerce.ledger.state import Version, VersionedState
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
-from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.epochs import EpochRules, EpochStart
 from p2pcommerce.node.execution import Executed, InvalidBlockError, Run
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, RejectionCode
@@ -97,6 +98,7 @@ class Chain:
         state: the versioned state.
         head: header of the last final block.
         proof: its proof of finality; empty at genesis.
+        rules: of epochs.
     """
 
     def __init__(
@@ -107,8 +109,9 @@ class Chain:
         state: VersionedState,
         head: Header,
         proof: bytes,
+        rules: EpochRules | None = None,
     ) -> None:
-        """Stand on a final head.
+        """Stand on a final head; without `rules` the validators never change.
 
         Raises:
             LocalProtocolError: the state is not the one that the head commits to.
@@ -124,7 +127,7 @@ class Chain:
         self._application = application
         self._genesis = genesis
         self._scheme = scheme
-        self._convict: Callable[[bytes], Offence | None] = lambda _evidence: None
+        self.rules = EpochRules(genesis) if rules is None else rules
         self._blocks: dict[BlockHash, Block] = {}
         self._bytes = 0
         self._executed: dict[BlockHash, Executed] = {}
@@ -133,6 +136,16 @@ class Chain:
     def genesis_hash(self) -> GenesisHash:
         """The chain id, 32 bytes."""
         return self._genesis.hash
+
+    @property
+    def sets(self) -> Sets:
+        """Epoch -> validator set, as the final state has it; KeyError for an epoch that it does not have."""
+        return self.rules.sets(self.state.final)
+
+    @property
+    def epoch_start(self) -> EpochStart:
+        """The epoch of the block that follows the final head."""
+        return self.rules.start(self.state.final, self.head.height)
 
     # --- bodies ---
 
@@ -230,7 +243,7 @@ class Chain:
         base = self.version(parent.hash)
         if base is None:
             raise LocalProtocolError("a block is built on an executed parent")
-        run = Run(self._application, self._context(parent, proposer, time_ms), base)
+        run = Run(self._application, self._context(parent, base, proposer, time_ms), base)
         touched = {account: None for executed in self.branch(parent.hash) for account in executed.touched}
         hopeless: list[LeftOut] = []
         for transaction in transactions:
@@ -244,7 +257,10 @@ class Chain:
         return Built(self._seal(run, parent, epoch, seal), tuple(hopeless))
 
     def _seal(self, run: Run, parent: Header, epoch: Epoch, seal: bytes) -> Executed | None:
-        version = run.finish(self._genesis)
+        context = run.context
+        settle = self.rules.settle(context.height, context.time_ms, context.proposer, seal)
+        version = run.finish(self._genesis, settle)
+        find = self.rules.sets(version)
         ids = tuple([transaction.id for transaction in run.transactions])
         header = Header(
             version=BLOCK_VERSION,
@@ -257,14 +273,27 @@ class Chain:
             tx_root=tx_root(ids),
             receipts_root=receipts_root(run.outcomes),
             state_root=version.root,
-            validators_hash=self._genesis.validators.hash,
-            next_validators_hash=self._genesis.validators.hash,
+            validators_hash=find(epoch).hash,
+            next_validators_hash=find(epoch + 1).hash,
             engine_data=seal,
         )
         block = Block(header, tuple([transaction.raw for transaction in run.transactions]))
         if not self.add(block):
             return None
         executed = run.executed(block, version)
+        self._executed[block.hash] = executed
+        return executed
+
+    def carry(self, parent: Header, *, proposer: PublicKey, time_ms: int, seal: bytes) -> Executed | None:
+        """Return a carrier on the last block of an epoch or on another carrier; None if none may stand there."""
+        base = self.version(parent.hash)
+        if base is None or not self.rules.may_carry(parent, parent_is_final=parent.hash == self.head.hash):
+            return None
+        block = Block(self.rules.carrier(parent, proposer, time_ms, seal), ())
+        return self._carried(block, base) if self.add(block) else None
+
+    def _carried(self, block: Block, base: Version) -> Executed:
+        executed = Executed(block=block, version=base, outcomes=(), senders={}, touched=(), ids=frozenset())
         self._executed[block.hash] = executed
         return executed
 
@@ -296,12 +325,18 @@ class Chain:
         if base is None or parent is None:
             raise LocalProtocolError("a block is executed after its parent")
         self._check_header(header, parent, block)
-        run = Run(self._application, self._context(parent, header.proposer, header.time_ms), base)
+        is_final = parent.hash == self.head.hash
+        if header.height == parent.height:
+            self.rules.check_carrier(block, parent, base, parent_is_final=is_final)
+            return self._carried(block, base)
+        self.rules.check_place(header, parent, base, parent_is_final=is_final)
+        run = Run(self._application, self._context(parent, base, header.proposer, header.time_ms), base)
         for raw, tx_id in zip(block.transactions, block.transaction_ids, strict=True):
             self._apply_foreign(run, raw, tx_id, None if certified else is_verified, known)
         if receipts_root(run.outcomes) != header.receipts_root:
             raise InvalidBlockError("the receipts root is not what the execution gives")
-        version = run.finish(self._genesis)
+        settle = self.rules.settle(header.height, header.time_ms, header.proposer, header.engine_data)
+        version = run.finish(self._genesis, settle)
         if version.root != header.state_root:
             raise InvalidBlockError("the state root is not what the execution gives")
         executed = run.executed(block, version)
@@ -311,11 +346,8 @@ class Chain:
     def _check_header(self, header: Header, parent: Header, block: Block) -> None:
         rules = (
             (header.genesis_hash == self._genesis.hash, "it belongs to another network"),
-            (header.height == parent.height + 1, "its height does not follow its parent's"),
+            (header.height in {parent.height, parent.height + 1}, "its height does not follow its parent's"),
             (header.time_ms > parent.time_ms, "its time is not after its parent's"),
-            (header.proposer in self._genesis.validators, "its proposer is no validator"),
-            (header.validators_hash == self._genesis.validators.hash, "it names another validator set"),
-            (header.next_validators_hash == self._genesis.validators.hash, "it names another next validator set"),
             (not self.is_too_large(block), "it holds too many transactions, or too many bytes of them"),
             (block.body_is_committed, "its header does not commit to its transactions"),
         )
@@ -338,14 +370,15 @@ class Chain:
         if run.weight > self._genesis.parameters.block_weight_max:
             raise InvalidBlockError("its transactions weigh too much")
 
-    def _context(self, parent: Header, proposer: PublicKey, time_ms: int) -> BlockContext:
+    def _context(self, parent: Header, base: Version, proposer: PublicKey, time_ms: int) -> BlockContext:
         return BlockContext(
             genesis=self._genesis,
             height=Height(parent.height + 1),
+            epoch=self.rules.epoch(parent.height + 1),
             time_ms=time_ms,
             parent_time_ms=parent.time_ms,
             proposer=proposer,
-            convict=self._convict,
+            convict=self.rules.convict(base, time_ms),
         )
 
     # --- finality ---

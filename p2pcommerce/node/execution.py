@@ -7,6 +7,7 @@ Source: steps 5 and 6 of "How one transaction travels" in the architecture speci
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from p2pcommerce.ledger.application import Application, BlockContext
@@ -15,10 +16,13 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Outcome
 from p2pcommerce.ledger.state import State, Version
 from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.ledger.validators import ValidatorUpdate
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 
-__all__ = ["Executed", "InvalidBlockError", "Run"]
+__all__ = ["Executed", "InvalidBlockError", "Run", "Settle"]
+
+Settle = Callable[[State, Sequence[ValidatorUpdate]], None]
 
 
 class InvalidBlockError(RemoteProtocolError):
@@ -88,15 +92,20 @@ class Run:
         self.touched.setdefault(transaction.payer, None)
         self.touched[transaction.sender] = transaction.nonce + 1
 
-    def finish(self, genesis: Genesis) -> Version:
+    def finish(self, genesis: Genesis, settle: Settle) -> Version:
         """Finish the block and return the state after it.
+
+        Args:
+            genesis: of the network.
+            settle: writes the chain's own records, given the draft and the application's changes of stake.
 
         Raises:
             LocalProtocolError: the application made or lost something: a defect of it.
         """
-        self._application.end_block(self._state, self.context)
+        updates = self._application.end_block(self._state, self.context)
         changes = self._state.changes
         self._application.audit(genesis, self._base, changes)
+        settle(self._state, updates)
         return self._base.child(changes)
 
     def executed(self, block: Block, version: Version) -> Executed:

@@ -24,6 +24,7 @@ from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
 from p2pcommerce.node.effects import Attach, Close, Effect, Transmit
+from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.inbox import Inbox
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import NodeParameters, Switchboard
@@ -89,7 +90,7 @@ class Node:
         """Put a node together from what its store holds.
 
         Args:
-            public_key: 32 bytes; the node votes if this is a validator's.
+            public_key: 32 bytes; the node votes in the epochs of whose validators it is one.
             genesis: the network.
             application: what the chain is for.
             engine: decides.
@@ -111,7 +112,7 @@ class Node:
         self.public_key = public_key
         self.genesis = genesis
         self.application = application
-        self.chain = Chain(application, genesis, scheme, versions, head, proof)
+        self.chain = Chain(application, genesis, scheme, versions, head, proof, EpochRules(genesis, engine))
         self._engine = engine
         self._board = Switchboard(
             public_key=public_key,

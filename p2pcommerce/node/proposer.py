@@ -25,8 +25,8 @@ __all__ = ["Proposer"]
 class Proposer:
     """The pool, seen from the end of a branch."""
 
-    def __init__(self, chain: Chain, mempool: Mempool, parameters: ChainParameters, key: PublicKey | None) -> None:
-        """Build on `chain` from `mempool`; `key` is this validator's (32 bytes), None for a follower."""
+    def __init__(self, chain: Chain, mempool: Mempool, parameters: ChainParameters, key: PublicKey) -> None:
+        """Build on `chain` from `mempool`; `key` is this node's (32 bytes)."""
         self._chain = chain
         self._mempool = mempool
         self._parameters = parameters
@@ -44,15 +44,18 @@ class Proposer:
     def build(self, request: Build) -> tuple[Block | None, list[Dropped]]:
         """Return the block, None if it cannot be built, and what left the pool because no block can hold it."""
         parent = self._chain.header(request.parent)
-        if self._key is None or parent is None or not self._chain.is_executed(request.parent):
+        if parent is None or not self._chain.is_executed(request.parent):
             return None, []
+        if request.empty:
+            carried = self._chain.carry(parent, proposer=self._key, time_ms=request.time_ms, seal=request.seal)
+            return (None if carried is None else carried.block), []
         built = self._chain.build(
             parent,
             proposer=self._key,
             epoch=request.epoch,
             time_ms=request.time_ms,
             seal=request.seal,
-            transactions=() if request.empty else self._select(request.parent, self._parameters.block_transactions_max),
+            transactions=self._select(request.parent, self._parameters.block_transactions_max),
         )
         dropped: list[Dropped] = []
         for item in built.hopeless:

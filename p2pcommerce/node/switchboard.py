@@ -77,17 +77,14 @@ class Switchboard:
         Raises:
             AddressError: a bootstrap address is malformed.
         """
-        is_validator = public_key in genesis.validators
-        self._genesis = genesis
+        self._own = public_key
         self._engine = engine
         self.chain = chain
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
         self.router = Router(parameters.gossip, rng, self.mempool.raw)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
-        self.discovery.set_wanted(genesis.validators.keys if is_validator else ())
-        # Who does not vote hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
-        sync_parameters = parameters.sync if is_validator else replace(parameters.sync, grace_blocks=0, grace_us=0)
+        sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
         self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
         self.agreement = Agreement(
@@ -96,7 +93,7 @@ class Switchboard:
             mempool=self.mempool,
             bodies=self.bodies,
             genesis=genesis,
-            key=public_key if is_validator else None,
+            key=public_key,
             scheme=scheme,
             rng=rng,
         )
@@ -105,6 +102,21 @@ class Switchboard:
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
         self.counters: Counter[str] = Counter()
+        self._epoch: int | None = None
+        self._see_epoch()
+
+    def _see_epoch(self) -> None:
+        """Stay close to the validators of the present and the next epoch if this node is one of them."""
+        begun = self.chain.epoch_start
+        if begun.epoch == self._epoch:
+            return
+        self._epoch = begun.epoch
+        members = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        has_part = self._own in members
+        self.discovery.set_wanted(list(members) if has_part else ())
+        # Who has no part hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
+        self.sync.set_live(live=has_part)
+        self.sync.set_horizon(self.chain.rules.horizon(self.chain.head.height))
 
     # --- who is connected ---
 
@@ -216,6 +228,7 @@ class Switchboard:
             self.router.retire([item.tx_id])
             effects.append(Dropped(item.tx_id, item.code, item.detail))
         if finals:
+            self._see_epoch()
             self.sync.on_delivered(self.chain.head, now)
             self.sync.on_fee_floor(self.mempool.fee_floor)
         return effects
@@ -241,7 +254,7 @@ class Switchboard:
         }
 
     def _verify(self, header: Header, proof: bytes) -> bool:
-        return self._engine.verify(header, proof, lambda _epoch: self._genesis.validators)
+        return self._engine.verify(header, proof, self.chain.sets)
 
 
 def _conflict(delivered: Header, header: Header) -> str:

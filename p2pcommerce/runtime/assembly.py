@@ -25,6 +25,7 @@ from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.gossip import GossipParameters
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Block, Header
+from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.mempool import MempoolParameters, Verifier
 from p2pcommerce.node.chain import genesis_header
@@ -197,7 +198,7 @@ def _found(store: Store, config: NodeConfig, application: Application) -> None:
     """Commit height 0 to an empty store."""
     if store.head() is not None:
         return
-    changes = application.genesis(config.genesis)
+    changes = founding_state(config.genesis, application.genesis(config.genesis))
     state = VersionedState({key: value for key, value in changes.items() if value is not None})
     header = genesis_header(config.genesis, state.final.root)
     store.commit(CommittedBlock(Block(header, ()), b"", (), changes))

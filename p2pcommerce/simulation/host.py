@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import (
     Append,
@@ -202,7 +203,7 @@ class Host:
             rng=random.Random(self._rng.getrandbits(128)),  # noqa: S311 - a simulation must be repeatable
             parameters=world.parameters,
             bootstrap=world.bootstrap,
-            state=storage.state(application.genesis(world.genesis)),
+            state=storage.state(founding_state(world.genesis, application.genesis(world.genesis))),
             head=None if last is None else last.block.header,
             proof=b"" if last is None else last.proof,
         )

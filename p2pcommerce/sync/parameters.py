@@ -36,6 +36,8 @@ class SyncParameters:
             about twice its bytes.
         status_interval_us: least time between two statuses to one peer.
         remembered_max: peers whose faults are remembered after they left.
+        epoch_blocks: a range that is asked for ends at the last block of an epoch, so that its own proof comes with it;
+            0: there are no epochs.
     """
 
     grace_blocks: int = 8
@@ -51,3 +53,4 @@ class SyncParameters:
     buffered_bytes_max: int = 32 * 2**20
     status_interval_us: int = 200_000
     remembered_max: int = 1_024
+    epoch_blocks: int = 0

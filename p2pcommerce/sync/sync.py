@@ -93,6 +93,7 @@ class Sync:
         self._ranges: dict[int, _Range] = {}
         self._handed = int(genesis_header.height)
         self._horizon: int = HEIGHT_MAX
+        self._is_live = True
         self._halted = False
         self._block_bytes = ANSWER_BYTES_MAX // ANSWER_BLOCKS_MAX
         """Smoothed size of a block, from verified answers."""
@@ -187,6 +188,11 @@ class Sync:
     def set_horizon(self, height: Height) -> None:
         """Ask for nothing above this height: the validators that could prove it are not known yet."""
         self._horizon = height
+        self._deadline = _AT_ONCE
+
+    def set_live(self, *, live: bool) -> None:
+        """Tell whether live traffic of the finality engine reaches this node: if not, no gap is left to it."""
+        self._is_live = live
         self._deadline = _AT_ONCE
 
     # --- time ---
@@ -305,8 +311,9 @@ class Sync:
             return None
         if self._behind_us is None:
             self._behind_us = now
-        ripe_us = self._behind_us + self._parameters.grace_us
-        if gap > self._parameters.grace_blocks or now >= ripe_us:
+        limits = self._parameters
+        ripe_us = self._behind_us + (limits.grace_us if self._is_live else 0)
+        if gap > (limits.grace_blocks if self._is_live else 0) or now >= ripe_us:
             self._catching_up = True
         return None if self._catching_up else ripe_us
 
@@ -332,10 +339,15 @@ class Sync:
                 known = self._roster.pick(first, now) if self._room() >= needed else None
                 if known is None:
                     return
-                last = min(end, first + span - 1, known.claimed)
+                last = min(end, first + span - 1, known.claimed, self._last_of_epoch(first))
                 self._ranges[first] = _Range(last, now)
                 self._ask(effects, known, first, now)
                 first = last + 1
+
+    def _last_of_epoch(self, height: int) -> int:
+        """Return the last height of the epoch of `height`."""
+        blocks = self._parameters.epoch_blocks
+        return -(-height // blocks) * blocks if blocks else HEIGHT_MAX
 
     def _ask(self, effects: list[Effect], known: SyncPeer, first: int, now: int) -> None:
         asked = self._ranges[first]

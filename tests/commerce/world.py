@@ -83,6 +83,7 @@ class World:
         return BlockContext(
             genesis=self.genesis,
             height=self.height + 1,
+            epoch=0,
             time_ms=self.time_ms + step_ms,
             parent_time_ms=self.time_ms,
             proposer=key(proposer),

@@ -114,6 +114,8 @@ class Bench:
                 self.log.append(record)
             case seam.PersistBlock(block_hash):
                 self.logged_blocks[block_hash] = self.blocks[block_hash].header
+            case seam.Sign(request, "vrf", data):
+                return self.engine.on_signed(request, KEYED.vrf_prove(self.seeds[self.key], data), self.now)
             case seam.Sign(request, kind, data):
                 assert b"\x02" + data in self.log, "signed before it was logged"
                 admitted = self.guard.admit(kind, data) is not None and self.guard_signs
@@ -180,8 +182,14 @@ class Bench:
             state_root=ZERO_HASH,
             validators_hash=self.validators.hash,
             next_validators_hash=self.validators.hash,
-            engine_data=encode_seal(Seal(view, parent_view, justify.hash)),
+            engine_data=self.seal(view, parent_view, justify),
         )
+
+    def seal(self, view: int, parent_view: int, justify: Justify, *, carrier: bool = False) -> bytes:
+        """Return what the leader of a view seals."""
+        alpha = bytes(GENESIS_HASH) + view.to_bytes(8, "big")
+        vrf = KEYED.vrf_prove(self.seeds[self.leader(view)], alpha)
+        return encode_seal(Seal(view, parent_view, justify.hash, vrf, carrier))
 
     def proposal(
         self,

@@ -55,10 +55,16 @@ class Host:
         self.blamed: list[str] = []
         self.evidence: list[bytes] = []
         self.finalized_at: dict[int, int] = {}
+        self.begins: int | None = None
 
     @property
     def height(self) -> int:
         return self.disk.store[-1][0].height
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the block after the head."""
+        return self.network.epoch_of(self.height + 1)
 
     def start(self) -> None:
         """Start, or start again from what the disk holds."""
@@ -76,15 +82,16 @@ class Host:
             key=self.key,
             genesis_hash=GENESIS_HASH,
             parameters=network.parameters,
-            epoch=Epoch(0),
-            validators=network.validators,
-            following=network.validators,
+            epoch=Epoch(self.epoch),
+            validators=network.sets(self.epoch),
+            following=network.sets(self.epoch + 1),
             delivered=delivered,
             proof=proof,
             scheme=network.scheme,
             rng=random.Random(network.rng.getrandbits(64)),
             has_pending=lambda block_hash: self.submitted > network.included[block_hash],
             signed=self.guard.last,
+            seed=network.seed_of(self.epoch),
         )
         blocks = {block_hash: network.blocks[block_hash].header for block_hash in logged}
         engine = self.engine
@@ -116,6 +123,7 @@ class Host:
     def run(self, call: Callable[[int], Sequence[seam.Effect]]) -> None:
         """Give an input and do what comes back, in order."""
         life = self.life
+        self.begins = None
         for effect in call(self.network.now):
             if self.crash_in is not None:
                 self.crash_in -= 1
@@ -125,7 +133,17 @@ class Host:
             self.do(effect)
             if self.life != life:
                 return
+        if self.begins is not None:
+            self.run(self.begin_epoch)
+            return
         self.network.wake(self)
+
+    def begin_epoch(self, now: int) -> Sequence[seam.Effect]:
+        """The last block of an epoch is stored: begin the next one."""
+        epoch, network = self.epoch, self.network
+        return self.live.on_epoch(
+            Epoch(epoch), network.sets(epoch), network.sets(epoch + 1), network.seed_of(epoch), now
+        )
 
     def sync_log(self) -> None:
         self.disk.log += self.disk.pending
@@ -152,7 +170,7 @@ class Host:
                 header = network.blocks[block_hash].header
                 assert self.bodies[block_hash], "executed without a body"
                 assert self.executed[header.parent_hash], "executed before its parent"
-                valid = network.is_valid(block_hash)
+                valid = network.is_valid(block_hash) and network.is_placed(self, header)
                 self.executed[block_hash] = valid
                 network.later(0, self, lambda now: self.live.on_validated(block_hash, valid, now))
             case seam.Fetch():
@@ -192,7 +210,11 @@ class Host:
         head = self.disk.store[-1][0]
         assert header.parent_hash == head.hash, "delivered in another order, or twice"
         assert self.executed[block_hash]
-        assert self.live.verify(header, proof, lambda _epoch: network.validators)
+        assert network.is_placed(self, header)
+        assert header.height > head.height, "a carrier was delivered"
+        assert self.live.verify(header, proof, network.sets)
         self.disk.store.append((header, proof))
+        if network.epoch_of(header.height + 1) != network.epoch_of(header.height):
+            self.begins = self.epoch
         self.finalized_at[header.height] = network.now
         network.check_final(header)

@@ -62,7 +62,9 @@ class Network:
         parameters: ChainParameters | None = None,
         scheme: SignatureScheme = KEYED,
         make_engine: Callable[[], FinalityEngine] = Simplex,
+        plan: Callable[[int, ValidatorSet], ValidatorSet] | None = None,
     ) -> None:
+        """Build hosts with these stakes; `plan` picks each epoch's set from all of them, by default everybody."""
         self.rng = random.Random(seed)
         self.faults = faults or Faults()
         self.scheme = scheme
@@ -73,6 +75,9 @@ class Network:
         self.validators = ValidatorSet.of(
             Validator(scheme.public_key(key_seed), Stake(stake)) for key_seed, stake in zip(seeds, stakes, strict=True)
         )
+        self.everybody = self.validators
+        self.plan = plan
+        self.follows = make_engine().follows_epochs
         self.genesis = self.header_of(None, PublicKey(ZERO_HASH), Epoch(0), b"", START_US // 1_000 - 10_000, ())
         self.blocks: dict[BlockHash, Block] = {self.genesis.hash: Block(self.genesis, ())}
         self.included: dict[BlockHash, int] = {self.genesis.hash: 0}
@@ -81,13 +86,32 @@ class Network:
         self.sequence = 0
         self.counts: dict[str, int] = {}
         self.finals: dict[int, BlockHash] = {0: self.genesis.hash}
-        self.signed: dict[int, dict[tuple[VoteKind, int], Ballot]] = {}
+        self.signed: dict[tuple[int, int], dict[tuple[VoteKind, int], Ballot]] = {}
         self.invalid: dict[BlockHash, bool] = {}
         if self.faults.twin:
             seeds.append(seeds[-1])
         self.hosts = [Host(self, number, key_seed) for number, key_seed in enumerate(seeds)]
         self.groups = [0] * len(self.hosts)
         self.honest = self.hosts[:-2] if self.faults.twin else self.hosts
+
+    # --- epochs ---
+
+    def epoch_of(self, height: int) -> int:
+        return max(height - 1, 0) // self.parameters.epoch_blocks if self.follows else 0
+
+    def sets(self, epoch: int) -> ValidatorSet:
+        return self.everybody if self.plan is None else self.plan(epoch, self.everybody)
+
+    def seed_of(self, epoch: int) -> bytes:
+        return blake2b_256(b"seed %d" % epoch) if epoch else bytes(GENESIS_HASH)
+
+    def is_placed(self, host: Host, header: Header) -> bool:
+        """Tell whether a block may stand where it stands: what a chain would check of its epoch."""
+        parent = self.blocks[header.parent_hash].header
+        is_end = self.follows and parent.height > 0 and parent.height % self.parameters.epoch_blocks == 0
+        if is_end and host.disk.store[-1][0].hash != parent.hash:
+            return header.height == parent.height and header.epoch == parent.epoch and header.tx_root == ZERO_HASH
+        return header.height == parent.height + 1 and header.epoch == self.epoch_of(header.height)
 
     # --- time ---
 
@@ -163,7 +187,9 @@ class Network:
     def send(self, sender: Host, to: PeerId | Target, data: bytes) -> None:
         assert len(data) <= 256 * 1024
         others = [host for host in self.hosts if host.key != sender.key]
-        receivers = others if isinstance(to, Target) else [host for host in others if host.key == to]
+        present, following = self.sets(sender.epoch), self.sets(sender.epoch + 1)
+        hearers = [host for host in others if host.key in present or host.key in following]
+        receivers = hearers if isinstance(to, Target) else [host for host in others if host.key == to]
         faults, rng = self.faults, self.rng
         for receiver in receivers:
             self.count("messages")
@@ -204,24 +230,40 @@ class Network:
             tx_root=tx_root(tuple(TransactionId(tx_id) for tx_id in ids)),
             receipts_root=ZERO_HASH,
             state_root=blake2b_256(before + b"".join(ids)),
-            validators_hash=self.validators.hash,
-            next_validators_hash=self.validators.hash,
+            validators_hash=self.sets(epoch).hash,
+            next_validators_hash=self.sets(epoch + 1).hash,
             engine_data=seal,
         )
 
     def build(self, host: Host, request: seam.Build) -> Block:
         parent = self.blocks[request.parent].header
         assert host.executed[request.parent], "a parent that is not executed"
+        if request.empty:
+            return self.carry(host, parent, request)
         done = self.included[request.parent]
         taken = range(done, min(host.submitted, done + 3))
         transactions = tuple(f"transaction {number}".encode() for number in taken)
         ids = tuple(blake2b_256(raw) for raw in transactions)
         header = self.header_of(parent, host.key, request.epoch, request.seal, request.time_ms, ids)
-        block = Block(header, transactions)
+        return self.keep(host, Block(header, transactions), done + len(transactions))
+
+    def keep(self, host: Host, block: Block, included: int) -> Block:
         self.blocks[block.hash] = block
-        self.included[block.hash] = done + len(transactions)
+        self.included[block.hash] = included
         host.bodies[block.hash] = host.executed[block.hash] = True
         return block
+
+    def carry(self, host: Host, parent: Header, request: seam.Build) -> Block:
+        self.count("carriers")
+        header = replace(
+            parent,
+            parent_hash=parent.hash,
+            proposer=host.key,
+            time_ms=request.time_ms,
+            tx_root=ZERO_HASH,
+            engine_data=request.seal,
+        )
+        return self.keep(host, Block(header, ()), self.included[parent.hash])
 
     def is_valid(self, block_hash: BlockHash) -> bool:
         return block_hash not in self.invalid
@@ -250,21 +292,34 @@ class Network:
         return host.live.on_block(block.header, now)
 
     def sync(self, _now: int) -> list[seam.Effect]:
-        """Every host that is far behind takes the final blocks of one that is ahead."""
+        """Every host that is behind takes the final blocks of one that is ahead."""
         for host in self.hosts:
             others = [other for other in self.hosts if other.engine is not None and not self.is_cut(host, other)]
             ahead = max(others, key=lambda other: other.height, default=None)
-            if host.engine is None or ahead is None or ahead.height < host.height + 4:
+            if host.engine is None or ahead is None or ahead.height < host.height + self.grace(host):
                 continue
             self.count("synced")
+            crossed = None
             for header, proof in ahead.disk.store[host.height + 1 :]:
                 host.bodies[header.hash] = host.executed[header.hash] = True
                 host.disk.store.append((header, proof))
                 self.check_final(header)
-            last, proof = host.disk.store[-1]
-            host.run(lambda now, live=host.live, last=last, proof=proof: live.on_synced(last, proof, now))
-        self.later(50 * DELAY_US, None, self.sync)
+                if self.epoch_of(header.height + 1) != self.epoch_of(header.height):
+                    crossed = header, proof
+            for number, (last, proof) in enumerate(filter(None, (crossed, host.disk.store[-1]))):
+                life = host.life
+                host.run(lambda now, live=host.live, last=last, proof=proof: live.on_synced(last, proof, now))
+                if crossed is not None and number == 0 and host.life == life:
+                    host.run(host.begin_epoch)
+                if host.life != life:
+                    break
+        self.later((50 if self.plan is None else 5) * DELAY_US, None, self.sync)
         return []
+
+    def grace(self, host: Host) -> int:
+        """Return how far behind a host is before it catches up: who has no part in the voting does at once."""
+        epoch = host.epoch
+        return 4 if host.key in self.sets(epoch) or host.key in self.sets(epoch + 1) else 1
 
     def submit(self, count: int = 1) -> None:
         """Transactions reach every pool at once."""
@@ -282,7 +337,7 @@ class Network:
         """No host signs two ballots that contradict each other, over all its lives."""
         if host not in self.honest:
             return
-        own = self.signed.setdefault(host.number, {})
+        own = self.signed.setdefault((host.number, ballot.epoch), {})
         other = own.setdefault((ballot.kind, ballot.view), ballot)
         assert other == ballot, f"host {host.number} signed {other} and {ballot}"
         for (kind, _), other in own.items():
@@ -296,7 +351,7 @@ class Network:
             assert not host.halted, host.halted
             assert faulty or not host.blamed, host.blamed
             for data in host.evidence:
-                offence = convict(data, lambda _epoch: self.validators, GENESIS_HASH, self.scheme)
+                offence = convict(data, self.sets, GENESIS_HASH, self.scheme)
                 assert offence is not None
                 assert offence.offender in faulty
         assert faulty or self.counter("guard_refused") == 0

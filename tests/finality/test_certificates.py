@@ -249,8 +249,9 @@ def test_the_largest_messages_fit() -> None:
 def test_a_seal_is_read_strictly() -> None:
     bench = Bench()
     header = bench.proposal(1).header
-    assert decode_seal(replace(header, engine_data=encode_seal(Seal(9, 4, H)))) == Seal(9, 4, H)
-    for seal in (Seal(4, 4, H), Seal(4, 5, H)):
+    good = Seal(9, 4, H, bytes(80), carrier=True)
+    assert decode_seal(replace(header, engine_data=encode_seal(good))) == good
+    for seal in (replace(good, view=4), replace(good, view=3), replace(good, vrf=bytes(79))):
         with pytest.raises(CodecError):
             decode_seal(replace(header, engine_data=encode_seal(seal)))
     with pytest.raises(CodecError):

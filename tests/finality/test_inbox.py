@@ -52,8 +52,8 @@ def test_a_certificate_below_the_quorum_or_with_a_bad_signature_is_refused() -> 
 
 def test_messages_of_another_epoch_are_refused() -> None:
     bench = Bench()
-    bench.receive(bench.others[0], Status(1, 5, 5, 5, 0))
-    bench.receive(bench.others[0], Answer(1, 5, ()))
+    bench.receive(bench.others[0], Status(2, 5, 5, 5, 0))
+    bench.receive(bench.others[0], Answer(2, 5, ()))
     assert bench.counter("refused_epoch") == 2
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node import effects as out
 from p2pcommerce.node.committed import CommittedBlock
@@ -97,7 +98,8 @@ class Host:
         self.guard.restore(disk.guard)
         self.announcement_key = cluster.rng.randbytes(16)
         application = cluster.make_application()
-        founded = {key: value for key, value in application.genesis(cluster.genesis).items() if value is not None}
+        changes = founding_state(cluster.genesis, application.genesis(cluster.genesis))
+        founded = {key: value for key, value in changes.items() if value is not None}
         last = disk.blocks[-1] if disk.blocks else None
         node = self.core = Node(
             public_key=self.key,

@@ -2,6 +2,7 @@
 
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.ledger.block import Block, tx_root
+from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.node.chain import Chain, genesis_header
 
@@ -38,7 +39,7 @@ class Site:
         self.genesis = genesis or make_genesis()
         self.application = application or CountingCommerce()
         self.scheme = scheme or CountingScheme()
-        state = VersionedState(self.application.genesis(self.genesis))
+        state = VersionedState(founding_state(self.genesis, self.application.genesis(self.genesis)))
         self.header = genesis_header(self.genesis, state.final.root)
         self.chain = Chain(self.application, self.genesis, self.scheme, state, self.header, b"")
 

@@ -1,34 +1,43 @@
 """The Simplex engine: the seam's methods over the rooms of this folder.
 
 Source: Chan & Pass, Simplex Consensus (ePrint 2023/463), weighted by stake; rules 1 to 11 of the finality
-specification. Deviations: epochs are scoped everywhere (in ballots, headers and messages), but only the epoch that
-the engine was started with is run; changing sets, and with them the VRF in the seal, are not here. Proofs of blocks
-more than 256 headers below the F certificate are empty.
+specification, and its epochs. Deviations: proofs of blocks more than 256 headers below the F certificate are empty.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Persist, Sets
 from p2pcommerce.finality.evidence import convict
 from p2pcommerce.finality.proof import decode_proof, verify_proof
-from p2pcommerce.finality.simplex.inbox import Inbox
+from p2pcommerce.finality.simplex.compaction import rewritten
+from p2pcommerce.finality.simplex.crossing import Crossing
+from p2pcommerce.finality.simplex.inbox import Inbox, Randomness
+from p2pcommerce.finality.simplex.journal import epoch_record
+from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, vrf_input
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import may_sign, slot
 from p2pcommerce.ledger.block import Block, Header
-from p2pcommerce.ledger.validators import Offence
+from p2pcommerce.ledger.epochs import boundary_of
+from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
-from p2pcommerce.primitives.errors import LocalProtocolError
-from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
+from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId, PublicKey
 
 __all__ = ["NotStartedError", "Simplex"]
+
+
+_OUTPUTS_MAX: Final = 256
+"""Random outputs that are remembered: of the blocks that are not final yet, and some more."""
 
 
 class NotStartedError(LocalProtocolError):
@@ -41,11 +50,13 @@ class Simplex:
     """Final in three message delays, a block every two; safe while less than a third of the stake is faulty."""
 
     name: Final = "simplex"
+    follows_epochs: Final = True
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
         """Make an engine that has not started; `scheme` serves `verify` and `convict` until then."""
         self._scheme = scheme
         self._parts: _Parts | None = None
+        self._outputs: OrderedDict[tuple[bytes, bytes, bytes], bytes] = OrderedDict()
 
     @property
     def _running(self) -> _Parts:
@@ -67,7 +78,7 @@ class Simplex:
             LogError: a record is malformed.
         """
         self._scheme = context.scheme
-        self._parts = parts = _Parts(context, now)
+        self._parts = parts = _Parts(State(context, now), Crossing(), self.randomness)
         parts.recovery.start(records, blocks, now)
         return parts.finish(now)
 
@@ -75,6 +86,29 @@ class Simplex:
         """Take an engine message from a peer: untrusted."""
         parts = self._running
         parts.inbox.on_message(peer, data, now)
+        return parts.finish(now)
+
+    def on_epoch(
+        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
+    ) -> list[Effect]:
+        """The last block of the epoch before is delivered: begin this one on it."""
+        old = self._running
+        delivered = old.state.tree.delivered
+        if delivered.height + old.state.context.parameters.epoch_blocks != boundary_of(
+            epoch, old.state.context.parameters.epoch_blocks
+        ):
+            raise LocalProtocolError(f"epoch {epoch} begins on its boundary block, not on height {delivered.height}")
+        context = replace(
+            old.state.context,
+            epoch=epoch,
+            validators=validators,
+            following=following,
+            seed=seed,
+            delivered=delivered,
+            proof=old.state.ended_proof,
+        )
+        self._parts = parts = _Parts(State(context, now, old.state), old.crossing, self.randomness)
+        parts.follow(old, now)
         return parts.finish(now)
 
     def on_deadline(self, now: int) -> list[Effect]:
@@ -118,8 +152,9 @@ class Simplex:
         parts = self._running
         if header.height > parts.state.tree.delivered.height:
             parts.state.tree.deliver(header)
+            parts.state.ended_proof = proof
             parts.state.counters["synced"] += 1
-        if proof:
+        if proof and not parts.state.is_over:
             certificate = decode_proof(proof).certificate
             if certificate.epoch == parts.state.context.epoch:
                 parts.replica.adopt(certificate, now)
@@ -130,10 +165,28 @@ class Simplex:
         """Tell whether `proof` shows that `header` is final; once started, on this network only."""
         if self._parts is not None and header.genesis_hash != self._parts.state.context.genesis_hash:
             return False
-        return verify_proof(header, proof, sets, self._scheme)
+        # A carrier has the height of the block that it carries, and is none of the chain's.
+        return not is_carrier(header) and verify_proof(header, proof, sets, self._scheme)
+
+    def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
+        """Return the random output (64 bytes) in a seal, None if it is not the proposer's for its view."""
+        key = bytes(proposer), seal, seed
+        output = self._outputs.get(key)
+        if output is None:
+            try:
+                fields = read_seal(seal)
+            except CodecError:
+                return None
+            output = self._scheme.vrf_verify(proposer, vrf_input(seed, fields.view), fields.vrf)
+            if output is not None:
+                # A block is judged when it is proposed, and executed later: the output is worked out once.
+                self._outputs[key] = output
+                if len(self._outputs) > _OUTPUTS_MAX:
+                    self._outputs.popitem(last=False)
+        return output
 
     def convict(self, evidence: bytes, sets: Sets) -> Offence | None:
-        """Return the offence (E1 to E5) that evidence proves; None before `start`, when the network is not known."""
+        """Return the offence (E1 to E6) that evidence proves; None before `start`, when the network is not known."""
         if self._parts is None:
             return None
         return convict(evidence, sets, self._parts.state.context.genesis_hash, self._scheme)
@@ -173,28 +226,41 @@ class Simplex:
 
 
 class _Parts:
-    """The rooms of a running engine."""
+    """The rooms of a running engine: those of one epoch, and the crossing from epoch to epoch."""
 
-    def __init__(self, context: Context, now: int) -> None:
-        self.state = State(context, now)
-        self.resender = Resender(self.state)
-        self.replica = Replica(self.state, self.resender)
-        self.recovery = Recovery(self.state, self.replica, self.resender)
-        self.inbox = Inbox(self.state, self.replica, self.resender, self.recovery)
+    def __init__(self, state: State, crossing: Crossing, randomness: Randomness) -> None:
+        self.state = state
+        self.crossing = crossing
+        self.resender = Resender(state)
+        self.replica = Replica(state, self.resender)
+        self.recovery = Recovery(state, self.replica, self.resender, crossing)
+        self.inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
         self._logged = 0
+
+    def follow(self, old: _Parts, now: int) -> None:
+        """Begin the epoch after the one of `old`, then take whatever came early."""
+        state = self.state
+        state.counters["epochs"] += 1
+        state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
+        self.crossing.begin(old.state, state, old.resender.finalized(), now)
+        self.recovery.go_on(old.recovery, was_ready=old.state.signer.ready, now=now)
+        self._logged = old._logged
+        for peer, data in self.crossing.take_early():
+            self.inbox.on_message(peer, data, now)
 
     @property
     def deadline(self) -> int | None:
-        return earliest(self.replica.deadline, self.resender.deadline)
+        return earliest(self.replica.deadline, self.resender.deadline, self.crossing.deadline)
 
     def finish(self, now: int) -> list[Effect]:
         """Run the rules and hand over the effects."""
         self.replica.step(now)
         state = self.state
+        self.crossing.step(state, now)
         self._logged += sum(1 for effect in state.out if isinstance(effect, Persist))
         if self._logged >= state.parameters.rewrite_records:
             self._logged = 0
-            state.out.append(self.replica.rewritten())
+            state.out.append(rewritten(state, self.replica.unsigned, self.crossing))
         effects = list(state.out)
         state.out.clear()
         return effects

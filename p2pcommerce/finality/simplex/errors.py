@@ -12,10 +12,12 @@ from p2pcommerce.primitives.errors import RemoteProtocolError
 __all__ = [
     "BadProposalSignatureError",
     "BadVoteSignatureError",
+    "BoundaryError",
     "CrowdedError",
     "ForeignVoteError",
     "JustifyError",
     "NotLeaderError",
+    "OutputError",
     "RefusedError",
     "StaleError",
     "StrangerError",
@@ -101,3 +103,16 @@ class JustifyError(RefusedError):
     """A proposal by the right leader whose justify does not allow its parent."""
 
     code = "JUSTIFY"
+
+
+class OutputError(RefusedError):
+    """A proposal by the right leader whose seal does not hold the leader's random output for the view."""
+
+    code = "OUTPUT"
+
+
+class BoundaryError(RefusedError):
+    """A proof of an epoch's last block that does not show it to be final."""
+
+    code = "BOUNDARY"
+    blames = True

@@ -8,18 +8,23 @@ Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specifi
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
 from p2pcommerce.finality.engine import Blame, Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
+from p2pcommerce.finality.proof import decode_proof, verify_proof
+from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.errors import (
     BadProposalSignatureError,
     BadVoteSignatureError,
+    BoundaryError,
     CrowdedError,
     ForeignVoteError,
     JustifyError,
     NotLeaderError,
+    OutputError,
     RefusedError,
     StaleError,
     StrangerError,
@@ -29,6 +34,7 @@ from p2pcommerce.finality.simplex.errors import (
 )
 from p2pcommerce.finality.simplex.messages import (
     Answer,
+    Boundary,
     Cast,
     Certificates,
     Message,
@@ -37,6 +43,8 @@ from p2pcommerce.finality.simplex.messages import (
     Status,
     decode_message,
     decode_seal,
+    epoch_of_message,
+    is_carrier,
 )
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
@@ -48,23 +56,37 @@ from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import PeerId, PublicKey
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "Randomness"]
+
+Randomness: TypeAlias = Callable[[PublicKey, bytes, bytes], bytes | None]
 
 
 class Inbox:
     """Takes messages in."""
 
-    def __init__(self, state: State, replica: Replica, resender: Resender, recovery: Recovery) -> None:
-        """Hand what is good to these."""
+    def __init__(
+        self,
+        state: State,
+        replica: Replica,
+        resender: Resender,
+        recovery: Recovery,
+        crossing: Crossing,
+        randomness: Randomness,
+    ) -> None:
+        """Hand what is good to these; `randomness`: proposer, seal and seed -> its random output."""
         self._state = state
         self._replica = replica
         self._resender = resender
         self._recovery = recovery
+        self._crossing = crossing
+        self._randomness = randomness
 
     def on_message(self, peer: PeerId, data: bytes, now: int) -> None:
         """Take one message."""
         try:
-            self._handle(peer, decode_message(data), now)
+            message = decode_message(data)
+            if self._is_present(peer, message, data, now):
+                self._handle(peer, message, now)
         except (CodecError, CertificateError) as error:
             self._refuse(peer, error, blames=True)
         except RefusedError as error:
@@ -74,6 +96,22 @@ class Inbox:
         self._state.counters[f"refused_{error.code.lower()}"] += 1
         if blames:
             self._state.out.append(Blame(peer, f"{error.code}: {error}"))
+
+    def _is_present(self, peer: PeerId, message: Message, data: bytes, now: int) -> bool:
+        """Tell whether a message is of this epoch; one of the next is kept, one of the last is answered."""
+        state, epoch = self._state, epoch_of_message(message)
+        ahead = epoch - state.context.epoch
+        if ahead == 1 and not isinstance(message, Boundary):
+            self._resender.tell(peer, now)
+            name = "early_kept" if self._crossing.keep_early(state, peer, data) else "early_dropped"
+            state.counters[name] += 1
+        elif ahead == -1:
+            self._crossing.on_late(state, peer, message, now)
+        elif ahead:
+            raise WrongEpochError(f"of epoch {epoch}, this node is in {state.context.epoch}")
+        else:
+            self._crossing.see(peer)
+        return ahead == 0
 
     def _handle(self, peer: PeerId, message: Message, now: int) -> None:
         match message:
@@ -85,12 +123,13 @@ class Inbox:
             case Proposal():
                 self._on_proposal(peer, message, now)
             case Status():
-                self._index(peer)
-                self._check_epoch(message.epoch)
+                if peer not in self._state.context.following:
+                    self._index(peer)
                 self._resender.see_status(peer, message, now)
             case Answer():
-                self._check_epoch(message.epoch)
                 self._recovery.on_answer(self._index(peer), message)
+            case Boundary():
+                self._on_boundary(peer, message)
             case _:
                 assert_never(message)
 
@@ -110,7 +149,6 @@ class Inbox:
         state, vote, view = self._state, message.vote, message.vote.ballot.view
         if self._index(peer) != vote.voter:
             raise ForeignVoteError("a vote is sent by its voter alone")
-        self._check_epoch(vote.ballot.epoch)
         self._resender.see_vote(peer, vote)
         state.pool.note(vote)
         if view > state.held.view + 1:
@@ -168,11 +206,31 @@ class Inbox:
         self._state.verifier.check(certificate)
         self._replica.adopt(certificate, now)
 
+    # --- the end of the epoch ---
+
+    def _on_boundary(self, peer: PeerId, message: Boundary) -> None:
+        """Take the proof that the epoch's last block is final, and get that block."""
+        state, header = self._state, message.header
+        if state.is_over or state.ending is not None:
+            return
+        context = state.context
+        is_last = header.height == state.boundary_height and header.genesis_hash == context.genesis_hash
+        sets = {int(context.epoch): context.validators}
+        if (
+            not is_last
+            or is_carrier(header)
+            or not verify_proof(header, message.proof, sets.__getitem__, context.scheme)
+        ):
+            raise BoundaryError(f"no proof that the last block of epoch {context.epoch} is final")
+        state.counters["boundaries_taken"] += 1
+        state.ending = message
+        signers = state.keys_of(decode_proof(message.proof).certificate.signers)
+        state.tree.want(header.hash, (peer, *signers), header)
+
     # --- proposals ---
 
     def _on_proposal(self, peer: PeerId, proposal: Proposal, now: int) -> None:
         state, header = self._state, proposal.header
-        self._check_epoch(header.epoch)
         same_set = header.validators_hash == state.context.validators.hash
         if header.genesis_hash != state.context.genesis_hash or not same_set:
             raise WrongEpochError("a proposal of another network or validator set")
@@ -205,6 +263,9 @@ class Inbox:
             self._replica.check_own(ballot)
         if tx_root(proposal.transaction_ids) != header.tx_root or proposal.justify.hash != seal.justify_hash:
             raise UncommittedError("a proposal's ids or justify are not those of its header")
+        if self._randomness(header.proposer, header.engine_data, state.seed) is None:
+            self._spoil(seal)
+            raise OutputError(f"the seal of view {seal.view} does not hold its leader's random output")
         for other in accepted:
             first = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, other.header.hash)
             self._accuse(header.proposer, (first, other.signature), (ballot, proposal.signature))

@@ -13,15 +13,32 @@ from typing import Any, Final, TypeAlias
 
 from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VOTE, Certificate, Vote
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
-from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, decode, encode, maybe, record_of, uint
+from p2pcommerce.primitives.codec import (
+    BOOL,
+    HASH,
+    SIGNATURE,
+    U32,
+    U64,
+    Shape,
+    array,
+    blob,
+    decode,
+    encode,
+    maybe,
+    raw,
+    record_of,
+    uint,
+)
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import U64_MAX, TransactionId
+from p2pcommerce.primitives.vrf import VRF_PROOF_BYTES
 
 __all__ = [
     "ENGINE_MESSAGE_BYTES_MAX",
     "PROPOSAL",
     "Answer",
+    "Boundary",
     "Cast",
     "Certificates",
     "Justify",
@@ -33,6 +50,10 @@ __all__ = [
     "decode_seal",
     "encode_message",
     "encode_seal",
+    "epoch_of_message",
+    "is_carrier",
+    "read_seal",
+    "vrf_input",
 ]
 
 ENGINE_MESSAGE_BYTES_MAX: Final = 256 * 1024
@@ -69,14 +90,20 @@ class Seal:
         view: the proposal's view, from 1.
         parent_view: the view of the certificate that justifies the parent; 0 for the block the epoch starts from.
         justify_hash: 32 bytes.
+        vrf: proof (80 bytes) of the leader's random output for this view.
+        carrier: whether the block only carries the decision on the last block of the epoch.
     """
 
     view: int
     parent_view: int
     justify_hash: bytes
+    vrf: bytes
+    carrier: bool
 
 
-_SEAL: Final[Shape[Seal]] = record_of(Seal, view=uint(U64_MAX - 1, 1), parent_view=_VIEW, justify_hash=HASH)
+_SEAL: Final[Shape[Seal]] = record_of(
+    Seal, view=uint(U64_MAX - 1, 1), parent_view=_VIEW, justify_hash=HASH, vrf=raw(VRF_PROOF_BYTES), carrier=BOOL
+)
 
 
 def encode_seal(seal: Seal) -> bytes:
@@ -85,15 +112,33 @@ def encode_seal(seal: Seal) -> bytes:
 
 
 def decode_seal(header: Header) -> Seal:
-    """Read a header's seal.
+    """Read a header's seal; see `read_seal`."""
+    return read_seal(header.engine_data)
+
+
+def read_seal(data: bytes) -> Seal:
+    """Read a seal.
 
     Raises:
         CodecError: malformed, or the parent's view is not below the view.
     """
-    seal = decode(_SEAL, header.engine_data, ENGINE_DATA_BYTES_MAX)
+    seal = decode(_SEAL, data, ENGINE_DATA_BYTES_MAX)
     if seal.parent_view >= seal.view:
         raise CodecError("a block's parent must be of a lower view")
     return seal
+
+
+def is_carrier(header: Header) -> bool:
+    """Tell whether a header says that it is a carrier; malformed ones say nothing."""
+    try:
+        return decode_seal(header).carrier
+    except CodecError:
+        return False
+
+
+def vrf_input(seed: bytes, view: int) -> bytes:
+    """Return what the leader of a view proves its random output for."""
+    return seed + view.to_bytes(8, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +221,22 @@ class Answer:
     votes: tuple[Vote, ...]
 
 
-Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The end of an epoch, for whoever has not seen it.
+
+    Attributes:
+        header: of the epoch's last block.
+        proof: that it is final.
+    """
+
+    header: Header
+    proof: bytes
+
+
+Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer | Boundary
 _SMALL_BYTES_MAX: Final = 1_024
+_BOUNDARY_BYTES_MAX: Final = ENGINE_MESSAGE_BYTES_MAX - 2 * HEADER_BYTES_MAX
 _SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
     1: (Cast, record_of(Cast, vote=VOTE, anchor=maybe(CERTIFICATE)), CERTIFICATE_BYTES_MAX + 256),
     2: (Certificates, record_of(Certificates, items=array(CERTIFICATE, 4, 1)), 4 * CERTIFICATE_BYTES_MAX + 16),
@@ -188,8 +247,26 @@ _SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
         _SMALL_BYTES_MAX,
     ),
     5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(VOTE, 3)), _SMALL_BYTES_MAX),
+    6: (
+        Boundary,
+        record_of(Boundary, header=HEADER, proof=blob(_BOUNDARY_BYTES_MAX)),
+        _BOUNDARY_BYTES_MAX + HEADER_BYTES_MAX + 16,
+    ),
 }
 _TAGS: Final = {cls: (bytes([tag]), shape) for tag, (cls, shape, _) in _SHAPES.items()}
+
+
+def epoch_of_message(message: Message) -> int:
+    """Return the epoch that a message speaks of."""
+    match message:
+        case Cast():
+            return message.vote.ballot.epoch
+        case Certificates():
+            return message.items[0].epoch
+        case Proposal() | Boundary():
+            return message.header.epoch
+        case Status() | Answer():
+            return message.epoch
 
 
 def encode_message(message: Message) -> bytes:

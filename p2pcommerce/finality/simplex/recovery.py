@@ -5,7 +5,8 @@ answered, it signs nothing; it follows, and answers the questions of others, so 
 once comes back. A good signature of its own key that neither log nor guard knows means that a second instance runs:
 it stops for good.
 
-A first start cannot be told from one with a lost disk, so that it asks as well.
+A first start cannot be told from one with a lost disk, so that it asks as well. So does a validator that enters the
+set. One that votes on from epoch to epoch in one life has forgotten nothing, and asks no more.
 
 Source: the recovery of the finality specification.
 """
@@ -13,9 +14,11 @@ Source: the recovery of the finality specification.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from p2pcommerce.finality.engine import Persist, Target
 from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.errors import ForeignVoteError
 from p2pcommerce.finality.simplex.journal import Journal, epoch_record, read_journal
 from p2pcommerce.finality.simplex.messages import Answer, decode_seal
@@ -29,14 +32,25 @@ from p2pcommerce.primitives.ids import BlockHash
 __all__ = ["Recovery"]
 
 
-class Recovery:
-    """The way from a start to the first signature."""
+CONFIRMATIONS: Final = 2
+"""Epochs in a row in which a validator asks after a start; then it goes from epoch to epoch without asking. One would
+not do: what it lost may have been signed in an epoch that those who answered had not reached."""
 
-    def __init__(self, state: State, replica: Replica, resender: Resender) -> None:
+
+class Recovery:
+    """The way from a start, or from the begin of an epoch, to the first signature.
+
+    Attributes:
+        confirmations: epochs of this life in which a quorum has answered.
+    """
+
+    def __init__(self, state: State, replica: Replica, resender: Resender, crossing: Crossing) -> None:
         """Bring these up."""
+        self.confirmations = 0
         self._state = state
         self._replica = replica
         self._resender = resender
+        self._crossing = crossing
         self._answered: dict[int, bool] = {}
 
     def start(self, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int) -> None:
@@ -46,23 +60,51 @@ class Recovery:
             LogError: a record is malformed.
             CodecError: the proof of the delivered block is malformed.
         """
-        state = self._state
+        state, epoch = self._state, self._state.context.epoch
         journal = read_journal(records)
-        if journal.epoch != state.context.epoch:
-            state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
+        if journal.epoch != epoch:
+            state.out.append(Persist(epoch_record(epoch, state.context.validators.hash)))
         state.signer.restore(journal.ballots)
         if journal.halted is not None:
             state.signer.halt(journal.halted, durable=False)
-        state.tree.restore(list(blocks.values()))
         if state.context.proof:
             certificate = decode_proof(state.context.proof).certificate
-            if certificate.epoch == state.context.epoch:
+            if certificate.epoch == epoch:
                 self._replica.adopt(certificate, now, is_logged=True)
+        self._crossing.restart(state)
+        self._crossing.keep_log(journal, blocks, epoch)
+        self._take_log(journal, blocks, now)
+        self._ask()
+
+    def go_on(self, before: Recovery, *, was_ready: bool, now: int) -> None:
+        """Begin an epoch in the life in which the one before was left; ask, unless this validator was voting in it."""
+        state, epoch, crossing = self._state, self._state.context.epoch, self._crossing
+        self.confirmations = before.confirmations
+        journal, blocks = crossing.journal, crossing.blocks
+        if journal is not None:
+            crossing.keep_log(journal, blocks, epoch)
+            state.signer.restore_epoch(journal.ballots)
+            self._take_log(journal, blocks, now)
+        self._replica.see_pending(now)
+        if was_ready and self.confirmations >= CONFIRMATIONS and state.signer.index is not None:
+            state.signer.ready = True
+            state.signer.sign_again(state.held.view)
+        else:
+            self._ask()
+
+    def _take_log(self, journal: Journal, blocks: Mapping[BlockHash, Header], now: int) -> None:
+        """Take up what the log says of this epoch."""
+        epoch = self._state.context.epoch
+        self._state.tree.restore([header for header in blocks.values() if header.epoch == epoch])
         for certificate in journal.certificates:
-            if certificate.epoch == state.context.epoch:
+            if certificate.epoch == epoch:
                 self._replica.adopt(certificate, now, is_logged=True)
         self._restore_proposal(journal)
         self._replica.see_pending(now)
+
+    def _ask(self) -> None:
+        """Ask the others what they know of this validator."""
+        state = self._state
         if state.signer.index is not None:
             self._answered[state.signer.index] = True
             self._resender.question = state.context.rng.getrandbits(63) | 1
@@ -103,6 +145,7 @@ class Recovery:
         if sum(members[index].stake for index in self._answered) < state.context.validators.quorum:
             return False
         self._resender.question = 0
+        self.confirmations += 1
         state.signer.ready = True
         state.signer.sign_again(state.held.view)
         return True

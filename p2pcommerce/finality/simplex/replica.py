@@ -12,17 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from p2pcommerce.finality.certificates import Certificate, Vote
-from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Rewrite, Target
+from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Target
 from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, encode_proof
-from p2pcommerce.finality.simplex.journal import (
-    UNSIGNED,
-    ballot_record,
-    certificate_record,
-    epoch_record,
-    halt_record,
-    proposal_record,
-)
-from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal
+from p2pcommerce.finality.simplex.ending import decided, is_well_placed
+from p2pcommerce.finality.simplex.journal import UNSIGNED, certificate_record, proposal_record
+from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal, vrf_input
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.simplex.tree import Execution, ForkError
@@ -124,14 +118,20 @@ class Replica:
         state = self.state
         if state.pace.started is not None or state.pace.is_pending or not state.tree.is_valid(state.parent_hash):
             return
+        parent = state.tree.header(state.parent_hash)
+        if parent is not None and state.ends(parent):
+            return  # A carrier takes no transaction: it is built once the end of the epoch is long in being decided.
         if state.context.has_pending(state.parent_hash):
             state.pace.see_pending(now)
 
     # --- the rules ---
 
     def step(self, now: int) -> None:
-        """Do whatever the rules allow now."""
+        """Do whatever the rules allow now; nothing once the epoch is over."""
         self._deliver()
+        if self.state.is_over:
+            return
+        self._prove()
         self._finalize()
         self._start(now)
         self._build(now)
@@ -140,28 +140,37 @@ class Replica:
         self._resender.step(now)
 
     def _deliver(self) -> None:
-        """Rule 7: deliver the ancestors of the highest F, oldest first, each once."""
-        state, final = self.state, self.state.held.final
-        if final is None or final.hash == state.tree.delivered.hash or self._is_forked:
+        """Rule 7: deliver the ancestors of the highest F, oldest first, each once; carriers are not delivered."""
+        state = self.state
+        decision = decided(state)
+        if decision is None or decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
             return
         try:
-            headers = state.tree.path(BlockHash(final.hash))
+            headers = state.tree.path(decision.hash)
         except ForkError as error:
             self._is_forked = True
             state.signer.halt(str(error))
             return
         delivered_before = state.tree.delivered.height
         for position, header in enumerate(headers or ()):
-            if not state.tree.is_valid(header.hash):
+            if not state.tree.is_valid(header.hash) or state.is_over:
                 break
-            between = headers[position + 1 :] if headers else []
-            proof = encode_proof(final, between) if len(between) <= PROOF_HEADERS_MAX else b""
+            between = [*(headers or ())[position + 1 :], *decision.carriers]
+            proof = encode_proof(decision.certificate, between) if len(between) <= PROOF_HEADERS_MAX else b""
             state.tree.log(header.hash)
             state.out.append(Finalized(header.hash, proof))
             state.tree.deliver(header)
+            state.ended_proof = proof
             state.counters["delivered"] += 1
         if state.tree.delivered.height > delivered_before:
             state.out.append(Forget(state.tree.delivered.height))
+
+    def _prove(self) -> None:
+        """Ask for the random outputs that the own proposals of this view and the next one would need."""
+        state = self.state
+        for view in (state.held.view, state.held.view + 1):
+            if state.leader(view) == state.context.key:
+                state.signer.prove(view, vrf_input(state.seed, view))
 
     def _finalize(self) -> None:
         """Rule 4: F for a notarized, executed block, if no own Z or other N forbids it."""
@@ -193,6 +202,9 @@ class Replica:
             return
         if self._building is not None and self._building.view == view:
             return
+        output = state.signer.outputs.get(view)
+        if not output:
+            return
         for certificate in state.held.parents():
             parent_hash = state.tree.delivered.hash if certificate is None else BlockHash(certificate.hash)
             parent = state.tree.header(parent_hash)
@@ -206,8 +218,9 @@ class Replica:
         time_ms = max(now // 1_000, parent.time_ms + state.parameters.interval_ms)
         self._requests += 1
         self._building = _Building(self._requests, view, parent_hash, justify)
-        seal = encode_seal(Seal(view, parent_view, justify.hash))
-        state.out.append(Build(self._requests, parent_hash, state.context.epoch, seal, time_ms))
+        carries = state.ends(parent)
+        seal = encode_seal(Seal(view, parent_view, justify.hash, output, carries))
+        state.out.append(Build(self._requests, parent_hash, state.context.epoch, seal, time_ms, carries))
 
     def _is_spent(self, view: int) -> bool:
         """Tell whether an own N or Z of this view, or of one above, rules out another N."""
@@ -268,7 +281,8 @@ class Replica:
             return False
         if parent is None or header.height <= state.tree.delivered.height:
             return None
-        if header.height != parent.height + 1 or header.time_ms < parent.time_ms + state.parameters.interval_ms:
+        in_time = header.time_ms >= parent.time_ms + state.parameters.interval_ms
+        if not in_time or not is_well_placed(state, header, parent):
             state.tree.reject(header.hash)
             return False
         if header.time_ms * 1_000 > now + state.parameters.future_ms * 1_000:
@@ -306,7 +320,9 @@ class Replica:
     def on_signed(self, request: int, signature: bytes | None, now: int) -> None:
         """Send what was signed, and count it."""
         state = self.state
-        ballot = state.signer.take(request)
+        ballot = state.signer.take(request, signature)
+        if ballot is None:
+            return
         if signature is None:
             state.counters["guard_refused"] += 1
         elif ballot.kind is VoteKind.PROPOSE:
@@ -341,32 +357,15 @@ class Replica:
         if certificate is not None:
             self.adopt(certificate, now)
 
-    # --- time and log ---
+    # --- time ---
 
     @property
     def deadline(self) -> int | None:
         """When a rule may want to act, microseconds."""
         state, view = self.state, self.state.held.view
-        if state.signer.index is None or state.signer.halted is not None:
+        if state.signer.index is None or state.signer.halted is not None or state.is_over:
             return None
         if state.pace.started is None:
             return earliest(self._start_at(), self._wake_at)
         can_nullify = state.signer.last_view(VoteKind.NULLIFY) < view and self._gave_up_view != view
-        return earliest(self._wake_at, self._nullify_at() if state.signer.ready and can_nullify else None)
-
-    def rewritten(self) -> Rewrite:
-        """Return the log as it is needed."""
-        state = self.state
-        own = [] if self.unsigned is None else [self.unsigned]
-        for proposal in [*own, *state.proposals.get(state.held.view, ())]:
-            if proposal.header.proposer == state.context.key:
-                own = [Proposal(proposal.header, proposal.justify, proposal.transaction_ids, UNSIGNED)]
-        records = [
-            epoch_record(state.context.epoch, state.context.validators.hash),
-            *[certificate_record(item) for item in state.held.all()],
-            *[proposal_record(item) for item in own],
-            *[ballot_record(item) for item in state.signer.last_ballots()],
-        ]
-        if state.signer.halted is not None:
-            records.append(halt_record(state.signer.halted))
-        return Rewrite(tuple(records), state.tree.unfinal_logged)
+        return earliest(self._wake_at, self._nullify_at() if state.signer.may_act and can_nullify else None)

@@ -56,7 +56,10 @@ class Resender:
         self.question = 0
         self._state = state
         own = state.context.key
-        self._shown: dict[PeerId, _Shown] = {key: _Shown() for key in state.context.validators.keys if key != own}
+        context = state.context
+        self._shown: dict[PeerId, _Shown] = {key: _Shown() for key in context.validators.keys if key != own}
+        # Members of the next set follow: they are told what they ask for, and nothing else.
+        self._following = {key: _Shown() for key in context.following.keys if key != own and key not in self._shown}
         self._relays: deque[tuple[int, Certificate]] = deque(maxlen=state.parameters.relays_max)
         self._standstill_at: int | None = None
 
@@ -72,17 +75,17 @@ class Resender:
 
     def see_status(self, peer: PeerId, status: Status, now: int) -> None:
         """A validator says where it stands: help it if it is behind, ask it for help if it is ahead."""
-        shown = self._shown.get(peer)
+        shown = self._shown.get(peer) or self._following.get(peer)
         if shown is None:
             return
         state, held = self._state, self._state.held
         # A validator that lost its log says so by a lower status; what it showed before it has forgotten.
         shown.view, shown.finalized = status.view, min(shown.finalized, status.view)
-        if status.question and self._is_due(shown.answered_at, now):
+        index = state.context.validators.index(peer)
+        is_asked = status.question != 0 and state.signer.index is not None
+        if is_asked and index is not None and self._is_due(shown.answered_at, now):
             shown.answered_at = now
-            index = state.context.validators.index(peer)
-            votes = () if index is None else state.pool.newest(index)
-            state.send(peer, Answer(state.context.epoch, status.question, votes))
+            state.send(peer, Answer(state.context.epoch, status.question, state.pool.newest(index)))
         behind = (status.view, status.final_view, status.notarized_view)
         here = (held.view, held.final_view, held.highest_view)
         if any(theirs < ours for theirs, ours in zip(behind, here, strict=True)) and self._is_due(shown.helped_at, now):
@@ -94,11 +97,21 @@ class Resender:
             self.tell(peer, now)
 
     def tell(self, peer: PeerId, now: int) -> None:
-        """Tell a validator that is ahead where this node stands."""
-        shown = self._shown.get(peer)
-        if shown is not None and self._state.signer.index is not None and self._is_due(shown.told_at, now):
+        """Tell a member of this or the next set where this node stands."""
+        shown = self._shown.get(peer) or self._following.get(peer)
+        if shown is not None and self._has_part and self._is_due(shown.told_at, now):
             shown.told_at = now
             self._state.send(peer, self._state.status(self.question))
+
+    @property
+    def _has_part(self) -> bool:
+        """Whether this node votes, or will in the next epoch."""
+        context = self._state.context
+        return self._state.signer.index is not None or context.key in context.following
+
+    def finalized(self) -> dict[PeerId, int]:
+        """Return the highest view in which each validator was seen to vote F."""
+        return {peer: shown.finalized for peer, shown in self._shown.items()}
 
     def _is_due(self, last: int | None, now: int) -> bool:
         return last is None or now - last >= self._state.parameters.answer_us
@@ -133,14 +146,16 @@ class Resender:
     @property
     def _has_to_decide(self) -> bool:
         state = self._state
-        if state.signer.index is None:
+        if state.signer.index is None or state.is_over:
             return False
         return self.question != 0 or state.pace.started is not None or not state.held.head_is_final
 
     @property
     def _has_to_fetch(self) -> bool:
-        final = self._state.held.final
-        return final is not None and final.hash != self._state.tree.delivered.hash
+        state, final = self._state, self._state.held.final
+        if state.is_over:
+            return False
+        return state.ending is not None or (final is not None and final.hash != state.tree.delivered.hash)
 
     def step(self, now: int) -> None:
         """Do what is due."""

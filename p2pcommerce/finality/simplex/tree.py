@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 
 from p2pcommerce.finality.engine import Effect, Fetch, PersistBlock, Validate
+from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.primitives.ids import BlockHash, PeerId, TransactionId
@@ -145,7 +146,8 @@ class BlockTree:
         """Give a block its header, and want its parent if that is near enough above the head."""
         block.header = header
         self._children.setdefault(header.parent_hash, []).append(block.hash)
-        if 1 < header.height - self.delivered.height <= self._parameters.fetch_heights_max:
+        gap = header.height - self.delivered.height
+        if (gap > 1 or is_carrier(header)) and gap <= self._parameters.fetch_heights_max:
             self.want(header.parent_hash, block.peers)
 
     def add_own(self, header: Header) -> None:

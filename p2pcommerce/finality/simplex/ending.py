@@ -1,0 +1,53 @@
+"""The end of an epoch inside it: carriers, and what decides the epoch's last block.
+
+On the last block of an epoch, and on each other, stand only carriers: blocks of the same height and state, without
+transactions, marked in their seal. A quorum of F for any of them makes the last block final; no other block of the
+epoch ever stands above it. (With ordinary descendants in their place, some would belong to an epoch whose validators
+did not decide them.)
+
+Source: the epochs of the finality specification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from p2pcommerce.finality.certificates import Certificate
+from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.simplex.messages import is_carrier
+from p2pcommerce.finality.simplex.state import State
+from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.ids import BlockHash
+
+__all__ = ["Decision", "decided", "is_well_placed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The highest block that is shown to be final.
+
+    Attributes:
+        hash: 32 bytes.
+        certificate: the F that shows it.
+        carriers: the headers between the block and the one that the F names, that one included.
+    """
+
+    hash: BlockHash
+    certificate: Certificate
+    carriers: tuple[Header, ...] = ()
+
+
+def decided(state: State) -> Decision | None:
+    """Return what is decided: the epoch's last block if a peer proved it, else the block of the highest F."""
+    if state.ending is not None:
+        proof = decode_proof(state.ending.proof)
+        return Decision(state.ending.header.hash, proof.certificate, proof.headers)
+    final = state.held.final
+    return None if final is None else Decision(BlockHash(final.hash), final)
+
+
+def is_well_placed(state: State, header: Header, parent: Header) -> bool:
+    """Tell whether a block has the height that it must have on its parent, and is a carrier where it must be one."""
+    if state.ends(parent):
+        return header.height == parent.height and is_carrier(header)
+    return header.height == parent.height + 1 and not is_carrier(header)

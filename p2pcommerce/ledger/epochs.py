@@ -1,0 +1,274 @@
+"""Epochs: which validators decide which heights, and the records of them that the chain keeps in the state.
+
+An epoch is `epoch_blocks` heights. The set S_e decides epoch e. S_0 and S_1 are the genesis set; S_{e+2} is frozen when
+the last block of epoch e, its boundary block, is executed, from the candidates as they then are. So each header can
+name its own set and the next one, and a change of stake in epoch e acts from epoch e+2 on.
+
+The records below are written by the chain, never by the application, in the same state, so that the state root covers
+them. Their keys begin with a zero byte and have at least one more:
+
+    00 'c'          the candidates: public key and stake of everybody whom the application named last with stake
+    00 'v' epoch    the set of an epoch
+    00 's' epoch    the seed of an epoch
+    00 't' epoch    the time of the last block of an epoch that is over, Unix milliseconds
+    00 'r'          the seed of the next epoch, as far as the blocks of this one give it
+    00 'l'          the lowest epoch whose records are kept
+
+Records of an epoch are kept as long as evidence from it counts (`unbonding_s` after its end), but of at most
+`EPOCHS_KEPT_MAX` epochs.
+
+Source: the epochs of the finality specification. Deviations: the seed is a chain of hashes, seed -> H(seed | output)
+for each final block of the epoch in order, in the place of one hash over all outputs: it needs no list of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.state import State, StateChanges, StateView
+from p2pcommerce.ledger.validators import (
+    VALIDATOR,
+    VALIDATORS,
+    VALIDATORS_MAX,
+    Validator,
+    ValidatorSet,
+    ValidatorSetError,
+    ValidatorUpdate,
+)
+from p2pcommerce.primitives.codec import U32, U64, array, decode, encode
+from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.ids import Epoch, PublicKey
+
+__all__ = [
+    "CANDIDATES_MAX",
+    "EPOCHS_KEPT_MAX",
+    "SystemKeyError",
+    "boundary_of",
+    "candidates_in",
+    "check_application_keys",
+    "epoch_of",
+    "evidence_sets_in",
+    "founding_state",
+    "is_boundary",
+    "is_system_key",
+    "seed_in",
+    "set_key",
+    "sets_in",
+    "settle",
+]
+
+CANDIDATES_MAX: Final = 1_024
+"""Candidates kept at most, those with the most stake: four times what one set holds."""
+EPOCHS_KEPT_MAX: Final = 4_096
+"""Epochs whose sets and seeds are kept at most, whatever the evidence age: half a year of epochs of an hour."""
+_RECORD_BYTES_MAX: Final = 64 * CANDIDATES_MAX
+_CANDIDATES: Final = b"\x00c"
+_SET: Final = b"\x00v"
+_SEED: Final = b"\x00s"
+_ENDED: Final = b"\x00t"
+_GROWING_SEED: Final = b"\x00r"
+_LOWEST: Final = b"\x00l"
+_CANDIDATES_SHAPE: Final = array(VALIDATOR, CANDIDATES_MAX)
+
+
+class SystemKeyError(LocalProtocolError):
+    """An application wrote a record that belongs to the chain: a defect of the application."""
+
+    code = "SYSTEM_KEY"
+
+
+# --- heights ---
+
+
+def epoch_of(height: int, epoch_blocks: int) -> Epoch:
+    """Return the epoch that decides a height; genesis (0) counts to epoch 0."""
+    return Epoch(max(height - 1, 0) // epoch_blocks)
+
+
+def boundary_of(epoch: int, epoch_blocks: int) -> int:
+    """Return the height of an epoch's last block."""
+    return (epoch + 1) * epoch_blocks
+
+
+def is_boundary(height: int, epoch_blocks: int) -> bool:
+    """Tell whether the block of this height is the last one of an epoch."""
+    return height > 0 and height % epoch_blocks == 0
+
+
+# --- keys ---
+
+
+def is_system_key(key: bytes) -> bool:
+    """Tell whether a state key belongs to the chain."""
+    return len(key) > 1 and key[0] == 0
+
+
+def check_application_keys(changes: Mapping[bytes, bytes | None]) -> None:
+    """Check that an application wrote its own records only.
+
+    Raises:
+        SystemKeyError: it did not.
+    """
+    for key in changes:
+        if key[:1] == b"\x00" and len(key) > 1:
+            raise SystemKeyError(f"the application wrote the chain's own record {key[:8].hex()}: use other keys")
+
+
+def set_key(epoch: int) -> bytes:
+    """Return the state key of an epoch's validator set."""
+    return _at(_SET, epoch)
+
+
+def _at(tag: bytes, epoch: int) -> bytes:
+    return tag + epoch.to_bytes(4, "big")
+
+
+# --- reading ---
+
+
+@lru_cache(maxsize=64)
+def _read_set(raw: bytes) -> ValidatorSet:
+    return ValidatorSet(decode(VALIDATORS, raw, _RECORD_BYTES_MAX))
+
+
+def sets_in(view: StateView) -> Callable[[int], ValidatorSet]:
+    """Return epoch -> its validator set as a state has it; KeyError for an epoch that is not known, or no longer."""
+
+    def find(epoch: int) -> ValidatorSet:
+        raw = view.get(set_key(epoch)) if 0 <= epoch < 2**32 else None
+        if raw is None:
+            raise KeyError(epoch)
+        return _read_set(raw)
+
+    return find
+
+
+def evidence_sets_in(view: StateView, time_ms: int, unbonding_s: int) -> Callable[[int], ValidatorSet]:
+    """Return epoch -> its set, of the epochs from which evidence counts in a block of time `time_ms` (Unix ms)."""
+    find = sets_in(view)
+
+    def find_young(epoch: int) -> ValidatorSet:
+        validators = find(epoch)
+        raw = view.get(_at(_ENDED, epoch))
+        if raw is not None and decode(U64, raw, 16) + unbonding_s * 1_000 < time_ms:
+            raise KeyError(epoch)
+        return validators
+
+    return find_young
+
+
+def seed_in(view: StateView, epoch: int) -> bytes:
+    """Return the seed (32 bytes) of an epoch that has begun.
+
+    Raises:
+        KeyError: it is not known, or no longer.
+    """
+    seed = view.get(_at(_SEED, epoch))
+    if seed is None:
+        raise KeyError(epoch)
+    return seed
+
+
+def candidates_in(view: StateView) -> dict[PublicKey, int]:
+    """Return public key (32 bytes) -> stake of everybody who may become a validator."""
+    raw = view.get(_CANDIDATES)
+    found = () if raw is None else decode(_CANDIDATES_SHAPE, raw, _RECORD_BYTES_MAX)
+    return {candidate.public_key: candidate.stake for candidate in found}
+
+
+# --- writing ---
+
+
+def founding_state(genesis: Genesis, changes: StateChanges) -> StateChanges:
+    """Return the whole state at height 0.
+
+    Args:
+        genesis: the network.
+        changes: the application's part.
+
+    Raises:
+        SystemKeyError: the application wrote the chain's records.
+    """
+    check_application_keys(changes)
+    first = encode(VALIDATORS, genesis.validators.validators)
+    return dict(changes) | {
+        _CANDIDATES: encode(_CANDIDATES_SHAPE, genesis.validators.validators),
+        set_key(0): first,
+        set_key(1): first,
+        _at(_SEED, 0): bytes(genesis.hash),
+        _GROWING_SEED: bytes(genesis.hash),
+        _LOWEST: encode(U32, 0),
+    }
+
+
+def settle(
+    state: State, genesis: Genesis, *, height: int, time_ms: int, updates: Sequence[ValidatorUpdate], output: bytes
+) -> None:
+    """Write what a block changes in the chain's records.
+
+    Args:
+        state: the draft after the application's part.
+        genesis: the network.
+        height: of the block.
+        time_ms: of the block, Unix milliseconds.
+        updates: the changes of stake that the application reports; of two for one key the last counts.
+        output: the random output of the block's proposer.
+    """
+    if updates:
+        _update_candidates(state, updates)
+    seed = blake2b_256((state.get(_GROWING_SEED) or b"") + output)
+    state.put(_GROWING_SEED, seed)
+    if not is_boundary(height, genesis.parameters.epoch_blocks):
+        return
+    epoch = epoch_of(height, genesis.parameters.epoch_blocks)
+    state.put(_at(_SEED, epoch + 1), seed)
+    state.put(_at(_ENDED, epoch), encode(U64, time_ms))
+    state.put(set_key(epoch + 2), _frozen(state, epoch + 1))
+    _forget(state, epoch, time_ms - genesis.parameters.unbonding_s * 1_000)
+
+
+def _update_candidates(state: State, updates: Sequence[ValidatorUpdate]) -> None:
+    candidates = candidates_in(state)
+    for update in updates:
+        if update.stake > 0:
+            candidates[update.public_key] = update.stake
+        else:
+            candidates.pop(update.public_key, None)
+    kept = _top(candidates, CANDIDATES_MAX)
+    raw = encode(_CANDIDATES_SHAPE, tuple(kept))
+    if raw != state.get(_CANDIDATES):
+        state.put(_CANDIDATES, raw)
+
+
+def _top(candidates: Mapping[PublicKey, int], count: int) -> list[Validator]:
+    """Return those with the most stake (of equals the lower keys), by public key."""
+    ranked = sorted(candidates.items(), key=lambda item: (-item[1], item[0]))[:count]
+    return [Validator(key, stake) for key, stake in sorted(ranked)]  # type: ignore[arg-type] # a stake, as it was named
+
+
+def _frozen(state: State, before: int) -> bytes:
+    """Return the next set as a record: from the candidates; the set of epoch `before` if they make none."""
+    try:
+        chosen = ValidatorSet(tuple(_top(candidates_in(state), VALIDATORS_MAX)))
+    except ValidatorSetError:
+        return encode(VALIDATORS, sets_in(state)(before).validators)
+    return encode(VALIDATORS, chosen.validators)
+
+
+def _forget(state: State, epoch: int, before_ms: int) -> None:
+    """Remove the records of epochs that ended before a moment, and of too many."""
+    lowest = first = decode(U32, state.get(_LOWEST) or encode(U32, 0), 8)
+    while lowest < epoch:
+        raw = state.get(_at(_ENDED, lowest))
+        is_old = raw is not None and decode(U64, raw, 16) < before_ms
+        if not is_old and epoch - lowest < EPOCHS_KEPT_MAX:
+            break
+        for tag in (_SET, _SEED, _ENDED):
+            state.remove(_at(tag, lowest))
+        lowest += 1
+    if lowest != first:
+        state.put(_LOWEST, encode(U32, lowest))
