@@ -3,6 +3,7 @@
 - fork: no two blocks are final at one height at honest nodes
 - order: a node's final blocks follow each other, each once
 - root: the state that a node reached is the one that its final header commits to, hence equal at equal height
+- epoch: headers name the validators of their epoch, equal ones at equal epochs; proofs hold for them
 - double_sign: no honest validator signs two ballots that contradict each other, over all crashes
 - supply: nothing is made and nothing is lost
 - buffer: every buffer is within its cap
@@ -32,6 +33,7 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, PublicKey
 from p2pcommerce.simulation.ballots import BallotJudge
+from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.host import Host
 
 __all__ = ["ORACLES", "SCAN_BLOCKS", "VIOLATIONS_MAX", "Oracles", "Violation"]
@@ -40,6 +42,7 @@ ORACLES: Final = (
     "fork",
     "order",
     "root",
+    "epoch",
     "double_sign",
     "supply",
     "buffer",
@@ -52,7 +55,7 @@ VIOLATIONS_MAX: Final = 16
 """Violations kept; a world that has so many is looked at from the first."""
 SCAN_BLOCKS: Final = 16
 """Every so many heights the first node to reach one adds up the whole state."""
-_OF_FORKS: Final = frozenset({"fork", "order", "root", "halt"})
+_OF_FORKS: Final = frozenset({"fork", "order", "root", "epoch", "halt"})
 _DISK_BACKLOG_MAX: Final = 20_000
 _TRACKED_MAX: Final = 4_096
 
@@ -85,6 +88,7 @@ class Oracles:
         spoilt: hosts whose disk broke its promises.
         finals: height -> hash and state root of the final block, as honest nodes have it.
         forks: heights at which two blocks are final.
+        epochs: judges epochs; None: the engine knows none.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class Oracles:
         self.finals: dict[int, tuple[BlockHash, bytes]] = {}
         self.forks = 0
         self.judge = BallotJudge()
+        self.epochs: EpochJudge | None = None
         self._genesis = genesis
         self._adversaries = frozenset(adversaries)
         self._scanned = 0
@@ -134,6 +139,9 @@ class Oracles:
             self.report("fork", world_us, f"node {host.number}: another block is final at height {header.height}")
         elif known[1] != header.state_root:
             self.report("root", world_us, f"node {host.number}: another state at height {header.height}")
+        wrong = "" if self.epochs is None else self.epochs.see(committed)
+        if wrong:
+            self.report("epoch", world_us, f"node {host.number}: {wrong}")
         self._check_root(host, world_us)
 
     def _check_root(self, host: Host, world_us: int) -> None:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS
+from p2pcommerce.simulation.churn import CHURNS
 from p2pcommerce.simulation.faults import (
     FAULTS,
     FaultIntensityError,
@@ -121,6 +123,8 @@ class Scenario:
         liveness_us: its last part, in which faults are off and finality must resume, microseconds.
         load_tps: transactions submitted each second.
         base_delay_us: D0 of the engine, microseconds.
+        epoch_blocks: blocks in an epoch.
+        churn: one of `CHURNS`: how validators change at epochs, drawn among all nodes.
         faults: kind to intensity.
         adversaries: who breaks the rules, and how.
     """
@@ -135,6 +139,8 @@ class Scenario:
     liveness_us: int = 30 * MICROSECONDS
     load_tps: int = 5
     base_delay_us: int = MICROSECONDS
+    epoch_blocks: int = ChainParameters().epoch_blocks
+    churn: str = CHURNS[0]
     faults: Mapping[str, float] = field(default_factory=dict)
     adversaries: tuple[Adversary, ...] = ()
 
@@ -153,6 +159,8 @@ class Scenario:
             raise ScenarioError("scenario: stakes must be one integer above 0 for each validator, at most one per node")
         if self.engine not in ENGINES:
             raise ScenarioError(f"scenario: unknown engine {self.engine!r}; choose one of {', '.join(ENGINES)}")
+        if self.churn not in CHURNS:
+            raise ScenarioError(f"scenario: unknown churn {self.churn!r}; choose one of {', '.join(CHURNS)}")
         if self.liveness_us > self.horizon_us:
             raise ScenarioError("scenario: liveness_us must not be above horizon_us")
         table(self.table)
@@ -236,6 +244,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "liveness_us": (0, _TIME_US_MAX),
     "load_tps": (0, 1_000_000),
     "base_delay_us": (1_000, 600 * MICROSECONDS),
+    "epoch_blocks": (2, 2**31),
 }
 
 
@@ -295,6 +304,8 @@ _FIELDS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "liveness_us": _integer,
     "load_tps": _integer,
     "base_delay_us": _integer,
+    "epoch_blocks": _integer,
+    "churn": _text,
     "faults": _intensities,
     "adversaries": _adversaries,
 }

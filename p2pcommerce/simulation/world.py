@@ -26,8 +26,10 @@ from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId
 from p2pcommerce.simulation.adversaries import Casting, Unscrupulous
+from p2pcommerce.simulation.churn import CHURNS, Churning
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.connections import Connections
+from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.links import Links
 from p2pcommerce.simulation.liveness import Liveness
@@ -86,7 +88,11 @@ class World:
         self.links = Links(latencies, self.streams, nodes=len(keys), bandwidth_bps=scenario.bandwidth_bps)
         villains = [self.scheme.public_key(node_seed(node)) for node in casting.strategies]
         self.oracles = Oracles(self.genesis, casting.nodes(scenario.nodes), villains)
-        victims = victims_of(scenario, scenario.stakes, self.streams)
+        if scenario.engine != "solo":
+            self.oracles.epochs = EpochJudge(self.genesis, self.scheme)
+        # Where validators change nobody is safe to be spoilt: today's bystander has a third of the stake tomorrow.
+        victims = () if scenario.churn != CHURNS[0] else victims_of(scenario, scenario.stakes, self.streams)
+        self._villains = villains
         self.hosts: list[Host] = [
             Host(
                 self,
@@ -117,7 +123,8 @@ class World:
         keys = [self.scheme.public_key(node_seed(number)) for number in range(scenario.nodes)]
         chain = options.chain
         if chain is None:
-            chain = ChainParameters(base_delay_ms=max(1, scenario.base_delay_us // 1_000), term_s_min=1)
+            delay_ms = max(1, scenario.base_delay_us // 1_000)
+            chain = ChainParameters(base_delay_ms=delay_ms, term_s_min=1, epoch_blocks=scenario.epoch_blocks)
         balances = dict.fromkeys(keys, BALANCE_MINOR) | dict(self.load.balances)
         balances |= {self.scheme.public_key(seed): amount for seed, amount in options.account_seeds}
         return Genesis.new(
@@ -242,7 +249,10 @@ class World:
 
     def make_application(self) -> Application:
         """Return the application of one node."""
-        return self._options.make_application()
+        if self.scenario.churn == CHURNS[0]:
+            return self._options.make_application()
+        keys = [self.scheme.public_key(node_seed(number)) for number in range(self.scenario.nodes)]
+        return Churning(self.scenario.seed, self.scenario.churn, keys, self._villains)
 
     def transmit(self, host: Host, peer: PeerId, message: Message) -> None:
         """Send a message over the host's attached link with a peer."""

@@ -79,17 +79,20 @@ class _Leader(Adversary):
         parent = chain.header(header.parent_hash)
         if parent is None or chain.version(header.parent_hash) is None or time_ms <= parent.time_ms:
             return None
-        built = chain.build(
-            parent,
-            proposer=self.host.key,
-            epoch=header.epoch,
-            time_ms=time_ms,
-            seal=header.engine_data,
-            transactions=(),
-        )
-        if built.executed is None:
+        if header.height == parent.height:
+            executed = chain.carry(parent, proposer=self.host.key, time_ms=time_ms, seal=header.engine_data)
+        else:
+            executed = chain.build(
+                parent,
+                proposer=self.host.key,
+                epoch=header.epoch,
+                time_ms=time_ms,
+                seal=header.engine_data,
+                transactions=(),
+            ).executed
+        if executed is None:
             return None
-        return self.signed(replace(proposal, header=built.executed.block.header, transaction_ids=()))
+        return self.signed(replace(proposal, header=executed.block.header, transaction_ids=()))
 
     def signed(self, proposal: Proposal) -> Proposal:
         """Return a proposal with the own signature."""

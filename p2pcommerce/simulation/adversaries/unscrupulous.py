@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from p2pcommerce.finality import Simplex
 from p2pcommerce.finality.engine import Context, Effect, Halt
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.compat import override
-from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.primitives.ids import BlockHash, Epoch
 
 __all__ = ["Unscrupulous"]
 
@@ -27,7 +28,16 @@ class Unscrupulous(Simplex):
         self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
     ) -> list[Effect]:
         """Begin; see `FinalityEngine.start`."""
-        effects = super().start(context, records, blocks, now)
+        return self._unbound(super().start(context, records, blocks, now))
+
+    @override
+    def on_epoch(
+        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
+    ) -> list[Effect]:
+        """Begin an epoch; see `FinalityEngine.on_epoch`."""
+        return self._unbound(super().on_epoch(epoch, validators, following, seed, now))
+
+    def _unbound(self, effects: list[Effect]) -> list[Effect]:
         signer = self._running.state.signer
         signer.knows = lambda ballot: True  # type: ignore[method-assign] # an adversary's patch
         signer.halted = None
