@@ -87,8 +87,9 @@ class Sign:
 
     Attributes:
         request: number by which the answer is known.
-        kind: domain tag ("vote", "proposal").
-        data: the fixed-width message; what is signed is `signed_bytes(kind, genesis_hash, data)`.
+        kind: domain tag ("vote", "proposal"); "vrf" asks for the proof of a random output instead, which is always
+            allowed.
+        data: the fixed-width message; what is signed is `signed_bytes(kind, genesis_hash, data)`. Of "vrf": the input.
     """
 
     request: int
@@ -339,7 +340,7 @@ class FinalityEngine(Protocol):
         ...
 
     def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
-        """A signature (64 bytes) that was asked for; None: the guard refuses."""
+        """A signature (64 bytes) or, of kind "vrf", a proof (80 bytes) that was asked for; None: the guard refuses."""
         ...
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:

@@ -16,6 +16,7 @@ from typing import Final
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.primitives.codec import Shape, blob, decode, encode, record_of, text
 from p2pcommerce.primitives.errors import CodecError, UsageError
+from p2pcommerce.primitives.vrf import VRF_KIND
 
 __all__ = ["GUARD_FRAME_BYTES_MAX", "GuardError", "SigningGuard"]
 
@@ -76,9 +77,11 @@ class SigningGuard:
             data: what is to be signed.
 
         Returns:
-            The frame to append durably before signing; empty for a message that was the last of its slot already; None:
-            do not sign.
+            The frame to append durably before signing; empty for a message that was the last of its slot already, and
+            for the input of a random output; None: do not sign.
         """
+        if kind == VRF_KIND:
+            return b""  # one answer for one input, ever: there is nothing to contradict
         try:
             name = self._engine.slot(kind, data)
         except CodecError:

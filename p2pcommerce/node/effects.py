@@ -89,7 +89,10 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """Sign with the validator's key if the signing guard allows; the answer is `Node.on_signed`."""
+    """Sign with the validator's key if the signing guard allows; the answer is `Node.on_signed`.
+
+    Of kind "vrf" the answer is the proof (80 bytes) of the key's random output for `data`, which is always allowed.
+    """
 
     request: int
     kind: str

@@ -1,8 +1,9 @@
-"""Cryptography: the one room that knows PyNaCl.
+"""Cryptography: the one room, beside `curve`, that knows PyNaCl.
 
-Ed25519 signatures, X25519 key agreement, ChaCha20-Poly1305, BLAKE2b-256, and the sealing of key files (argon2id and
-secretbox). Nothing here is invented. What untrusted bytes make the library below raise becomes `CryptoError`; an own
-key or nonce of a wrong length is a defect of the caller and stays a `ValueError` or `TypeError`.
+Ed25519 signatures, verifiable random outputs of the same keys (`vrf`), X25519 key agreement, ChaCha20-Poly1305,
+BLAKE2b-256, and the sealing of key files (argon2id and secretbox). Nothing here is invented. What untrusted bytes make
+the library below raise becomes `CryptoError`; an own key or nonce of a wrong length is a defect of the caller and stays
+a `ValueError` or `TypeError`.
 
 A signed message is `p2pcommerce/1/<kind>` NUL | genesis hash (32 bytes) | message, so that a signature is good for one
 kind of message on one network only (`signed_bytes`).
@@ -23,6 +24,7 @@ import nacl.bindings
 import nacl.exceptions
 import nacl.pwhash.argon2id
 
+from p2pcommerce.primitives import vrf
 from p2pcommerce.primitives.errors import CryptoError
 from p2pcommerce.primitives.ids import GenesisHash, PublicKey
 
@@ -76,6 +78,14 @@ class SignatureScheme(Protocol):
         """Tell whether `signature` (64 bytes) of `message` is by `public_key` (32 bytes)."""
         ...
 
+    def vrf_prove(self, seed: bytes, alpha: bytes) -> bytes:
+        """Return the proof (80 bytes) of the random output that the key of `seed` (32 bytes) has for `alpha`."""
+        ...
+
+    def vrf_verify(self, public_key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """Return the random output (64 bytes) that `proof` (80 bytes) shows, None if it shows nothing."""
+        ...
+
 
 class Ed25519:
     """The network's signature scheme."""
@@ -97,6 +107,14 @@ class Ed25519:
         except nacl.exceptions.BadSignatureError:
             return False
         return True
+
+    def vrf_prove(self, seed: bytes, alpha: bytes) -> bytes:
+        """Return the proof (80 bytes) of the random output that the key of `seed` (32 bytes) has for `alpha`."""
+        return vrf.prove(ed25519_keypair(seed)[1], alpha)
+
+    def vrf_verify(self, public_key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """Return the random output (64 bytes) that `proof` shows, None if it shows nothing, whatever the bytes."""
+        return vrf.verify(public_key, alpha, proof)
 
 
 ED25519: Final = Ed25519()

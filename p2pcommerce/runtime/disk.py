@@ -19,6 +19,7 @@ from p2pcommerce.finality import SigningGuard
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Rewrite, SignRequest
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.journal import FRAME_BYTES_MAX, Journal
 from p2pcommerce.runtime.store import Store
@@ -187,8 +188,12 @@ class Disk:
             else:
                 await self._in_thread(self._guard_journal.append, frames)
         for request, may in zip(requests, allowed, strict=True):
-            signature = self._identity.sign(request.kind, self._genesis.hash, request.data) if may else None
-            self._on_signed(request.request, signature)
+            self._on_signed(request.request, self._answer(request) if may else None)
+
+    def _answer(self, request: SignRequest) -> bytes:
+        if request.kind == VRF_KIND:
+            return self._identity.prove(request.data)
+        return self._identity.sign(request.kind, self._genesis.hash, request.data)
 
     async def _in_thread(self, write: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> None:
         await trio.to_thread.run_sync(write, records, limiter=self._log_limiter)

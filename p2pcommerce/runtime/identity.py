@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from p2pcommerce.primitives import vrf
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.crypto import (
     SEED_BYTES,
@@ -120,6 +121,13 @@ class Identity:
             message: the message's canonical bytes.
         """
         return ed25519_sign(self._secret_key, signed_bytes(kind, genesis_hash, message))
+
+    def prove(self, alpha: bytes) -> bytes:
+        """Return the proof (80 bytes) of the random output that this key has for an input (`primitives.vrf`).
+
+        The input names the network by itself: a proof carries no domain tag.
+        """
+        return vrf.prove(self._secret_key, alpha)
 
     def save(self, path: str | Path, passphrase: str, *, cost: KeyFileCost | None = None) -> None:
         """Write a key file of mode 0600, durably; an existing file is never overwritten.

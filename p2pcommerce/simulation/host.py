@@ -36,6 +36,7 @@ from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, PeerId
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.simulation.clocks import HostClock
 from p2pcommerce.simulation.disk_queue import DiskQueue, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
@@ -378,7 +379,9 @@ class Host:
         self._work(self.node.on_signed(request.request, signature, self.now))
 
     def signature(self, kind: str, data: bytes) -> bytes:
-        """Return this validator's signature (64 bytes); the world judges what it signs."""
+        """Return this validator's signature (64 bytes), which the world judges, or its random output's proof (80)."""
+        if kind == VRF_KIND:
+            return self.world.scheme.vrf_prove(self.seed, data)
         self.world.on_signed(self, kind, data)
         return self.world.scheme.sign(self.seed, signed_bytes(kind, self.world.genesis.hash, data))
 

@@ -2,7 +2,8 @@
 
 The stand-in's signature is BLAKE2b keyed by the public key. Anybody can make one, so it protects nothing; it serves
 because no adversary of the simulator forges: adversaries sign with keys they own. It is deterministic, sizes are those
-of Ed25519, a changed bit of key, message or signature is noticed. One seed in a hundred runs on real Ed25519.
+of Ed25519, a changed bit of key, message or signature is noticed. Its random outputs are keyed hashes in the same way.
+One seed in a hundred runs on real Ed25519.
 
 `runtime/` cannot import this room: the floors forbid it.
 
@@ -16,6 +17,7 @@ from typing import Final
 
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.ids import PublicKey
+from p2pcommerce.primitives.vrf import VRF_PROOF_BYTES
 from p2pcommerce.simulation.streams import Streams
 
 __all__ = ["REAL_SHARE", "STAND_IN", "StandIn", "scheme_for"]
@@ -24,6 +26,7 @@ REAL_SHARE: Final = 100
 """One seed in this many uses Ed25519."""
 _blake2b = hashlib.blake2b
 _PERSON: Final = b"stand-in key"
+_VRF_PERSON: Final = b"stand-in vrf"
 
 
 class StandIn:
@@ -40,6 +43,21 @@ class StandIn:
     def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Tell whether `signature` is by `public_key`; wrong lengths are simply false."""
         return len(public_key) == 32 and _blake2b(message, key=public_key).digest() == signature
+
+    def vrf_prove(self, seed: bytes, alpha: bytes) -> bytes:
+        """Return the proof (80 bytes) of the random output that the key of `seed` (32 bytes) has for `alpha`."""
+        return self._proof(self.public_key(seed), alpha)
+
+    def vrf_verify(self, public_key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        """Return the random output (64 bytes) that `proof` shows, None if it shows nothing, whatever the bytes."""
+        if len(public_key) != 32 or self._proof(public_key, alpha) != proof:
+            return None
+        return _blake2b(proof, person=_VRF_PERSON).digest()
+
+    @staticmethod
+    def _proof(public_key: bytes, alpha: bytes) -> bytes:
+        first = _blake2b(alpha, key=public_key, person=_VRF_PERSON).digest()
+        return first + _blake2b(first, digest_size=VRF_PROOF_BYTES - len(first), person=_VRF_PERSON).digest()
 
 
 STAND_IN: Final = StandIn()

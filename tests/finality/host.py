@@ -17,6 +17,7 @@ from p2pcommerce.primitives.ids import (
     BlockHash,
     Epoch,
 )
+from p2pcommerce.primitives.vrf import VRF_KIND
 from tests.finality.stand_in import DELAY_US, GENESIS_HASH
 
 if TYPE_CHECKING:
@@ -178,8 +179,11 @@ class Host:
         if frame is not None:
             if frame:
                 self.disk.guard.append(frame)
-            self.network.check_signed(self, read_ballot(data))
-            signature = self.network.scheme.sign(self.seed, signed_bytes(kind, GENESIS_HASH, data))
+            if kind == VRF_KIND:
+                signature = self.network.scheme.vrf_prove(self.seed, data)
+            else:
+                self.network.check_signed(self, read_ballot(data))
+                signature = self.network.scheme.sign(self.seed, signed_bytes(kind, GENESIS_HASH, data))
         self.network.later(0, self, lambda now: self.live.on_signed(request, signature, now))
 
     def finalize(self, block_hash: BlockHash, proof: bytes) -> None:

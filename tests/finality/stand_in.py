@@ -27,5 +27,13 @@ class KeyedScheme:
     def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         return hashlib.blake2b(message, key=public_key, digest_size=64).digest() == signature
 
+    def vrf_prove(self, seed: bytes, alpha: bytes) -> bytes:
+        return self.sign(seed, b"vrf" + alpha) + bytes(16)
+
+    def vrf_verify(self, public_key: bytes, alpha: bytes, proof: bytes) -> bytes | None:
+        if proof[64:] != bytes(16) or not self.verify(public_key, b"vrf" + alpha, proof[:64]):
+            return None
+        return hashlib.blake2b(proof).digest()
+
 
 KEYED = KeyedScheme()

@@ -19,6 +19,7 @@ from p2pcommerce.finality.voting import (
     read_ballot,
     slot,
 )
+from p2pcommerce.primitives.vrf import VRF_KIND
 
 N, Z, F, P = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE, VoteKind.PROPOSE
 A, B = b"\xaa" * 32, b"\xbb" * 32
@@ -121,6 +122,12 @@ def test_a_guard_restored_from_its_own_frames_knows_the_same() -> None:
     one.restore([frame for frame in frames if frame])
     other.restore(guard.frames())
     assert dict(one.last) == dict(other.last) == dict(guard.last)
+
+
+def test_the_guard_always_allows_a_random_output_and_remembers_none() -> None:
+    guard = SigningGuard(Simplex())
+    assert [guard.admit(VRF_KIND, data) for data in (b"input", b"another", b"input")] == [b"", b"", b""]
+    assert guard.frames() == []
 
 
 @pytest.mark.parametrize("frame", [b"", b"\xc0", b"\x92\xa4vote\xc4\x01x"])

@@ -20,6 +20,7 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.wire import messages as wire
 
 from .accounts import seed_of
@@ -185,8 +186,11 @@ class Host:
         else:
             if frame:
                 self.disk.guard.append(frame)
-            message = signed_bytes(effect.kind, self.cluster.genesis.hash, effect.data)
-            signature = self.cluster.scheme.sign(self.seed, message)
+            if effect.kind == VRF_KIND:
+                signature = self.cluster.scheme.vrf_prove(self.seed, effect.data)
+            else:
+                message = signed_bytes(effect.kind, self.cluster.genesis.hash, effect.data)
+                signature = self.cluster.scheme.sign(self.seed, message)
         self.cluster.later(0, self, lambda now: self.node.on_signed(effect.request, signature, now))
 
     def submit(self, transaction: Transaction) -> int:

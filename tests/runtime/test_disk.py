@@ -9,6 +9,8 @@ import pytest
 import trio
 
 from p2pcommerce.node.effects import Append, Commit, Log, Rewrite, SignRequest
+from p2pcommerce.primitives.crypto import ED25519
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.runtime import disk as disk_room
 from p2pcommerce.runtime.disk import COMMITS_WAITING_MAX, LISTS_WAITING_MAX, Disk
 from p2pcommerce.runtime.journal import FRAME_BYTES_MAX, JournalWriteError
@@ -23,6 +25,7 @@ class Rig:
         self.done = []
         self.broken = {}
         self.guarded = {}
+        self.signatures = {}
         self.gate = None
         self.disk = Disk(
             journal=SimpleNamespace(
@@ -41,7 +44,7 @@ class Rig:
             identity=identity(0),
             genesis=genesis_of(),
             perform=lambda effect: self.note("perform", effect.message),
-            on_signed=lambda request, signature: self.note("signed", (request, signature is not None)),
+            on_signed=self.on_signed,
             on_committed=lambda block: self.note("committed", block),
             on_progress=lambda: None,
         )
@@ -52,6 +55,10 @@ class Rig:
         if self.gate is not None and what in {"append", "store"}:
             trio.from_thread.run(self.gate.wait)
         self.done.append((what, value))
+
+    def on_signed(self, request, signature):
+        self.signatures[request] = signature
+        self.note("signed", (request, signature is not None))
 
     def names(self):
         return [what for what, _ in self.done]
@@ -118,6 +125,14 @@ async def test_the_guard_remembers_before_anything_is_signed(jumping_clock):
             ("signed", (2, False)),
             ("signed", (3, True)),
         ]
+
+
+async def test_a_request_for_a_random_output_is_answered_with_its_proof(jumping_clock):
+    async with running() as rig:
+        rig.disk.give([SignRequest(1, VRF_KIND, b"input"), SignRequest(2, "vote", b"input")])
+        await until(lambda: rig.names().count("signed") == 2)
+        assert ED25519.vrf_verify(identity(0).public_key, b"input", rig.signatures[1]) is not None
+        assert rig.signatures[2] == identity(0).sign("vote", genesis_of().hash, b"input")
 
 
 async def test_the_guards_file_is_rewritten_when_it_is_large(jumping_clock):

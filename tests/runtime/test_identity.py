@@ -54,6 +54,12 @@ def test_a_signature_is_bound_to_kind_and_network():
     assert not ED25519.verify(identity.public_key, signed_bytes("vote", b"\x01" * 32, b"message"), signature)
 
 
+def test_a_random_output_is_proved_by_the_same_key():
+    identity = Identity.from_seed(SEED)
+    assert identity.prove(b"input") == ED25519.vrf_prove(SEED, b"input")
+    assert ED25519.vrf_verify(identity.public_key, b"input", identity.prove(b"input")) is not None
+
+
 def test_the_secret_is_never_shown():
     identity = Identity.from_seed(SEED)
     for text in (repr(identity), str(identity), f"{identity}"):

@@ -7,6 +7,7 @@ import pytest
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.node import effects as out
 from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.simulation.disk_queue import SYNC_US_MAX, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk
 from p2pcommerce.simulation.host import RestlessError
@@ -88,6 +89,14 @@ def test_a_crash_before_the_sync_loses_the_guards_memory_and_the_signature_with_
     assert host.disk.waiting_bytes("guard") > 0
     host.crash()
     world.run_until(world.now_us + 2 * SYNC_US_MAX)
+    assert world.oracles.judge.count == signed
+
+
+def test_a_random_output_is_proved_and_is_no_ballot():
+    world = started()
+    host, signed = world.hosts[0], world.oracles.judge.count
+    proof = host.signature(VRF_KIND, b"input")
+    assert world.scheme.vrf_verify(world.scheme.public_key(host.seed), b"input", proof) is not None
     assert world.oracles.judge.count == signed
 
 
