@@ -22,7 +22,7 @@ from p2pcommerce.ledger.state import State, StateChanges, StateView
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
-from p2pcommerce.primitives.ids import Height, PublicKey
+from p2pcommerce.primitives.ids import Epoch, Height, PublicKey
 
 __all__ = [
     "Admission",
@@ -95,6 +95,7 @@ class BlockContext:
     Attributes:
         genesis: the chain's parameters.
         height: of the block.
+        epoch: of the validators that decide it; what it changes in their stake acts two epochs later.
         time_ms: the block's time, Unix milliseconds.
         parent_time_ms: its parent's.
         proposer: public key, 32 bytes; gets the fees.
@@ -103,6 +104,7 @@ class BlockContext:
 
     genesis: Genesis
     height: Height
+    epoch: Epoch
     time_ms: int
     parent_time_ms: int
     proposer: PublicKey

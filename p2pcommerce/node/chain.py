@@ -342,6 +342,7 @@ class Chain:
         return BlockContext(
             genesis=self._genesis,
             height=Height(parent.height + 1),
+            epoch=parent.epoch,
             time_ms=time_ms,
             parent_time_ms=parent.time_ms,
             proposer=proposer,
