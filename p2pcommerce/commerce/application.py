@@ -14,7 +14,7 @@ fails: its nonce must be kept somewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.audit import audit_block
@@ -42,6 +42,8 @@ from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import Height, PublicKey
 
 __all__ = ["Commerce"]
+
+_VALIDATOR_TAG: Final = VALIDATOR.tag[0]
 
 
 class Commerce:
@@ -149,7 +151,7 @@ class Commerce:
         """Credit the proposer with the fees of the block, and report the validators whose stake it changed."""
         ledger = Ledger(state, self._cache)
         is_credited = credit_fees(ledger, context.proposer)
-        changed = sorted(PublicKey(key[1:]) for key in state.changes if key[:1] == VALIDATOR.tag)
+        changed = sorted(PublicKey(key[1:]) for key in state.changes if key[0] == _VALIDATOR_TAG)
         updates = report_stake(ledger, changed)
         if is_credited or updates:
             ledger.commit(state)

@@ -13,7 +13,7 @@ Source: property 10 of the commerce specification.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from p2pcommerce.commerce.candidates import ROSTER
 from p2pcommerce.commerce.delegation import DELEGATION, Delegation, earned_minor
@@ -27,8 +27,9 @@ from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 __all__ = ["audit_stake", "scan_stake"]
 
 R = TypeVar("R")
-_KEY_END = 33
+_KEY_END: Final = 33
 """A state key's tag and the public key after it."""
+_TAGS: Final = frozenset(kind.tag[0] for kind in (VALIDATOR, DELEGATION, OFFENCE))
 
 
 def audit_stake(before: StateView, changes: StateChanges) -> None:
@@ -41,15 +42,19 @@ def audit_stake(before: StateView, changes: StateChanges) -> None:
     Raises:
         LocalProtocolError: the books are wrong: a defect of the application.
     """
-    moved: dict[bytes, tuple[int, int]] = {key[1:]: (0, 0) for key in changes if key[:1] == VALIDATOR.tag}
-    for key, value in changes.items():
-        if key[:1] == DELEGATION.tag:
-            (old_active, old_unbonding), (active, unbonding) = _shares(before.get(key)), _shares(value)
-            sums = moved.get(key[1:_KEY_END], (0, 0))
-            moved[key[1:_KEY_END]] = (sums[0] + active - old_active, sums[1] + unbonding - old_unbonding)
-    if not moved:
-        return
-    slashed = {key[1:_KEY_END] for key in changes if key[:1] == OFFENCE.tag}
+    moved: dict[bytes, tuple[int, int]] = {}
+    slashed: set[bytes] = set()
+    for key in changes:
+        # Most records of a block are of other kinds: this is all that they cost here.
+        if key[0] not in _TAGS:
+            continue
+        validator = key[1:_KEY_END]
+        sums = moved.setdefault(validator, (0, 0))
+        if key[:1] == OFFENCE.tag:
+            slashed.add(validator)
+        elif key[:1] == DELEGATION.tag:
+            (old_active, old_unbonding), (active, unbonding) = _shares(before.get(key)), _shares(changes[key])
+            moved[validator] = (sums[0] + active - old_active, sums[1] + unbonding - old_unbonding)
     for validator, sums in moved.items():
         state_key = VALIDATOR.key(validator)
         old = _read(VALIDATOR, before.get(state_key))

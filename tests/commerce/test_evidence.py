@@ -6,10 +6,13 @@ import pytest
 
 from p2pcommerce.commerce import Bond, RegisterValidator, SubmitEvidence, Transfer, Unbond, Withdraw
 from p2pcommerce.commerce.evidence import EVIDENCE_BYTES_MAX, OFFENCE, OFFENCE_BYTES, offence_id
+from p2pcommerce.finality.evidence import DoubleSignature, convict, encode_evidence
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.application import InvalidTransactionError
 from p2pcommerce.ledger.genesis import ChainParameters
-from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
-from tests.commerce.world import TOKEN, World, key
+from p2pcommerce.ledger.validators import Offence, Validator, ValidatorSet, ValidatorUpdate
+from p2pcommerce.primitives.crypto import ED25519, signed_bytes
+from tests.commerce.world import TOKEN, World, key, seed
 
 STAKE = 1_000 * TOKEN
 V = key("validator")
@@ -58,6 +61,21 @@ def test_another_epoch_is_punished_again(world):
     report(world)
     report(world, "bob", epoch=1, evidence=b"more")
     assert world.query("supply")["bonded_minor"] == STAKE * 81 // 100
+
+
+def test_two_votes_that_the_engine_convicts_for_fit_into_a_transaction():
+    twin = ED25519.public_key(seed("twin"))
+    world = World("alice", stakes={"twin": STAKE})
+    ballots = [Ballot(0, 5, VoteKind.NOTARIZE, bytes([n]) * 32) for n in (1, 2)]
+    signed = [ED25519.sign(seed("twin"), signed_bytes(b.domain, world.genesis.hash, b.data)) for b in ballots]
+    evidence = encode_evidence(DoubleSignature(twin, ballots[0].data, signed[0], ballots[1].data, signed[1]))
+    validators = ValidatorSet.of([Validator(twin, STAKE)])
+    offence = convict(evidence, lambda epoch: validators, world.genesis.hash, ED25519)
+    assert (offence.offender, offence.kind) == (twin, "E1")
+    # The world's own names have other keys.
+    world.offences[evidence] = dataclasses.replace(offence, offender=key("twin"))
+    world.do("alice", SubmitEvidence(evidence))
+    assert world.query("validator", validator=key("twin"))["jailed"]
 
 
 def test_evidence_that_proves_nothing_is_refused(world):
