@@ -45,7 +45,7 @@ def sums_of(records: Iterable[tuple[bytes, bytes]], kinds: Mapping[int, Kind[Any
     """
     balances = bonded = rewards = escrow = size = 0
     for key, value in records:
-        if key[0] == 0 and len(key) > 1:
+        if is_system_key(key):
             continue  # of the chain, which keeps its own records in the same state
         kind = kinds.get(key[0])
         if kind is None:

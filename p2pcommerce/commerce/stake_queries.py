@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from p2pcommerce.commerce.arguments import Arguments, read_key
 from p2pcommerce.commerce.candidates import candidates, former
 from p2pcommerce.commerce.delegation import DELEGATION, earned_minor
 from p2pcommerce.commerce.epoch_clock import epoch_now, has_left
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
-from p2pcommerce.ledger.validators import VALIDATORS, VALIDATORS_MAX
-from p2pcommerce.primitives.codec import decode
+from p2pcommerce.ledger.epochs import sets_in
 from p2pcommerce.primitives.ids import PublicKey
 
 __all__ = ["stake", "validator", "validators"]
-
-_SET: Final = b"\x00v"
-"""State key, with the epoch (4 bytes) behind it, under which the chain keeps the validator set of an epoch."""
-_SET_BYTES_MAX: Final = 64 * VALIDATORS_MAX
 
 
 def validators(_: Arguments, ledger: Ledger) -> object:
@@ -70,10 +63,10 @@ def _plain(key: PublicKey, record: ValidatorRecord, ledger: Ledger) -> dict[str,
 
 def _is_in_set(key: PublicKey, record: ValidatorRecord, ledger: Ledger) -> bool:
     """Tell whether a validator votes now: by the chain's record of this epoch's set, without one by the genesis."""
-    raw = ledger.view.get(_SET + epoch_now(ledger).to_bytes(4, "big"))
-    if raw is None:
+    try:
+        return key in sets_in(ledger.view)(epoch_now(ledger))
+    except KeyError:
         return record.is_founding
-    return any(each.public_key == key for each in decode(VALIDATORS, raw, _SET_BYTES_MAX))
 
 
 def _plain_stake(key: PublicKey, account: PublicKey, ledger: Ledger) -> dict[str, object] | None:

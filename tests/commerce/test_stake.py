@@ -10,6 +10,7 @@ from p2pcommerce.commerce.epoch_clock import EPOCH_CLOCK, EPOCH_START
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.queries import answer
 from p2pcommerce.commerce.validator import VALIDATOR
+from p2pcommerce.ledger.epochs import set_key
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.validators import VALIDATORS, Offence, Validator, ValidatorUpdate
 from p2pcommerce.primitives.codec import encode
@@ -401,6 +402,6 @@ def test_where_the_sets_of_the_chain_say_so_a_validator_is_in_the_set(world):
         V.hex(): True,
         key("alice").hex(): False,
     }
-    kept = dict(world.chain.values) | {b"\x00v" + bytes(4): encode(VALIDATORS, (Validator(key("alice"), LEAST),))}
+    kept = dict(world.chain.values) | {set_key(0): encode(VALIDATORS, (Validator(key("alice"), LEAST),))}
     answers = answer("validators", {}, Ledger(kept, {}))
     assert {each["public_key"]: each["in_set"] for each in answers} == {V.hex(): False, key("alice").hex(): True}
