@@ -18,7 +18,6 @@ from p2pcommerce.finality.engine import FinalityEngine, Sets
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.epochs import (
     boundary_of,
-    check_application_keys,
     epoch_of,
     evidence_sets_in,
     is_boundary,
@@ -161,12 +160,10 @@ class EpochRules:
     def settle(self, height: int, time_ms: int, proposer: PublicKey, seal: bytes) -> Settle:
         """Return what writes the chain's records after a block, given the draft and the application's changes of stake.
 
-        It raises InvalidBlockError if the seal holds no random output of the proposer, and SystemKeyError if the
-        application wrote the chain's records.
+        It raises InvalidBlockError if the seal holds no random output of the proposer.
         """
 
         def settle_block(state: State, updates: Sequence[ValidatorUpdate]) -> None:
-            check_application_keys(state.changes)
             if not self.follows or self._engine is None:
                 return
             output = self._engine.randomness(proposer, seal, seed_in(state, self.epoch(height)))
