@@ -5,7 +5,7 @@ with p < u <= v; E4 a finalization and a notarization of one view with different
 notarization and a nullification of one view are legal.
 
 Evidence is self-contained: the offender's key and the two signed ballots. Not here: E6 (a signature on a header whose
-committed justify is invalid), which needs the header and the justify as well; `convict` returns None for it.
+committed justify is invalid), which needs the header and the justify as well: `simplex.misjustified`.
 
 Source: the evidence of the finality specification.
 """

@@ -51,10 +51,12 @@ __all__ = [
     "candidates_in",
     "check_application_keys",
     "epoch_of",
+    "epoch_of_set_key",
     "evidence_sets_in",
     "founding_state",
     "is_boundary",
     "is_system_key",
+    "read_set",
     "seed_in",
     "set_key",
     "sets_in",
@@ -123,6 +125,21 @@ def set_key(epoch: int) -> bytes:
     return _at(_SET, epoch)
 
 
+def epoch_of_set_key(key: bytes) -> int | None:
+    """Return the epoch of whose set a state key is, None for other keys."""
+    return int.from_bytes(key[2:], "big") if key[:2] == _SET and len(key) == 6 else None
+
+
+def read_set(raw: bytes) -> ValidatorSet:
+    """Read a validator set's record.
+
+    Raises:
+        CodecError: it is none.
+        ValidatorSetError: it is no set.
+    """
+    return ValidatorSet(decode(VALIDATORS, raw, _RECORD_BYTES_MAX))
+
+
 def _at(tag: bytes, epoch: int) -> bytes:
     return tag + epoch.to_bytes(4, "big")
 
@@ -130,9 +147,7 @@ def _at(tag: bytes, epoch: int) -> bytes:
 # --- reading ---
 
 
-@lru_cache(maxsize=64)
-def _read_set(raw: bytes) -> ValidatorSet:
-    return ValidatorSet(decode(VALIDATORS, raw, _RECORD_BYTES_MAX))
+_read_set = lru_cache(maxsize=64)(read_set)
 
 
 def sets_in(view: StateView) -> Callable[[int], ValidatorSet]:

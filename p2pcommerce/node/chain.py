@@ -139,7 +139,7 @@ class Chain:
 
     @property
     def sets(self) -> Sets:
-        """Epoch -> validator set, as the final state has it; KeyError for an epoch that it does not have."""
+        """Epoch -> validator set, as the final state has it; KeyError if it has not."""
         return self.rules.sets(self.state.final)
 
     @property
@@ -257,9 +257,7 @@ class Chain:
         return Built(self._seal(run, parent, epoch, seal), tuple(hopeless))
 
     def _seal(self, run: Run, parent: Header, epoch: Epoch, seal: bytes) -> Executed | None:
-        context = run.context
-        settle = self.rules.settle(context.height, context.time_ms, context.proposer, seal)
-        version = run.finish(self._genesis, settle)
+        version = run.finish(self._genesis, self.rules.settle(run.context, seal))
         find = self.rules.sets(version)
         ids = tuple([transaction.id for transaction in run.transactions])
         header = Header(
@@ -335,8 +333,7 @@ class Chain:
             self._apply_foreign(run, raw, tx_id, None if certified else is_verified, known)
         if receipts_root(run.outcomes) != header.receipts_root:
             raise InvalidBlockError("the receipts root is not what the execution gives")
-        settle = self.rules.settle(header.height, header.time_ms, header.proposer, header.engine_data)
-        version = run.finish(self._genesis, settle)
+        version = run.finish(self._genesis, self.rules.settle(run.context, header.engine_data))
         if version.root != header.state_root:
             raise InvalidBlockError("the state root is not what the execution gives")
         executed = run.executed(block, version)

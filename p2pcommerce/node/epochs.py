@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from p2pcommerce.finality.engine import FinalityEngine, Sets
+from p2pcommerce.ledger.application import BlockContext
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.epochs import (
     boundary_of,
-    check_application_keys,
     epoch_of,
     evidence_sets_in,
     is_boundary,
@@ -158,20 +158,25 @@ class EpochRules:
             engine_data=seal,
         )
 
-    def settle(self, height: int, time_ms: int, proposer: PublicKey, seal: bytes) -> Settle:
+    def settle(self, context: BlockContext, seal: bytes) -> Settle:
         """Return what writes the chain's records after a block, given the draft and the application's changes of stake.
 
-        It raises InvalidBlockError if the seal holds no random output of the proposer, and SystemKeyError if the
-        application wrote the chain's records.
+        It raises InvalidBlockError if the seal holds no random output of the proposer.
         """
 
         def settle_block(state: State, updates: Sequence[ValidatorUpdate]) -> None:
-            check_application_keys(state.changes)
             if not self.follows or self._engine is None:
                 return
-            output = self._engine.randomness(proposer, seal, seed_in(state, self.epoch(height)))
+            output = self._engine.randomness(context.proposer, seal, seed_in(state, context.epoch))
             if output is None:
                 raise InvalidBlockError("its seal holds no random output of its proposer")
-            settle(state, self._genesis, height=height, time_ms=time_ms, updates=updates, output=output)
+            settle(
+                state,
+                self._genesis,
+                height=context.height,
+                time_ms=context.time_ms,
+                updates=updates,
+                output=output,
+            )
 
         return settle_block

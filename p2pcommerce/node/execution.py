@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from p2pcommerce.ledger.application import Application, BlockContext
 from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.epochs import check_application_keys
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Outcome
 from p2pcommerce.ledger.state import State, Version
@@ -100,10 +101,11 @@ class Run:
             settle: writes the chain's own records, given the draft and the application's changes of stake.
 
         Raises:
-            LocalProtocolError: the application made or lost something: a defect of it.
+            LocalProtocolError: the application made or lost something, or wrote the chain's records: a defect of it.
         """
         updates = self._application.end_block(self._state, self.context)
         changes = self._state.changes
+        check_application_keys(changes)
         self._application.audit(genesis, self._base, changes)
         settle(self._state, updates)
         return self._base.child(changes)

@@ -1,13 +1,13 @@
 """Offline proofs: one fact of the state, provable to somebody who runs no node.
 
-    genesis (trusted) -> validator set -> certificate -> header -> state root -> one record (or its absence)
-                                                                                  -> for an item: its whole history
+    genesis (trusted) -> validator sets, epoch by epoch -> certificate -> header -> state root
+        -> one record (or its absence) -> for an item: its whole history
 
 A proof is made from a final head and the state after it. To check one takes the genesis, or a validator set that is
-trusted, and nothing else: no node, no network, no clock.
+trusted, and nothing else: no node, no network, no clock. A proof holds a link for each epoch from genesis, or from the
+epoch that its verifier trusts, to the one of its header (`epoch_links`).
 
-Source: "Offline proof" of the commerce specification and the light client of the finality specification. Deviations:
-one epoch is proven; following changes of the validator set is the light client's business.
+Source: "Offline proof" of the commerce specification and the light client of the finality specification.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ from p2pcommerce.commerce.order import ORDER
 from p2pcommerce.finality import Simplex, Solo
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import HEADER, Header
-from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.ledger.validators import ValidatorSet
+from p2pcommerce.node.epoch_links import (
+    EPOCH_LINK,
+    FINALITY_BYTES_MAX,
+    EpochLink,
+    EpochLinkError,
+    TrustAnchor,
+    follow_links,
+)
 from p2pcommerce.primitives.codec import array, blob, decode, encode, maybe, record_of, text, uint
 from p2pcommerce.primitives.errors import CodecError, P2PError, RemoteProtocolError, UsageError
-from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, GenesisHash, Height, PublicKey
+from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, Height, PublicKey
 from p2pcommerce.primitives.sparse_merkle import STATE_PROOF, StateProof, verify_state
 
 __all__ = [
+    "LINKS_MAX",
     "PROOF_BYTES_MAX",
     "Proof",
     "ProofError",
@@ -42,9 +49,11 @@ __all__ = [
     "verify_proof",
 ]
 
-PROOF_VERSION: Final = 1
-PROOF_BYTES_MAX: Final = 2**20
-_CERTIFICATE_BYTES_MAX: Final = 384 * 1024
+PROOF_VERSION: Final = 2
+PROOF_BYTES_MAX: Final = 4_000_000
+"""Bytes of a proof at most: it fits into one frame of the control socket."""
+LINKS_MAX: Final = 1_024
+"""Epochs from the trusted one to the header's at most; with 100 validators a link has about 9 KB."""
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
@@ -55,24 +64,6 @@ class ProofError(RemoteProtocolError):
     """A proof that does not prove what it says."""
 
     code = "BAD_PROOF"
-
-
-@dataclass(frozen=True, slots=True)
-class TrustAnchor:
-    """What a verifier believes beforehand.
-
-    Attributes:
-        genesis_hash: the network, 32 bytes.
-        validators: who decides in it.
-    """
-
-    genesis_hash: GenesisHash
-    validators: ValidatorSet
-
-    @classmethod
-    def of(cls, genesis: Genesis) -> TrustAnchor:
-        """Trust a genesis."""
-        return cls(genesis.hash, genesis.validators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +121,7 @@ class _Bundle:
     engine: str
     header: Header
     finality: bytes
+    links: tuple[EpochLink, ...]
     key: bytes
     value: bytes | None
     state: StateProof
@@ -141,7 +133,8 @@ _BUNDLE: Final = record_of(
     version=uint(PROOF_VERSION, PROOF_VERSION),
     engine=text(16),
     header=HEADER,
-    finality=blob(_CERTIFICATE_BYTES_MAX),
+    finality=blob(FINALITY_BYTES_MAX),
+    links=array(EPOCH_LINK, LINKS_MAX),
     key=blob(_KEY_BYTES_MAX),
     value=maybe(blob(_VALUE_BYTES_MAX)),
     state=STATE_PROOF,
@@ -210,6 +203,7 @@ def make_proof(
     value: bytes | None,
     state: StateProof,
     history: Sequence[HistoryEntry] = (),
+    links: Sequence[EpochLink] = (),
 ) -> Proof:
     """Put a proof together.
 
@@ -221,17 +215,27 @@ def make_proof(
         value: its value in the state after the head; None if it is absent.
         state: the proof of that under `header.state_root`.
         history: for an item, all of its entries.
+        links: from the epoch that the verifier trusts to the header's, at most `LINKS_MAX`.
+
+    Raises:
+        UsageError: it would be too large, for the epochs between are too many.
     """
-    bundle = _Bundle(PROOF_VERSION, engine, header, finality, key, value, state, tuple(history))
-    return Proof(encode(_BUNDLE, bundle), header.height)
+    bundle = _Bundle(PROOF_VERSION, engine, header, finality, tuple(links), key, value, state, tuple(history))
+    raw = encode(_BUNDLE, bundle)
+    if len(raw) > PROOF_BYTES_MAX or len(links) > LINKS_MAX:
+        raise UsageError(
+            f"the proof would have {len(raw)} bytes, {PROOF_BYTES_MAX} are allowed: its verifier must trust a later "
+            "epoch than the first (since_epoch)"
+        )
+    return Proof(raw, header.height)
 
 
 def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     """Check a proof with nothing but what is trusted.
 
     Args:
-        proof: untrusted bytes, at most 1 MiB.
-        trust: the network and its validators.
+        proof: untrusted bytes, at most 4 MB.
+        trust: the network and the validators of an epoch, as a rule of genesis.
 
     Raises:
         ProofError: it proves nothing; the message says what is wrong.
@@ -243,10 +247,15 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     header = bundle.header
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
-    engine = _ENGINES.get(bundle.engine)
-    if engine is None:
+    make_engine = _ENGINES.get(bundle.engine)
+    if make_engine is None:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    if not engine().verify(header, bundle.finality, lambda _epoch: trust.validators):
+    engine = make_engine()
+    try:
+        trust = follow_links(trust, bundle.links, engine, header.epoch)
+    except EpochLinkError as error:
+        raise ProofError(str(error)) from error
+    if not engine.verify(header, bundle.finality, trust.sets):
         raise ProofError("its block is not shown to be final by the trusted validators")
     if not verify_state(header.state_root, bundle.key, bundle.value, bundle.state):
         raise ProofError("its record is not in the state of that block")

@@ -8,8 +8,10 @@ import trio
 
 from p2pcommerce.commerce import HistoryEntry, entry_from
 from p2pcommerce.ledger.block import decode_block, decode_header
+from p2pcommerce.ledger.epochs import boundary_of, read_set
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
+from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
 from p2pcommerce.node.proof import Proof, make_proof, subject_of
 from p2pcommerce.primitives.ids import Height, TransactionId
@@ -73,7 +75,7 @@ class Reading:
             core: the node.
             engine: name of its engine.
             name: of the subject.
-            arguments: of the subject.
+            arguments: of the subject; `since_epoch` (default 0): the epoch whose validators the verifier trusts.
             wait_stored: waits until a height is stored: the state in memory is a little ahead of the store.
 
         Raises:
@@ -89,7 +91,34 @@ class Reading:
             history = await trio.to_thread.run_sync(
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )
-        return make_proof(engine, head, finality, subject.key, value, state, history)
+        since = arguments.get("since_epoch", 0)
+        links: list[EpochLink] = []
+        if head.epoch:
+            await wait_stored(boundary_of(head.epoch - 1, core.genesis.parameters.epoch_blocks))
+            links = await self.links(
+                since if isinstance(since, int) else 0, head.epoch, core.genesis.parameters.epoch_blocks
+            )
+        return make_proof(engine, head, finality, subject.key, value, state, history, links)
+
+    async def links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
+        """Return what leads from one epoch's validators to another's; fewer if this node does not have them all.
+
+        Args:
+            from_epoch: whose validators are trusted.
+            to_epoch: whose validators are to be known; it has begun.
+            epoch_blocks: blocks in an epoch.
+        """
+        return await trio.to_thread.run_sync(self._links, from_epoch, to_epoch, epoch_blocks, limiter=self._limiter)
+
+    def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
+        found: list[EpochLink] = []
+        for epoch in range(from_epoch, to_epoch):
+            rows = self._store.blocks(boundary_of(epoch, epoch_blocks), 1, 0)
+            following = self._store.validator_set(epoch + 1)
+            if not rows or following is None or not rows[0][2]:
+                break
+            found.append(EpochLink(decode_header(rows[0][0]), rows[0][2], read_set(following).validators))
+        return found
 
     def _history(self, identifier: bytes, up_to: Height) -> list[HistoryEntry]:
         """Return what happened to an item up to a height, first event first."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from p2pcommerce.ledger.block import Header, decode_block, decode_header
+from p2pcommerce.ledger.epochs import epoch_of_set_key
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import OUTCOME, Outcome, Receipt
 from p2pcommerce.node.committed import CommittedBlock
@@ -35,7 +36,7 @@ from p2pcommerce.runtime.store_error import StoreNetworkError, StoreVersionError
 __all__ = ["SCHEMA_VERSION", "STORE_FILE", "Store"]
 
 STORE_FILE: Final = "chain.sqlite3"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _APPLICATION_ID: Final = 0x50325043
 """Marks the file as this program's ("P2PC"), for `file` and for `open`."""
 _BUSY_MS: Final = 1_000
@@ -57,6 +58,7 @@ CREATE UNIQUE INDEX transactions_by_id ON transactions (id);
 CREATE TABLE touched (
     id BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (id, height, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE validator_sets (epoch INTEGER PRIMARY KEY, validators BLOB NOT NULL) STRICT;
 CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 _RECEIPT: Final = (
@@ -185,6 +187,12 @@ class Store:
             raise damaged(self.path, f"block {height}: {error}") from error
         return transactions[index] if 0 <= index < len(transactions) else None
 
+    def validator_set(self, epoch: int) -> bytes | None:
+        """Return the validator set of an epoch as its state record had it, also once the state has it no more."""
+        with translated(self.path):
+            row = self._one("SELECT validators FROM validator_sets WHERE epoch = ?", _bounded(epoch))
+        return None if row is None else bytes(row[0])
+
     def touched(self, item_id: bytes, since: int = 0, limit: int = 1_000) -> list[tuple[Height, int]]:
         """Return where an id was touched by successful transactions, oldest first.
 
@@ -217,9 +225,10 @@ class Store:
         (application,) = self._one("PRAGMA application_id") or (0,)
         if application not in {0, _APPLICATION_ID}:
             raise damaged(self.path, "it is the database of another program")
-        if version > SCHEMA_VERSION:
+        if version not in {0, SCHEMA_VERSION}:
+            advice = "update the program" if version > SCHEMA_VERSION else "move it away and let the node catch up"
             raise StoreVersionError(
-                f"{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}: update the program"
+                f"{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}: {advice}"
             )
         if version == 0 and self._one("SELECT 1 FROM sqlite_schema LIMIT 1") is not None:
             raise damaged(self.path, "it is the database of another program")
@@ -290,6 +299,8 @@ class Store:
         )
         changes = committed.changes
         many("DELETE FROM state WHERE key = ?", [(key,) for key, value in changes.items() if value is None])
+        sets = [(epoch_of_set_key(key), value) for key, value in changes.items() if value is not None]
+        many("INSERT OR REPLACE INTO validator_sets VALUES (?, ?)", [row for row in sets if row[0] is not None])
         many(
             "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             [(key, value) for key, value in changes.items() if value is not None],

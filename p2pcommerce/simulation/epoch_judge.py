@@ -42,7 +42,7 @@ class EpochJudge:
         self._genesis = genesis
         self._scheme = scheme
         members = tuple((each.public_key, each.stake) for each in genesis.validators)
-        self._sets: dict[int, tuple[Members, bytes]] = {epoch: (members, genesis.validators.hash) for epoch in (0, 1)}
+        self._sets: dict[int, tuple[Members, bytes]] = dict.fromkeys((0, 1), (members, genesis.validators.hash))
         self._height = 0
 
     def see(self, committed: CommittedBlock) -> str:

@@ -157,15 +157,19 @@ class Scenario:
                 raise ScenarioError(f"scenario: {name} is {getattr(self, name)}, must be {low} to {high}")
         if not 1 <= len(self.stakes) <= self.nodes or min(self.stakes) < 1 or sum(self.stakes) > _STAKE_MAX:
             raise ScenarioError("scenario: stakes must be one integer above 0 for each validator, at most one per node")
-        if self.engine not in ENGINES:
-            raise ScenarioError(f"scenario: unknown engine {self.engine!r}; choose one of {', '.join(ENGINES)}")
-        if self.churn not in CHURNS:
-            raise ScenarioError(f"scenario: unknown churn {self.churn!r}; choose one of {', '.join(CHURNS)}")
+        for name, choices in (("engine", ENGINES), ("churn", CHURNS)):
+            if getattr(self, name) not in choices:
+                raise ScenarioError(
+                    f"scenario: unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}"
+                )
         if self.liveness_us > self.horizon_us:
             raise ScenarioError("scenario: liveness_us must not be above horizon_us")
         table(self.table)
         for name, intensity in self.faults.items():
             check_fault(name, intensity)
+        self._check_adversaries()
+
+    def _check_adversaries(self) -> None:
         for adversary in self.adversaries:
             if adversary.strategy not in ADVERSARIES:
                 raise UnknownAdversaryError(

@@ -48,18 +48,31 @@ class Bench:
     """
 
     def __init__(
-        self, *, leads: bool = False, stakes: Sequence[int] = (1, 1, 1, 1), pending: bool = True, recovered: bool = True
+        self,
+        *,
+        leads: bool = False,
+        stakes: Sequence[int] = (1, 1, 1, 1),
+        pending: bool = True,
+        recovered: bool = True,
+        epoch_blocks: int = 200,
+        joins: bool = False,
     ) -> None:
-        self.parameters = replace(ChainParameters.local(), block_interval_ms=INTERVAL_MS)
+        """Build an engine; `joins`: it is only in the next epoch's set."""
+        self.parameters = replace(ChainParameters.local(), block_interval_ms=INTERVAL_MS, epoch_blocks=epoch_blocks)
         seeds = [blake2b_256(f"validator {number}".encode()) for number in range(len(stakes))]
         self.seeds = {KEYED.public_key(seed): seed for seed in seeds}
         self.validators = ValidatorSet.of(
             Validator(key, Stake(stake)) for key, stake in zip(self.seeds, stakes, strict=True)
         )
+        self.seed = bytes(GENESIS_HASH)
         first = self.leader(1)
         self.key = first if leads else next(key for key in self.validators.keys if key != first)
-        self.index = self.index_of(self.key)
-        self.others = [index for index in range(len(stakes)) if index != self.index]
+        self.everybody = self.validators
+        self.epoch = 0
+        if joins:
+            self.validators = ValidatorSet.of(each for each in self.everybody if each.public_key != self.key)
+        self.index = -1 if joins else self.index_of(self.key)
+        self.others = [index for index in range(len(self.validators)) if index != self.index]
         self.genesis = self.header(None, 1, 0, Justify(None, None))
         self.blocks: dict[BlockHash, Block] = {self.genesis.hash: Block(self.genesis, ())}
         self.now = START_US
@@ -70,7 +83,7 @@ class Bench:
         self.log: list[bytes] = []
         self.logged_blocks: dict[BlockHash, Header] = {}
         self.boot()
-        if recovered:
+        if recovered and not joins:
             self.recover()
 
     def boot(self, delivered: Header | None = None, proof: bytes = b"", signed: dict[str, bytes] | None = None) -> None:
@@ -83,7 +96,7 @@ class Bench:
             parameters=self.parameters,
             epoch=Epoch(0),
             validators=self.validators,
-            following=self.validators,
+            following=self.everybody,
             delivered=delivered or self.genesis,
             proof=proof,
             scheme=KEYED,
@@ -96,7 +109,21 @@ class Bench:
     def recover(self) -> None:
         question = self.sent(Status)[-1].question
         for index in self.others:
-            self.receive(index, Answer(0, question, ()))
+            self.receive(index, Answer(self.epoch, question, ()))
+
+    def next_seed(self) -> bytes:
+        """Return the seed of the next epoch: one with which somebody else leads the first view."""
+        seeds = (b"seed %d of epoch %d" % (number, self.epoch + 1) for number in range(100))
+        return next(seed for seed in seeds if pick_leader(self.everybody, seed, 1) != self.key)
+
+    def begin_epoch(self, validators: ValidatorSet | None = None) -> None:
+        """Begin the next epoch."""
+        seed = self.next_seed()
+        self.epoch, self.seed = self.epoch + 1, seed
+        self.validators = validators or self.everybody
+        self.index = -1 if self.key not in self.validators else self.index_of(self.key)
+        self.others = [index for index in range(len(self.validators)) if index != self.index]
+        self.do(self.engine.on_epoch(Epoch(self.epoch), self.validators, self.everybody, seed, self.now))
 
     # --- answering ---
 
@@ -132,6 +159,7 @@ class Bench:
                     engine_data=effect.seal,
                     time_ms=effect.time_ms,
                     proposer=self.key,
+                    height=Height(parent.height if effect.empty else parent.height + 1),
                 )
                 self.blocks[header.hash] = Block(header, ())
                 return self.engine.on_built(effect.request, self.blocks[header.hash], self.now)
@@ -160,7 +188,7 @@ class Bench:
     # --- making ---
 
     def leader(self, view: int) -> PublicKey:
-        return pick_leader(self.validators, GENESIS_HASH, view)
+        return pick_leader(self.validators, self.seed, view)
 
     def index_of(self, key: PublicKey) -> int:
         index = self.validators.index(key)
@@ -172,7 +200,7 @@ class Bench:
         return Header(
             version=1,
             genesis_hash=GENESIS_HASH,
-            epoch=Epoch(0),
+            epoch=Epoch(self.epoch if parent is not None else 0),
             height=Height(0 if parent is None else parent.height + 1),
             parent_hash=BlockHash(ZERO_HASH) if parent is None else parent.hash,
             proposer=PublicKey(ZERO_HASH) if parent is None else self.leader(view),
@@ -181,13 +209,13 @@ class Bench:
             receipts_root=ZERO_HASH,
             state_root=ZERO_HASH,
             validators_hash=self.validators.hash,
-            next_validators_hash=self.validators.hash,
+            next_validators_hash=self.everybody.hash,
             engine_data=self.seal(view, parent_view, justify),
         )
 
     def seal(self, view: int, parent_view: int, justify: Justify, *, carrier: bool = False) -> bytes:
         """Return what the leader of a view seals."""
-        alpha = bytes(GENESIS_HASH) + view.to_bytes(8, "big")
+        alpha = self.seed + view.to_bytes(8, "big")
         vrf = KEYED.vrf_prove(self.seeds[self.leader(view)], alpha)
         return encode_seal(Seal(view, parent_view, justify.hash, vrf, carrier))
 
@@ -207,13 +235,21 @@ class Bench:
         ids = (TransactionId(blake2b_256(b"%d" % salt)),) if salt else ()
         return Proposal(header, justify, ids, self.sign_proposal(header, view, header.proposer))
 
+    def carrier(
+        self, view: int, parent: Header, justify: Justify, parent_view: int, salt: int = 0, height: int | None = None
+    ) -> Proposal:
+        """Make the leader's carrier of a view."""
+        seal = self.seal(view, parent_view, justify, carrier=True)
+        at = parent.height if height is None else height
+        return self.proposal(view, parent, justify, parent_view, salt, engine_data=seal, height=at)
+
     def sign_proposal(self, header: Header, view: int, key: PublicKey) -> bytes:
-        data = Ballot(0, view, VoteKind.PROPOSE, header.hash).data
+        data = Ballot(self.epoch, view, VoteKind.PROPOSE, header.hash).data
         return KEYED.sign(self.seeds.get(key, bytes(32)), signed_bytes("proposal", GENESIS_HASH, data))
 
     def vote(self, kind: VoteKind, view: int, target: bytes | int, voter: int) -> Vote:
         digest = anchor_hash(target) if isinstance(target, int) else target
-        ballot = Ballot(0, view, kind, digest)
+        ballot = Ballot(self.epoch, view, kind, digest)
         seed = self.seeds[self.validators.keys[voter]]
         return Vote(ballot, voter, KEYED.sign(seed, signed_bytes("vote", GENESIS_HASH, ballot.data)))
 

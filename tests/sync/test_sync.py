@@ -310,6 +310,26 @@ def test_nothing_is_asked_for_beyond_the_horizon():
     assert world.delivered == CHAIN
 
 
+def test_a_range_ends_with_its_epoch_so_that_the_last_block_comes_with_its_own_proof():
+    peer = Peer(CHAIN)
+    world = World([peer], parameters=SyncParameters(epoch_blocks=30))
+    world.run(30)
+    assert world.delivered == CHAIN
+    for request in peer.asked:
+        first, last = request.from_height, request.from_height + request.count - 1
+        assert (first - 1) // 30 == (last - 1) // 30
+
+
+def test_who_hears_no_live_traffic_leaves_no_gap_to_it():
+    heights = []
+    for live in (True, False):
+        world = World([Peer(CHAIN[:3])], parameters=SyncParameters(grace_us=3 * SECOND))
+        world.sync.set_live(live=live)
+        world.run(2)
+        heights.append(world.heights)
+    assert heights == [[], [1, 2, 3]]
+
+
 def test_an_answer_that_ends_beyond_the_horizon_is_left_aside_without_blame():
     peer = Peer(CHAIN)
     peer.rows[249:301] = [row._replace(proof=b"") for row in peer.rows[249:301]]

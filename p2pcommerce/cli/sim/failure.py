@@ -21,7 +21,7 @@ def repeat_command(subcommand: str, options: Mapping[str, object]) -> str:
     for name, value in options.items():
         if value is not None:
             text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-            words += [f"--{name}", text]
+            words += [f"--{name.replace('_', '-')}", text]
     return shlex.join(words)
 
 

@@ -17,6 +17,7 @@ from p2pcommerce.cli.sim.shrinking import shrink_failure
 from p2pcommerce.cli.sim.workers import terminable, workers_of
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.campaign import Campaign, run_campaign
+from p2pcommerce.simulation.churn import CHURNS
 from p2pcommerce.simulation.outcome import Outcome, SeedTask
 from p2pcommerce.simulation.outcome_file import OutcomeFile
 from p2pcommerce.simulation.program import program_digest
@@ -41,6 +42,8 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "rate": 5,
     "horizon": 60.0,
     "liveness": 30.0,
+    "epoch_blocks": Scenario(seed=0).epoch_blocks,
+    "churn": CHURNS[0],
 }
 """Options that decide a world; with `--scenario` a file has them instead."""
 
@@ -100,7 +103,8 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         raise ArgumentError(f"--validators must be 1 to {_VALIDATORS_MAX}")
     nodes = chosen["nodes"]
     if nodes is None:
-        nodes = max(validators, _NODES_MIN[args.stack])
+        # Where validators change, as many others wait for their turn.
+        nodes = max(validators, _NODES_MIN[args.stack]) if chosen["churn"] == CHURNS[0] else 2 * validators
     base = Scenario(
         seed=0,
         nodes=nodes,
@@ -110,6 +114,8 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         load_tps=chosen["rate"],
         horizon_us=_microseconds("horizon", chosen["horizon"]),
         liveness_us=_microseconds("liveness", chosen["liveness"]),
+        epoch_blocks=chosen["epoch_blocks"],
+        churn=chosen["churn"],
     )
     return Campaign.of(
         base,

@@ -41,6 +41,8 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
     add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
     add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
     add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half)")
+    add("--epoch-blocks", type=int, metavar="N", help="blocks in an epoch (default 7200)")
+    add("--churn", metavar="HOW", help="validators change by epochs: none (default), overlap or disjoint")
     add("--scenario", type=Path, metavar="FILE", help="run the world of a file, as --shrink writes them")
     add(
         "--shrink",

@@ -19,6 +19,7 @@ from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.inbox import Inbox, Randomness
 from p2pcommerce.finality.simplex.journal import epoch_record
 from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, vrf_input
+from p2pcommerce.finality.simplex.misjustified import convict_misjustified
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
@@ -189,7 +190,9 @@ class Simplex:
         """Return the offence (E1 to E6) that evidence proves; None before `start`, when the network is not known."""
         if self._parts is None:
             return None
-        return convict(evidence, sets, self._parts.state.context.genesis_hash, self._scheme)
+        genesis_hash = self._parts.state.context.genesis_hash
+        found = convict(evidence, sets, genesis_hash, self._scheme)
+        return found or convict_misjustified(evidence, sets, genesis_hash, self._scheme)
 
     def may_sign(self, last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
         """Tell whether signing `data` contradicts nothing signed before."""
@@ -250,6 +253,8 @@ class _Parts:
 
     @property
     def deadline(self) -> int | None:
+        if self.state.is_over:
+            return self.crossing.deadline
         return earliest(self.replica.deadline, self.resender.deadline, self.crossing.deadline)
 
     def finish(self, now: int) -> list[Effect]:

@@ -46,6 +46,7 @@ from p2pcommerce.finality.simplex.messages import (
     epoch_of_message,
     is_carrier,
 )
+from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified, has_form
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
@@ -166,11 +167,17 @@ class Inbox:
         if vote.voter == state.signer.index:
             self._replica.check_own(vote.ballot)
             return
-        for other in conflicts:
-            self._accuse(peer, (vote.ballot, vote.signature), (other.ballot, other.signature))
+        self._look_for_offence(peer, vote, conflicts)
         if vote.ballot.kind is VoteKind.NULLIFY:
             self._take_anchor(vote, message.anchor, now)
         self._replica.count(vote, now)
+
+    def _look_for_offence(self, voter: PublicKey, vote: Vote, conflicts: list[Vote]) -> None:
+        for other in conflicts:
+            self._accuse(voter, (vote.ballot, vote.signature), (other.ballot, other.signature))
+        exposed = self._state.misjustified.get(vote.ballot.hash)
+        if exposed is not None and vote.ballot.kind is VoteKind.NOTARIZE:
+            self._accuse_of(exposed, voter, vote.ballot, vote.signature)
 
     def _matters(self, vote: Vote) -> bool:
         """Tell whether counting a vote could still change anything."""
@@ -245,7 +252,7 @@ class Inbox:
         self._check_justify(proposal, seal)
         for certificate in (proposal.justify.parent, proposal.justify.nullification):
             if certificate is not None:
-                self._verify_justify(certificate, seal)
+                self._verify_justify(certificate, proposal, seal)
                 self._replica.adopt(certificate, now)
         self._accept(peer, proposal, seal, now)
 
@@ -276,22 +283,10 @@ class Inbox:
         Raises:
             JustifyError: it is not; the leader signed it, so that the view is lost.
         """
-        parent, skip = proposal.justify.parent, proposal.justify.nullification
-        if parent is None:
-            is_parent = seal.parent_view == 0 and self._is_base(proposal)
-        else:
-            is_block = parent.kind is not VoteKind.NULLIFY and parent.hash == proposal.header.parent_hash
-            is_parent = is_block and parent.view == seal.parent_view and parent.epoch == proposal.header.epoch
-        if seal.parent_view == seal.view - 1:
-            is_covered = skip is None
-        else:
-            is_covered = (
-                skip is not None
-                and skip.kind is VoteKind.NULLIFY
-                and (skip.epoch, skip.view) == (proposal.header.epoch, seal.view - 1)
-                and skip.anchor <= seal.parent_view
-            )
-        if not (is_parent and is_covered):
+        is_allowed = has_form(proposal.header, seal, proposal.justify)
+        if not is_allowed:
+            self._expose(proposal)
+        if not is_allowed or (proposal.justify.parent is None and not self._is_base(proposal)):
             self._spoil(seal)
             raise JustifyError(f"the justify of a proposal of view {seal.view} does not allow its parent")
 
@@ -301,12 +296,28 @@ class Inbox:
             raise StaleError("a proposal on a block below the final one")
         return delivered.hash == proposal.header.parent_hash
 
-    def _verify_justify(self, certificate: Certificate, seal: Seal) -> None:
+    def _verify_justify(self, certificate: Certificate, proposal: Proposal, seal: Seal) -> None:
         try:
             self._state.verifier.check(certificate)
         except CertificateError:
             self._spoil(seal)
+            self._expose(proposal)
             raise
+
+    def _expose(self, proposal: Proposal) -> None:
+        """Keep a proposal whose justify is wrong, and accuse its leader and who has notarized it (E6)."""
+        state, header = self._state, proposal.header
+        ballot = Ballot(header.epoch, decode_seal(header).view, VoteKind.PROPOSE, header.hash)
+        if header.hash not in state.misjustified and len(state.misjustified) < state.parameters.window_views:
+            state.misjustified[header.hash] = proposal
+            self._accuse_of(proposal, header.proposer, ballot, proposal.signature)
+            for vote in state.pool.notarizers(ballot.view, header.hash):
+                self._accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
+
+    def _accuse_of(self, proposal: Proposal, offender: PublicKey, ballot: Ballot, signature: bytes) -> None:
+        self._state.counters["evidence"] += 1
+        claim = Misjustified(offender, ballot.data, signature, proposal.header, proposal.justify)
+        self._state.out.append(Evidence(encode_misjustified(claim)))
 
     def _spoil(self, seal: Seal) -> None:
         self._state.spoiled_view = max(self._state.spoiled_view, seal.view)

@@ -81,6 +81,11 @@ class VotePool:
                 if contradiction(vote.ballot, other.ballot) is not None:
                     yield other
 
+    def notarizers(self, view: int, block_hash: bytes) -> list[Vote]:
+        """Return the votes N for a block."""
+        voters = self._votes.get((view, VoteKind.NOTARIZE), {})
+        return [vote for votes in voters.values() for vote in votes if vote.ballot.hash == block_hash]
+
     def has_nullified(self, voter: int | None, view: int) -> bool:
         """Tell whether a voter nullified a view."""
         return voter in self._votes.get((view, VoteKind.NULLIFY), {})

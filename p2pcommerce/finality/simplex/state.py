@@ -43,6 +43,7 @@ class State:
         tree: blocks.
         pace: timers.
         proposals: by view, the proposals that were accepted.
+        misjustified: by block hash, proposals whose justify is wrong: evidence against who notarizes them.
         spoiled_view: the last view whose leader proposed something that is invalid for ever, or could not build.
     """
 
@@ -65,6 +66,7 @@ class State:
         if before is not None:
             self.pace.delay_us = before.pace.delay_us
         self.proposals: dict[int, list[Proposal]] = {}
+        self.misjustified: dict[bytes, Proposal] = {}
         self.spoiled_view = 0
         self._leaders: dict[int, PublicKey] = {}
 

@@ -1,0 +1,118 @@
+"""From one validator set to the next, with nothing but what is trusted.
+
+    the set of epoch e (trusted) -> a final header of epoch e -> its next_validators_hash -> the set of epoch e + 1
+
+A link holds the last header of an epoch, the proof that it is final, and the next set; a chain of links leads from the
+genesis to any epoch. Nothing here stores or fetches them.
+
+Source: the light client of the finality specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from p2pcommerce.finality.engine import FinalityEngine, Sets
+from p2pcommerce.ledger.block import HEADER, Header
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.validators import VALIDATORS, Validator, ValidatorSet, ValidatorSetError
+from p2pcommerce.primitives.codec import Shape, blob, record_of
+from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.ids import Epoch, GenesisHash
+
+__all__ = ["EPOCH_LINK", "FINALITY_BYTES_MAX", "EpochLink", "EpochLinkError", "TrustAnchor", "follow_links"]
+
+FINALITY_BYTES_MAX: Final = 384 * 1024
+"""Bytes of a proof of finality at most."""
+
+
+class EpochLinkError(RemoteProtocolError):
+    """Links that do not lead from what is trusted to where they should."""
+
+    code = "EPOCH_LINK"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """What a verifier believes beforehand.
+
+    Attributes:
+        genesis_hash: the network, 32 bytes.
+        validators: who decides in the epoch.
+        epoch: its number.
+    """
+
+    genesis_hash: GenesisHash
+    validators: ValidatorSet
+    epoch: Epoch = field(default=Epoch(0))
+
+    @classmethod
+    def of(cls, genesis: Genesis) -> TrustAnchor:
+        """Trust a genesis."""
+        return cls(genesis.hash, genesis.validators)
+
+    @property
+    def sets(self) -> Sets:
+        """Epoch -> the trusted set; KeyError for every other epoch."""
+        return {int(self.epoch): self.validators}.__getitem__
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLink:
+    """A step from an epoch to the next one.
+
+    Attributes:
+        header: a final header of the epoch, as a rule its last one.
+        finality: the proof that it is final.
+        validators: the set of the next epoch, by public key.
+    """
+
+    header: Header
+    finality: bytes
+    validators: tuple[Validator, ...]
+
+
+EPOCH_LINK: Final[Shape[EpochLink]] = record_of(
+    EpochLink, header=HEADER, finality=blob(FINALITY_BYTES_MAX), validators=VALIDATORS
+)
+
+
+def follow_links(trust: TrustAnchor, links: Sequence[EpochLink], engine: FinalityEngine, to_epoch: int) -> TrustAnchor:
+    """Return what is to be trusted in an epoch; links of epochs before the trusted one are not looked at.
+
+    Args:
+        trust: where to begin.
+        links: untrusted, by epoch.
+        engine: checks proofs; it need not be started.
+        to_epoch: where to end.
+
+    Raises:
+        EpochLinkError: they do not lead there.
+    """
+    for link in links:
+        if trust.epoch >= to_epoch:
+            break
+        if link.header.epoch >= trust.epoch:
+            trust = _follow(trust, link, engine)
+    if trust.epoch != to_epoch:
+        raise EpochLinkError(
+            f"what is known leads to epoch {trust.epoch}, not to epoch {to_epoch}: trust a newer or an older anchor"
+        )
+    return trust
+
+
+def _follow(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> TrustAnchor:
+    header = link.header
+    if header.epoch != trust.epoch or header.genesis_hash != trust.genesis_hash:
+        raise EpochLinkError(f"the link to the set after epoch {trust.epoch} is missing")
+    if not engine.verify(header, link.finality, trust.sets):
+        raise EpochLinkError(f"the link of epoch {trust.epoch} is not shown to be final by its validators")
+    try:
+        following = ValidatorSet(link.validators)
+    except ValidatorSetError as error:
+        raise EpochLinkError(f"the set after epoch {trust.epoch}: {error}") from error
+    if following.hash != header.next_validators_hash:
+        raise EpochLinkError(f"the set after epoch {trust.epoch} is not the one that its header names")
+    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1))
