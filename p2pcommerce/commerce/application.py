@@ -21,6 +21,7 @@ from p2pcommerce.commerce.audit import audit_block
 from p2pcommerce.commerce.body import Body, Call
 from p2pcommerce.commerce.epoch_clock import note_epoch
 from p2pcommerce.commerce.errors import CommerceError, FormatError
+from p2pcommerce.commerce.evidence import EVIDENCE_BYTES_MAX, OFFENCE, SubmitEvidence, offence_id
 from p2pcommerce.commerce.founding import found
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.ledger import Ledger, RecordCache
@@ -37,8 +38,8 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Event, Outcome
 from p2pcommerce.ledger.state import State, StateChanges, StateView
 from p2pcommerce.ledger.transaction import Transaction
-from p2pcommerce.ledger.validators import ValidatorUpdate
-from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
+from p2pcommerce.primitives.errors import CodecError, RejectionCode
 from p2pcommerce.primitives.ids import Height, PublicKey
 
 __all__ = ["Commerce"]
@@ -164,6 +165,20 @@ class Commerce:
             QueryError: no such question, or wrong arguments.
         """
         return answer(name, arguments, Ledger(view, self._cache))
+
+    def report(self, evidence: bytes) -> SubmitEvidence:
+        """Return the payload that puts evidence on the chain; see `ledger.application.Punishing`.
+
+        Raises:
+            CodecError: it has more than `EVIDENCE_BYTES_MAX` bytes, or none.
+        """
+        if not 0 < len(evidence) <= EVIDENCE_BYTES_MAX:
+            raise CodecError(f"evidence of {len(evidence)} bytes, the chain takes 1 to {EVIDENCE_BYTES_MAX}")
+        return SubmitEvidence(evidence)
+
+    def is_punished(self, offence: Offence, view: StateView) -> bool:
+        """Tell whether a validator was punished for an epoch."""
+        return Ledger(view, self._cache).get(OFFENCE, offence_id(offence.offender, offence.epoch)) is not None
 
     def audit(self, genesis: Genesis, view: StateView, changes: StateChanges) -> None:
         """Check a block for conservation, from what it changed.

@@ -123,6 +123,23 @@ class Payload(Protocol):
 
 
 @runtime_checkable
+class Punishing(Protocol):
+    """What an application adds that punishes validators; without it nodes only find offences and tell each other."""
+
+    def report(self, evidence: bytes) -> Payload:
+        """Return the payload that puts evidence on the chain.
+
+        Raises:
+            CodecError: the chain does not take evidence of this size.
+        """
+        ...
+
+    def is_punished(self, offence: Offence, view: StateView) -> bool:
+        """Tell whether a state says that an offence was punished."""
+        ...
+
+
+@runtime_checkable
 class Application(Protocol):
     """The rules of one chain."""
 

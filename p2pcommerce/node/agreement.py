@@ -3,7 +3,7 @@
 The engine asks for blocks to be built, fetched, executed, signed and logged; this room does each with the chain, the
 pool and the peers, in the order in which it was asked, and feeds the answers back until the engine is content.
 
-The write-ahead log holds two kinds of records, told apart by their first byte: the engine's own, and whole blocks.
+The write-ahead log holds the engine's own records, whole blocks, and evidence.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, assert_never
+from typing import assert_never
 
 from p2pcommerce.finality import engine as finality
 from p2pcommerce.finality.engine import FinalityEngine, Target
-from p2pcommerce.ledger.block import Block, Header, decode_block
+from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.mempool import Dropped, Mempool
 from p2pcommerce.node.bodies import Bodies
@@ -26,6 +26,8 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Halt, Log, Rewrite, SignRequest, Transmit
 from p2pcommerce.node.epochs import EpochStart
 from p2pcommerce.node.execution import InvalidBlockError
+from p2pcommerce.node.log_records import BLOCK_RECORD, ENGINE_RECORD, sort_records
+from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.proposer import Proposer
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -34,9 +36,6 @@ from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, short
 from p2pcommerce.wire.messages import BlockBody, BlockTransactions, Engine, NoBlock
 
 __all__ = ["Agreement"]
-
-_ENGINE_RECORD: Final = b"\x00"
-_BLOCK_RECORD: Final = b"\x01"
 
 Answer = Callable[[], list[finality.Effect]]
 
@@ -68,6 +67,7 @@ class Agreement:
         chain: Chain,
         mempool: Mempool,
         bodies: Bodies,
+        offences: Offences,
         genesis: Genesis,
         key: PublicKey,
         scheme: SignatureScheme,
@@ -78,6 +78,7 @@ class Agreement:
         self._chain = chain
         self._mempool = mempool
         self._bodies = bodies
+        self._offences = offences
         self._genesis = genesis
         self._key = key
         self._scheme = scheme
@@ -88,7 +89,7 @@ class Agreement:
         self._finals: list[Block] = []
         self._dropped: list[Dropped] = []
         self._blamed: list[tuple[PeerId, str]] = []
-        self._counters = {"blocks_invalid": 0, "blocks_executed": 0, "evidence": 0}
+        self._counters = {"blocks_invalid": 0, "blocks_executed": 0}
 
     # --- inputs ---
 
@@ -123,17 +124,8 @@ class Agreement:
         Raises:
             CodecError: a record that this version cannot read.
         """
-        own: list[bytes] = []
-        blocks: dict[BlockHash, Header] = {}
-        for record in records:
-            if record[:1] == _ENGINE_RECORD:
-                own.append(record[1:])
-            elif record[:1] == _BLOCK_RECORD:
-                block = decode_block(record[1:])
-                if self._chain.add(block):
-                    blocks[block.hash] = block.header
-            else:
-                raise CodecError(f"the write-ahead log holds a record of an unknown kind {record[:1].hex()}")
+        logged = sort_records(records)
+        blocks = {block.hash: block.header for block in logged.blocks if self._chain.add(block)}
         begun = self._chain.epoch_start
         context = finality.Context(
             key=self._key,
@@ -151,7 +143,9 @@ class Agreement:
             seed=begun.seed,
         )
         self._set_hearers(begun)
-        return self._work(self._engine.start(context, own, blocks, now), now)
+        effects = self._work(self._engine.start(context, logged.engine, blocks, now), now)
+        self._offences.restore(logged.evidence, now)  # which only an engine that has started can judge
+        return effects
 
     @property
     def deadline(self) -> int | None:
@@ -258,11 +252,11 @@ class Agreement:
     def _do(self, effect: finality.Effect, turn: _Turn) -> None:  # noqa: C901 - one arm per effect of the seam
         match effect:
             case finality.Persist(record):
-                turn.effects.append(Append(_ENGINE_RECORD + record))
+                turn.effects.append(Append(ENGINE_RECORD + record))
             case finality.PersistBlock(block_hash):
                 block = self._chain.block(block_hash)
                 if block is not None:
-                    turn.effects.append(Append(_BLOCK_RECORD + block.raw))
+                    turn.effects.append(Append(BLOCK_RECORD + block.raw))
             case finality.Sign(request, kind, data):
                 turn.effects.append(SignRequest(request, kind, data))
             case finality.Send(to, data):
@@ -280,9 +274,8 @@ class Agreement:
                     turn.flush_commits()
                     if self._chain.rules.ends_epoch(self._chain.head.height):
                         self._begin_epoch(self._chain.epoch_start, turn)
-            case finality.Evidence():
-                self._counters["evidence"] += 1
-                turn.effects.append(Log("WARNING", "finality", "evidence of a double signature was found"))
+            case finality.Evidence(data):
+                turn.effects += self._offences.on_found(data, turn.now)
             case finality.Blame(peer, reason):
                 self._blamed.append((peer, reason))
             case finality.Forget(below):
@@ -297,8 +290,9 @@ class Agreement:
     def _log_of(self, records: Sequence[bytes], block_hashes: Sequence[BlockHash]) -> tuple[bytes, ...]:
         blocks = [self._chain.block(block_hash) for block_hash in block_hashes]
         return (
-            *[_BLOCK_RECORD + block.raw for block in blocks if block is not None],
-            *[_ENGINE_RECORD + record for record in records],
+            *[BLOCK_RECORD + block.raw for block in blocks if block is not None],
+            *[ENGINE_RECORD + record for record in records],
+            *self._offences.records(),
         )
 
     def _send(self, to: PeerId | Target, data: bytes) -> list[Effect]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
@@ -24,6 +25,8 @@ __all__ = [
     "Halt",
     "LoadBlocks",
     "Log",
+    "OffenceFound",
+    "Report",
     "Rewrite",
     "SaveBook",
     "SignRequest",
@@ -142,6 +145,29 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class OffenceFound:
+    """A validator broke the engine's rules, and it can be proven; said once for each offender and epoch.
+
+    Attributes:
+        offence: who, in which epoch, which rule.
+        evidence: what proves it.
+        peer: who told of it; None: this node's engine found it, or its log had it.
+    """
+
+    offence: Offence
+    evidence: bytes
+    peer: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Put evidence on the chain by a transaction of this node's own account, if that can pay for it."""
+
+    offence: Offence
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBook:
     """Save the address book."""
 
@@ -182,6 +208,8 @@ Effect: TypeAlias = (
     | LoadBlocks
     | Submitted
     | Dropped
+    | OffenceFound
+    | Report
     | SaveBook
     | Log
     | Halt

@@ -96,10 +96,14 @@ class EpochRules:
         engine = self._engine
         if engine is None:
             return lambda _evidence: None
-        sets = (
+        sets = self.evidence_sets(view, time_ms)
+        return lambda evidence: engine.convict(evidence, sets)
+
+    def evidence_sets(self, view: StateView, time_ms: int) -> Sets:
+        """Return epoch -> validator set, of the epochs from which evidence counts in a block of this time (Unix ms)."""
+        return (
             evidence_sets_in(view, time_ms, self._genesis.parameters.unbonding_s) if self.follows else self.sets(view)
         )
-        return lambda evidence: engine.convict(evidence, sets)
 
     # --- blocks ---
 

@@ -31,6 +31,7 @@ class Inbox:
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
             wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
+            wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,
             wire.BlockBody: self._on_bodies,
             wire.NoBlock: self._on_bodies,

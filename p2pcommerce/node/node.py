@@ -23,7 +23,7 @@ from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
-from p2pcommerce.node.effects import Attach, Close, Effect, Transmit
+from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transmit
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.inbox import Inbox
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
@@ -167,6 +167,7 @@ class Node:
             board.router.deadline,
             board.agreement.deadline,
             board.sync.deadline,
+            board.offences.deadline,
             board.discovery.deadline,
             board.pulse.deadline,
         )
@@ -187,6 +188,8 @@ class Node:
             effects += board.discover(board.discovery.on_deadline(now), now)
         if _due(board.pulse.deadline, now):
             effects += board.beat(now)
+        if _due(board.offences.deadline, now):
+            effects += board.offences.on_deadline(now)
         return effects
 
     # --- peers ---
@@ -216,6 +219,7 @@ class Node:
             peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
         )
         effects += board.gossip(joined, now)
+        effects += board.offences.on_connected(peer, now)
         return effects + board.after(board.agreement.on_connected(peer, now), now)
 
     def _dial_failed(self, connected: Connected, now: int) -> None:
@@ -286,6 +290,10 @@ class Node:
     def engine_status(self) -> EngineStatus:
         """Return where the engine stands."""
         return self._engine.status()
+
+    def offences(self) -> tuple[OffenceFound, ...]:
+        """Return the last offences that this node has learned of, the oldest first."""
+        return tuple(self._board.offences.found)
 
     def rtt_us(self, peer: PeerId) -> int | None:
         """Return the round-trip time of a peer in microseconds, None if it is not known."""

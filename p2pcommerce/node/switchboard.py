@@ -26,6 +26,7 @@ from p2pcommerce.node.agreement import Agreement
 from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, SaveBook, Submitted, Transmit
+from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.serving import Serving
 from p2pcommerce.node.submissions import Submissions
@@ -52,7 +53,7 @@ class Switchboard:
     """The rooms, connected.
 
     Attributes:
-        chain, mempool, router, discovery, sync, bodies, agreement, serving, pulse: the rooms.
+        chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, pulse: the rooms.
         links: peer -> the link over which it is connected.
         submissions: what waits for the pool's verdict.
         counters: events of the node as a whole.
@@ -87,9 +88,11 @@ class Switchboard:
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
         self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
+        self.offences = Offences(engine, chain, application, genesis, rng)
         self.agreement = Agreement(
             engine=engine,
             chain=chain,
+            offences=self.offences,
             mempool=self.mempool,
             bodies=self.bodies,
             genesis=genesis,
@@ -133,6 +136,7 @@ class Switchboard:
         self.pulse.on_disconnected(peer)
         self.serving.on_disconnected(peer)
         self.agreement.on_disconnected(peer, now)
+        self.offences.on_disconnected(peer)
         self.sync.on_disconnected(peer, now)
         return self.gossip(self.router.on_disconnected(peer, now), now)
 
@@ -231,6 +235,7 @@ class Switchboard:
             self._see_epoch()
             self.sync.on_delivered(self.chain.head, now)
             self.sync.on_fee_floor(self.mempool.fee_floor)
+            effects += self.offences.on_final()
         return effects
 
     def beat(self, now: int) -> list[Effect]:
@@ -250,6 +255,7 @@ class Switchboard:
             "discovery": self.discovery.statistics(),
             "sync": self.sync.statistics(),
             "finality": self._engine.status().counters,
+            "offences": dict(self.offences.counters),
             "blocks": {**self.agreement.counters, **self.bodies.counters, **self.serving.counters},
         }
 

@@ -27,6 +27,8 @@ from p2pcommerce.node.effects import (
     Halt,
     LoadBlocks,
     Log,
+    OffenceFound,
+    Report,
     SaveBook,
     Submitted,
     Transmit,
@@ -73,6 +75,8 @@ class Driver:
         log: LogFile,
         on_submitted: Callable[[Submitted], None],
         on_dropped: Callable[[Dropped], None],
+        on_offence: Callable[[OffenceFound], None],
+        on_report: Callable[[Report], None],
         on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
         load_blocks: Callable[[LoadBlocks], None],
@@ -87,6 +91,8 @@ class Driver:
             log: where the core's words go.
             on_submitted: takes verdicts on submissions.
             on_dropped: takes what left the pool without becoming final.
+            on_offence: is told of validators that broke the rules.
+            on_report: puts evidence on the chain.
             on_attached: is told of another peer.
             save_book: writes the address book.
             load_blocks: reads blocks from the store and gives them to the core.
@@ -99,6 +105,8 @@ class Driver:
         self._log = log
         self._on_submitted = on_submitted
         self._on_dropped = on_dropped
+        self._on_offence = on_offence
+        self._on_report = on_report
         self._on_attached = on_attached
         self._save_book = save_book
         self._load_blocks = load_blocks
@@ -209,6 +217,10 @@ class Driver:
                 self._on_submitted(effect)
             case Dropped():
                 self._on_dropped(effect)
+            case OffenceFound():
+                self._on_offence(effect)
+            case Report():
+                self._on_report(effect)
             case LoadBlocks():
                 self._load_blocks(effect)
             case SaveBook(data):

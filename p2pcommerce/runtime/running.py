@@ -18,7 +18,8 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, Submitted
+from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, OffenceFound, Report, Submitted
+from p2pcommerce.node.offences import words
 from p2pcommerce.node.proof import Proof
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
@@ -30,6 +31,7 @@ from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.reading import Reading
+from p2pcommerce.runtime.reporting import Reporting
 from p2pcommerce.runtime.transport import Listener, Transport
 from p2pcommerce.runtime.waiting import Waiting
 from p2pcommerce.runtime.wallet import Wallet
@@ -98,6 +100,8 @@ class RunningNode:
             log=assembly.log,
             on_submitted=self._on_submitted,
             on_dropped=self._on_dropped,
+            on_offence=self._on_offence,
+            on_report=self._on_report,
             on_attached=self._on_progress,
             save_book=self._on_save_book,
             load_blocks=self._on_load_blocks,
@@ -119,6 +123,7 @@ class RunningNode:
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading)
         self._wallet = Wallet(config.identity, core)
+        self._reporting = Reporting(core.application, assembly.log, self.submit, self.wait_finalized)
         self._stored_height = core.height
         self._progress = trio.Event()
         self._requests: dict[int, _Submission] = {}
@@ -192,6 +197,10 @@ class RunningNode:
         """
         return self._events.subscribe(kinds, since_height, capacity)
 
+    def offences(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[OffenceFound]]:
+        """Listen to offences of validators as this node learns of them; use with `async with`, then iterate."""
+        return self._reporting.subscribe()
+
     async def query(self, name: str, /, **arguments: object) -> QueryResult:
         """Ask the application about the last final state.
 
@@ -263,6 +272,7 @@ class RunningNode:
             "head": self._core.chain.head.hash.hex(),
             "mempool": len(self._core.mempool),
             "peers": self._driver.peers_count,
+            "offences": [_plain_offence(found) for found in self._core.offences()],
             "connections": dict(self._driver.counters),
             "rooms": {name: dict(counters) for name, counters in self._core.statistics().items()},
         }
@@ -282,6 +292,12 @@ class RunningNode:
     def _on_dropped(self, dropped: Dropped) -> None:
         self._waiting.on_dropped(dropped)
         self._wallet.forget(dropped.tx_id)
+
+    def _on_offence(self, found: OffenceFound) -> None:
+        self._reporting.on_offence(found)
+
+    def _on_report(self, report: Report) -> None:
+        self._reporting.on_report(report)
 
     def _on_signed(self, request: int, signature: bytes | None) -> None:
         self._driver.give(self._core.on_signed(request, signature, self._clock.now()))
@@ -330,6 +346,7 @@ class RunningNode:
         self.listen_addresses = tuple(listener.address for listener in listeners)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._reporting.begin(nursery)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             if self._assembly.config.control:
                 await nursery.start(serve_control, self, self._assembly.config.folder)
@@ -342,12 +359,24 @@ class RunningNode:
         """Nothing will happen any more: whoever still waits for something is told so; used by `open_node`."""
         self._closed = True
         self._nursery = None
+        self._reporting.begin(None)
         self._waiting.close()
         self._events.close()
         self._on_progress()
         self._driver.close()
         for submission in self._requests.values():
             submission.done.set()
+
+
+def _plain_offence(found: OffenceFound) -> dict[str, object]:
+    offence = found.offence
+    return {
+        "offender": offence.offender.hex(),
+        "epoch": offence.epoch,
+        "rule": offence.kind,
+        "words": words(offence),
+        "heard_from": None if found.peer is None else found.peer.hex(),
+    }
 
 
 @dataclass(slots=True, eq=False)

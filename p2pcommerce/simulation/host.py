@@ -27,6 +27,8 @@ from p2pcommerce.node.effects import (
     Halt,
     LoadBlocks,
     Log,
+    OffenceFound,
+    Report,
     Rewrite,
     SaveBook,
     SignRequest,
@@ -294,8 +296,7 @@ class Host:
         due = self.core.deadline
         if due is not None:
             now_us = self.world.now_us
-            wake_us = self.clock.world_time_of(due)
-            wake_us = max(wake_us, now_us)
+            wake_us = max(now_us, self.clock.world_time_of(due))
             if self._wake_us is None or wake_us < self._wake_us:
                 self._wake_us = wake_us
                 self.world.at(wake_us, self, self._tick, wake_us)
@@ -337,6 +338,8 @@ class Host:
                 world.on_submitted(self, effect)
             case Dropped():
                 world.on_dropped(self, effect)
+            case OffenceFound() | Report():
+                world.on_offence(self, effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

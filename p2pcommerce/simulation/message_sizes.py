@@ -15,6 +15,7 @@ from p2pcommerce.wire.messages import (
     Blocks,
     BlockTransactions,
     Engine,
+    Evidence,
     GetTransactions,
     Message,
     Peers,
@@ -34,7 +35,7 @@ _ITEM: Final = 3
 def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
     """Return the encoded size in bytes, to within a few bytes."""
     match message:
-        case Engine(data):
+        case Engine(data) | Evidence(data):
             return _HEAD + len(data)
         case Transactions(items):
             return _HEAD + _ITEM * len(items) + sum(map(len, items))

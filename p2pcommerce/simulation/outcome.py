@@ -94,6 +94,7 @@ class Outcome:
         submitted, finalized, failed, refused: transactions of the load; `finalized` includes `failed` ones.
         forks: heights at which two blocks were final.
         adversary_acts: what adversaries did, by kind.
+        convictions: validators accused and punished, and how often nodes found each rule broken.
         tail: the last events in words, of a seed that failed.
     """
 
@@ -115,6 +116,7 @@ class Outcome:
     refused: int
     forks: int
     adversary_acts: Mapping[str, int]
+    convictions: Mapping[str, int]
     tail: tuple[str, ...]
 
     @classmethod
@@ -140,6 +142,7 @@ class Outcome:
             refused=result.refused,
             forks=result.forks,
             adversary_acts=dict(sorted(result.adversary_acts.items())),
+            convictions=dict(result.convictions),
             tail=tuple(result.tail[-TAIL_EVENTS:]) if oracle else (),
         )
 

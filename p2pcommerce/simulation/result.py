@@ -45,6 +45,7 @@ class Result:
         forks: heights at which two blocks were final.
         refused_to_sign: by signing guards.
         adversary_acts: what adversaries did, by kind.
+        convictions: validators accused and punished, and how often nodes found each rule broken.
         tail: the last events, in words.
     """
 
@@ -69,6 +70,7 @@ class Result:
     forks: int
     refused_to_sign: int
     adversary_acts: Mapping[str, int]
+    convictions: Mapping[str, int]
     tail: tuple[str, ...]
 
     @property

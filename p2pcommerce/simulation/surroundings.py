@@ -12,7 +12,7 @@ from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Dropped, Submitted
+from p2pcommerce.node.effects import Dropped, OffenceFound, Report, Submitted
 from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import PeerId
@@ -100,6 +100,10 @@ class Surroundings(Protocol):
 
     def on_dropped(self, host: Host, effect: Dropped) -> None:
         """A transaction left a pool without becoming final."""
+        ...
+
+    def on_offence(self, host: Host, effect: OffenceFound | Report) -> None:
+        """A core has learned that a validator broke the rules, or wants that put on the chain by its own account."""
         ...
 
     def on_log(self, host: Host, level: str, room: str, message: str) -> None:

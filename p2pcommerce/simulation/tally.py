@@ -40,7 +40,7 @@ class Tally:
         submitted, finalized, failed, refused: summed.
         height: the highest of all.
         forks: heights at which two blocks were final, summed.
-        adversary_acts: summed.
+        adversary_acts, convictions: summed.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,7 @@ class Tally:
         self.height = 0
         self.forks = 0
         self.adversary_acts: Counter[str] = Counter()
+        self.convictions: Counter[str] = Counter()
         self._digest = hashlib.blake2b(digest_size=32)
 
     def add(self, outcome: Outcome) -> None:
@@ -87,6 +88,7 @@ class Tally:
         self.height = max(self.height, outcome.height)
         self.forks += outcome.forks
         self.adversary_acts.update(outcome.adversary_acts)
+        self.convictions.update(outcome.convictions)
 
     @property
     def trace_hash(self) -> str:

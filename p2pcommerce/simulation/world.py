@@ -21,7 +21,7 @@ from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Dropped, Submitted
+from p2pcommerce.node.effects import Dropped, OffenceFound, Report, Submitted
 from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId
@@ -29,6 +29,7 @@ from p2pcommerce.simulation.adversaries import Casting, Unscrupulous
 from p2pcommerce.simulation.churn import CHURNS, Churning
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.connections import Connections
+from p2pcommerce.simulation.convictions import Convictions
 from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.links import Links
@@ -64,7 +65,7 @@ class World:
 
     Attributes:
         scenario: what decides it.
-        streams, trace, links, connections, oracles, schedule, load, liveness: its parts.
+        streams, trace, links, connections, oracles, schedule, load, liveness, convictions: its parts.
         hosts: the nodes, then second copies of twins.
         genesis, scheme, parameters, bootstrap: of the network.
         events: how many were worked off.
@@ -107,6 +108,7 @@ class World:
         self.connections = Connections(self, self.links, sessions=options.sessions)
         self.schedule = Schedule(self, victims)
         self.liveness = Liveness(self.oracles, scenario, self._delay_us())
+        self.convictions = Convictions(self)
         self.casting = casting
         casting.cast(self, self.streams, scenario.nodes)
         self.events = 0
@@ -298,6 +300,7 @@ class World:
             if committed.block.header.height == self._stored + 1:
                 self._stored += 1
                 self.load.on_stored(committed)
+                self.convictions.on_stored(committed)
                 for listener in self._listeners:
                     listener(committed)
 
@@ -319,6 +322,10 @@ class World:
     def on_dropped(self, host: Host, effect: Dropped) -> None:
         """A transaction left a pool without becoming final."""
         self.trace.record(self.now_us, host.number, "dropped", effect.tx_id, effect.code.value)
+
+    def on_offence(self, host: Host, effect: OffenceFound | Report) -> None:
+        """A core has learned of an offence, or wants it reported."""
+        self.convictions.on_offence(host, effect, self.now_us)
 
     def on_log(self, host: Host, level: str, room: str, message: str) -> None:
         """A core says something."""
@@ -350,6 +357,7 @@ class World:
     def result(self) -> Result:
         """Look a last time, and return what came of this world."""
         self.oracles.check_end(self.hosts, self.now_us)
+        self.convictions.check_end(self.now_us)
         up = [host for host in self.hosts if host.core is not None]
         highest = max(up, key=lambda host: host.height, default=None)
         counters = {} if highest is None or highest.core is None else dict(highest.core.engine_status().counters)
@@ -377,6 +385,7 @@ class World:
             forks=self.oracles.forks,
             refused_to_sign=sum(host.refused_to_sign for host in self.hosts),
             adversary_acts=self.casting.acts(),
+            convictions=self.convictions.counts(),
             tail=tuple(self.trace.tail()),
         )
 

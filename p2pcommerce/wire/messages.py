@@ -25,6 +25,7 @@ __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
     "BLOCK_BYTES_MAX",
     "ENGINE_DATA_BYTES_MAX",
+    "EVIDENCE_BYTES_MAX",
     "GET_TRANSACTIONS_IDS_MAX",
     "LIMITS",
     "MESSAGES",
@@ -40,6 +41,7 @@ __all__ = [
     "Blocks",
     "Choose",
     "Engine",
+    "Evidence",
     "GetBlock",
     "GetBlocks",
     "GetPeers",
@@ -67,6 +69,7 @@ TRANSACTIONS_ITEMS_MAX: Final = 256
 ANNOUNCE_ENTRIES_MAX: Final = 1_024
 PULL_IDS_MAX: Final = 256
 ENGINE_DATA_BYTES_MAX: Final = 256 * _KIB
+EVIDENCE_BYTES_MAX: Final = 64 * _KIB
 GET_TRANSACTIONS_IDS_MAX: Final = 2_000
 BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
 BLOCKS_COUNT_MAX: Final = 1_024
@@ -216,6 +219,14 @@ class Engine(_Message):
     data: bytes
 
 
+@_kind(0x21, Lane.FINALITY, EVIDENCE_BYTES_MAX + 16, data=blob(EVIDENCE_BYTES_MAX, 1))
+@dataclass(frozen=True, slots=True)
+class Evidence(_Message):
+    """Proof that a validator broke the engine's rules; its bytes are the engine's own."""
+
+    data: bytes
+
+
 # --- sync ---
 
 
@@ -323,6 +334,7 @@ Message: TypeAlias = (
     | Announce
     | Pull
     | Engine
+    | Evidence
     | GetTransactions
     | BlockTransactions
     | GetBlock

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
-from p2pcommerce.finality.engine import Blame, Evidence
-from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
+from p2pcommerce.finality.engine import Blame
 from p2pcommerce.finality.proof import decode_proof, verify_proof
 from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.errors import (
@@ -46,11 +45,12 @@ from p2pcommerce.finality.simplex.messages import (
     epoch_of_message,
     is_carrier,
 )
-from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified, has_form
+from p2pcommerce.finality.simplex.misjustified import has_form
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
+from p2pcommerce.finality.simplex.witness import Witness
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
 from p2pcommerce.ledger.block import tx_root
 from p2pcommerce.primitives.crypto import signed_bytes
@@ -81,6 +81,7 @@ class Inbox:
         self._recovery = recovery
         self._crossing = crossing
         self._randomness = randomness
+        self._witness = Witness(state)
 
     def on_message(self, peer: PeerId, data: bytes, now: int) -> None:
         """Take one message."""
@@ -157,6 +158,7 @@ class Inbox:
             raise StaleError(f"a vote of view {view} from view {state.held.view}")
         if view < state.lowest_view:
             raise StaleError(f"a vote of view {view}, below {state.lowest_view}")
+        self._witness.confront(peer, vote.ballot)
         conflicts = list(state.pool.conflicts(vote))
         if vote in state.pool or not (conflicts or self._matters(vote)):
             return
@@ -167,17 +169,10 @@ class Inbox:
         if vote.voter == state.signer.index:
             self._replica.check_own(vote.ballot)
             return
-        self._look_for_offence(peer, vote, conflicts)
+        self._witness.see_vote(peer, vote, conflicts)
         if vote.ballot.kind is VoteKind.NULLIFY:
             self._take_anchor(vote, message.anchor, now)
         self._replica.count(vote, now)
-
-    def _look_for_offence(self, voter: PublicKey, vote: Vote, conflicts: list[Vote]) -> None:
-        for other in conflicts:
-            self._accuse(voter, (vote.ballot, vote.signature), (other.ballot, other.signature))
-        exposed = self._state.misjustified.get(vote.ballot.hash)
-        if exposed is not None and vote.ballot.kind is VoteKind.NOTARIZE:
-            self._accuse_of(exposed, voter, vote.ballot, vote.signature)
 
     def _matters(self, vote: Vote) -> bool:
         """Tell whether counting a vote could still change anything."""
@@ -196,16 +191,12 @@ class Inbox:
             raise UnanchoredError(f"a nullification from view {vote.ballot.anchor}, of which no certificate is here")
         self._on_certificate(anchor, now)
 
-    def _accuse(self, offender: PublicKey, one: tuple[Ballot, bytes], other: tuple[Ballot, bytes]) -> None:
-        self._state.counters["evidence"] += 1
-        claim = DoubleSignature(offender, one[0].data, one[1], other[0].data, other[1])
-        self._state.out.append(Evidence(encode_evidence(claim)))
-
     # --- certificates ---
 
     def _on_certificate(self, certificate: Certificate, now: int) -> None:
         self._check_epoch(certificate.epoch)
         held = self._state.held
+        self._witness.see_certificate(certificate)
         if not held.is_useful(certificate):
             return
         if certificate.kind is VoteKind.NULLIFY and certificate.anchor > held.highest_view:
@@ -252,6 +243,7 @@ class Inbox:
         self._check_justify(proposal, seal)
         for certificate in (proposal.justify.parent, proposal.justify.nullification):
             if certificate is not None:
+                self._witness.see_certificate(certificate)
                 self._verify_justify(certificate, proposal, seal)
                 self._replica.adopt(certificate, now)
         self._accept(peer, proposal, seal, now)
@@ -275,7 +267,7 @@ class Inbox:
             raise OutputError(f"the seal of view {seal.view} does not hold its leader's random output")
         for other in accepted:
             first = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, other.header.hash)
-            self._accuse(header.proposer, (first, other.signature), (ballot, proposal.signature))
+            self._witness.accuse(header.proposer, (first, other.signature), (ballot, proposal.signature))
 
     def _check_justify(self, proposal: Proposal, seal: Seal) -> None:
         """Check that the committed justify is of the right form for the parent.
@@ -310,14 +302,9 @@ class Inbox:
         ballot = Ballot(header.epoch, decode_seal(header).view, VoteKind.PROPOSE, header.hash)
         if header.hash not in state.misjustified and len(state.misjustified) < state.parameters.window_views:
             state.misjustified[header.hash] = proposal
-            self._accuse_of(proposal, header.proposer, ballot, proposal.signature)
+            self._witness.accuse_of(proposal, header.proposer, ballot, proposal.signature)
             for vote in state.pool.notarizers(ballot.view, header.hash):
-                self._accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
-
-    def _accuse_of(self, proposal: Proposal, offender: PublicKey, ballot: Ballot, signature: bytes) -> None:
-        self._state.counters["evidence"] += 1
-        claim = Misjustified(offender, ballot.data, signature, proposal.header, proposal.justify)
-        self._state.out.append(Evidence(encode_misjustified(claim)))
+                self._witness.accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
 
     def _spoil(self, seal: Seal) -> None:
         self._state.spoiled_view = max(self._state.spoiled_view, seal.view)
@@ -325,6 +312,7 @@ class Inbox:
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header
         state.proposals.setdefault(seal.view, []).append(proposal)
+        self._witness.confront_earlier(proposal)
         peers = tuple(dict.fromkeys((header.proposer, peer)))
         if seal.view == state.held.view:
             state.pace.see_proposal(now)
