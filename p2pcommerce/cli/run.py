@@ -57,7 +57,7 @@ async def _serve(config: NodeConfig, args: argparse.Namespace) -> int:
             _announce(node, config, as_json=args.json)
             try:
                 if args.until_eof:
-                    await _wait_eof()
+                    await wait_eof()
                 else:
                     await trio.sleep_forever()
             finally:
@@ -91,7 +91,7 @@ def _announce(node: RunningNode, config: NodeConfig, *, as_json: bool) -> None:
     )
 
 
-async def _wait_eof() -> None:
+async def wait_eof() -> None:
     while True:
         await trio.lowlevel.wait_readable(_STDIN)
         if not os.read(_STDIN, _READ_BYTES):

@@ -248,6 +248,6 @@ class Commerce:
 
     @staticmethod
     def _execute(payload: Body, transaction: Transaction, ledger: Ledger, context: BlockContext) -> tuple[bytes, ...]:
-        ids = payload.apply(ledger, Call.of(transaction, context.time_ms, context.convict))
+        ids = payload.apply(ledger, Call.of(transaction, context.time_ms, context.convict, context.height))
         ledger.settle_deposits(transaction.sender)
         return ids

@@ -46,6 +46,7 @@ class Call:
         tx_id: 32 bytes.
         time_ms: of the block's header, Unix milliseconds.
         convict: evidence -> the offence that it proves, None if it proves nothing; outside of a block always None.
+        height: of the block; 0 outside of one.
     """
 
     transaction: Transaction
@@ -54,12 +55,13 @@ class Call:
     tx_id: TransactionId
     time_ms: int
     convict: Convict = _convict_nobody
+    height: int = 0
 
     @classmethod
-    def of(cls, transaction: Transaction, time_ms: int, convict: Convict = _convict_nobody) -> Call:
+    def of(cls, transaction: Transaction, time_ms: int, convict: Convict = _convict_nobody, height: int = 0) -> Call:
         """Return the call of a transaction in a block of a time."""
         payer = transaction.payer if transaction.sponsor_pays else transaction.sender
-        return cls(transaction, transaction.sender, payer, transaction.id, time_ms, convict)
+        return cls(transaction, transaction.sender, payer, transaction.id, time_ms, convict, height)
 
 
 class Body(ABC):

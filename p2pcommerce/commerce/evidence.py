@@ -32,8 +32,8 @@ from p2pcommerce.primitives.ids import SIGNATURE_BYTES, PublicKey
 
 __all__ = ["EVIDENCE_BYTES_MAX", "OFFENCE", "OffenceRecord", "SubmitEvidence", "offence_id"]
 
-EVIDENCE_BYTES_MAX: Final = 8 * 1024
-"""Half of what a transaction may have; two signed votes are some 260 bytes."""
+EVIDENCE_BYTES_MAX: Final = 15 * 1024
+"""What a transaction has room for; two signed votes are some 260 bytes, a wrong justify holds two certificates."""
 OFFENCE_BYTES: Final = 112
 
 
@@ -43,12 +43,14 @@ class OffenceRecord:
 
     Attributes:
         kind: the rule that it broke.
+        height: of the block that punished it.
         slashed_minor: what its pools lost.
         reporter: account, 32 bytes.
         reward_minor: the part of it that the reporter got; the rest was burned.
     """
 
     kind: str
+    height: int
     slashed_minor: int
     reporter: PublicKey
     reward_minor: int
@@ -57,7 +59,7 @@ class OffenceRecord:
 OFFENCE: Final = Kind(
     "offence",
     b"\x0d",
-    record_of(OffenceRecord, kind=text(8), slashed_minor=U63, reporter=KEY, reward_minor=U63),
+    record_of(OffenceRecord, kind=text(8), height=U63, slashed_minor=U63, reporter=KEY, reward_minor=U63),
     size=lambda _: OFFENCE_BYTES,
 )
 
@@ -73,7 +75,7 @@ class SubmitEvidence(Body):
     """Report a validator.
 
     Attributes:
-        evidence: two signed messages, as the finality engine writes them; at most 8 KiB.
+        evidence: two signed messages, as the finality engine writes them; at most 15 KiB.
     """
 
     evidence: bytes
@@ -104,7 +106,9 @@ class SubmitEvidence(Body):
         if call.sender == offence.offender:
             reward_minor = 0
         ledger.put(VALIDATOR, offence.offender, strike(ledger, offence.offender, slashed))
-        ledger.put(OFFENCE, identifier, OffenceRecord(offence.kind, slashed_minor, call.sender, reward_minor))
+        ledger.put(
+            OFFENCE, identifier, OffenceRecord(offence.kind, call.height, slashed_minor, call.sender, reward_minor)
+        )
         ledger.burned_minor += slashed_minor - reward_minor
         if reward_minor:
             ledger.credit(call.sender, reward_minor)

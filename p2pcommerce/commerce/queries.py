@@ -18,7 +18,7 @@ from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.listing import LISTING
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER, Order, OrderStatus
 from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
-from p2pcommerce.commerce.stake_queries import stake, validator, validators
+from p2pcommerce.commerce.stake_queries import offence, stake, validator, validators
 from p2pcommerce.commerce.store import STORE, Rights
 from p2pcommerce.commerce.terms import TERMS, numbered
 from p2pcommerce.ledger.application import QueryError
@@ -215,6 +215,7 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "item": (("issuer", "gtin", "serial", "lot", "id"), _item),
     "validators": ((), validators),
     "validator": (("validator",), validator),
+    "offence": (("validator", "epoch"), offence),
     "stake": (("account", "validator"), stake),
     "time": ((), _time),
 }

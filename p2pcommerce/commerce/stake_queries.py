@@ -6,12 +6,14 @@ from p2pcommerce.commerce.arguments import Arguments, read_key
 from p2pcommerce.commerce.candidates import candidates, former
 from p2pcommerce.commerce.delegation import DELEGATION, earned_minor
 from p2pcommerce.commerce.epoch_clock import epoch_now, has_left
+from p2pcommerce.commerce.evidence import OFFENCE, offence_id
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
+from p2pcommerce.ledger.application import QueryError
 from p2pcommerce.ledger.epochs import sets_in
 from p2pcommerce.primitives.ids import PublicKey
 
-__all__ = ["stake", "validator", "validators"]
+__all__ = ["offence", "stake", "validator", "validators"]
 
 
 def validators(_: Arguments, ledger: Ledger) -> object:
@@ -36,6 +38,23 @@ def validator(arguments: Arguments, ledger: Ledger) -> object:
         "own_minor": 0 if own is None else record.active.value(own.shares),
         "shares": record.active.shares,
         "unbonding_shares": record.unbonding.shares,
+    }
+
+
+def offence(arguments: Arguments, ledger: Ledger) -> object:
+    """Return what a validator was punished for in an epoch, None if it was not."""
+    epoch = arguments.get("epoch")
+    if type(epoch) is not int or not 0 <= epoch < 2**63:
+        raise QueryError("the argument epoch must be an integer from 0 on")
+    record = ledger.get(OFFENCE, offence_id(read_key(arguments, "validator"), epoch))
+    if record is None:
+        return None
+    return {
+        "rule": record.kind,
+        "height": record.height,
+        "slashed_minor": record.slashed_minor,
+        "reporter": record.reporter.hex(),
+        "reward_minor": record.reward_minor,
     }
 
 

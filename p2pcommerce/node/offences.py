@@ -62,7 +62,7 @@ RESEND_US: Final = 30 * MICROSECONDS
 REPORTS_MAX: Final = 6
 """Transactions in which one offence is reported; the wait doubles after each. Beyond that it is only told to peers."""
 _REPORT_AGAIN_US: Final = 10 * MICROSECONDS
-_SPREAD_DELAYS: Final = 8
+_SPREAD_DELAYS: Final = 16
 """Base delays over which reports of one offence are spread."""
 _WORDS: Final = {
     "E1": "voted for two blocks in one view",
@@ -109,14 +109,24 @@ class Offences:
     """
 
     def __init__(
-        self, engine: FinalityEngine, chain: Chain, application: Application, genesis: Genesis, rng: random.Random
+        self,
+        engine: FinalityEngine,
+        chain: Chain,
+        application: Application,
+        genesis: Genesis,
+        own: PublicKey,
+        rng: random.Random,
     ) -> None:
-        """Judge by `engine` and the final state of `chain`; an application that punishes nobody gets no reports."""
+        """Judge by `engine` and the final state of `chain`.
+
+        An application that punishes nobody gets no reports; nor are there any of this node's `own` key.
+        """
         self.found: deque[OffenceFound] = deque(maxlen=FOUND_MAX)
         self.counters: Counter[str] = Counter(found=0, heard=0, punished=0)
         self._engine = engine
         self._chain = chain
         self._application = application if isinstance(application, Punishing) else None
+        self._own = own
         self._delay_us = genesis.parameters.base_delay_ms * 1_000
         self._rng = rng
         self._held: OrderedDict[_Key, _Held] = OrderedDict()
@@ -223,7 +233,8 @@ class Offences:
     def _hold(self, offence: Offence, data: bytes, peer: PeerId | None, now: int) -> _Held:
         spread_us = _SPREAD_DELAYS * self._delay_us
         wait_us = self._rng.randrange(spread_us) + (0 if peer is None else spread_us)
-        report_at = None if self._application is None else now + wait_us
+        may_report = self._application is not None and offence.offender != self._own
+        report_at = now + wait_us if may_report else None
         held = _Held(offence, data, {} if peer is None else {peer: None}, report_at, now + RESEND_US)
         self._held[offence.offender, offence.epoch] = held
         self._remember(blake2b_256(data))

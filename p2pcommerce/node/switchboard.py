@@ -88,7 +88,7 @@ class Switchboard:
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
         self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
-        self.offences = Offences(engine, chain, application, genesis, rng)
+        self.offences = Offences(engine, chain, application, genesis, public_key, rng)
         self.agreement = Agreement(
             engine=engine,
             chain=chain,

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Final
 
 from p2pcommerce.primitives.errors import UsageError
@@ -116,7 +116,7 @@ class Outcome:
     refused: int
     forks: int
     adversary_acts: Mapping[str, int]
-    convictions: Mapping[str, int]
+    convictions: Mapping[str, int] = field(default_factory=dict)
     tail: tuple[str, ...]
 
     @classmethod

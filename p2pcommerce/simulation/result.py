@@ -6,7 +6,7 @@ Source: the results of `sim finality` and `sim network` in the interface specifi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from p2pcommerce.simulation.oracles import Violation
 from p2pcommerce.simulation.scenario import Scenario
@@ -70,7 +70,7 @@ class Result:
     forks: int
     refused_to_sign: int
     adversary_acts: Mapping[str, int]
-    convictions: Mapping[str, int]
+    convictions: Mapping[str, int] = field(default_factory=dict)
     tail: tuple[str, ...]
 
     @property

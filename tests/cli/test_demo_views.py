@@ -38,6 +38,7 @@ SNAPSHOT = Snapshot(
         StoryLine(1.0, "+", "customer 17850 orders 6 x [red]lantern[/] for 15.30", 0.131),
         StoryLine(2.0, "!", "validator 2 is killed", 0.0),
     ),
+    news=(StoryLine(2.0, "!", "validator 2 is killed", 0.0),),
 )
 ENTRY = HistoryEntry(bytes(32), "trace.ship", b"\xab" * 32, b"\xcd" * 32, 1_700_000_000_000, 1_700_000_001_000)
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from p2pcommerce.cli.demo.byzantine.offender import NODES_MIN as HONEST_MIN
 from p2pcommerce.cli.demo.demo import View, run_demo
 from p2pcommerce.cli.demo.folder import NODES_MAX
 from p2pcommerce.cli.demo.options import DemoOptions
@@ -44,6 +45,13 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
     parser.add_argument("--kill-one", action="store_true", help="kill -9 a validator in the middle, and start it again")
+    parser.add_argument(
+        "--byzantine",
+        type=int,
+        default=0,
+        metavar="N",
+        help="1: a newcomer bonds, validates, signs two blocks for one place, and is slashed (default 0)",
+    )
     parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the network in DIR, and go on with the one there")
     parser.add_argument("--seed", type=int, metavar="N", help="of all that is made up (default: random)")
     add_json(parser)
@@ -62,6 +70,7 @@ def _demo(args: argparse.Namespace) -> int:
             rate_per_s=args.rate,
             duration_s=math.inf if args.forever else args.duration,
             kill_one=args.kill_one,
+            byzantine=args.byzantine,
             seed=args.seed,
         )
         return run_async(lambda: _run(options, as_json=args.json))
@@ -75,6 +84,7 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"--nodes must be 1 to {NODES_MAX}")
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
+    _check_byzantine(args)
     if not 0.1 <= args.rate <= _RATE_MAX:
         raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
     if not 1 <= args.duration <= _DURATION_MAX_S:
@@ -83,6 +93,15 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"{args.orders}: no such file or folder; give a CSV file of orders or a folder of them")
     if args.epcis is not None and not args.epcis.is_dir():
         raise ArgumentError(f"{args.epcis}: no such folder; give a folder of EPCIS documents")
+
+
+def _check_byzantine(args: argparse.Namespace) -> None:
+    if args.byzantine not in {0, 1}:
+        raise ArgumentError("--byzantine must be 0 or 1: one offender is less than a third of the stake")
+    if args.byzantine and args.nodes is not None and args.nodes < HONEST_MIN:
+        raise ArgumentError(f"--byzantine needs --nodes {HONEST_MIN} or more, for an offender to join")
+    if args.byzantine and (args.kill_one or args.forever):
+        raise ArgumentError("--byzantine has an end and misses nobody: leave --forever and --kill-one out")
 
 
 async def _run(options: DemoOptions, *, as_json: bool) -> int:

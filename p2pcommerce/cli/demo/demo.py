@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 import trio
 
+from p2pcommerce.cli.demo.byzantine.offender import PATIENCE_S, Offender
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Desk
 from p2pcommerce.cli.demo.folder import DemoFolder
@@ -68,7 +69,7 @@ async def run_demo(options: DemoOptions, view: View) -> DemoReport:
 
 async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     folder = await trio.to_thread.run_sync(
-        DemoFolder.open, options.folder, options.nodes, options.seed, abandon_on_cancel=True
+        DemoFolder.open, options.folder, options.nodes, options.seed, options.epoch_blocks, abandon_on_cancel=True
     )
     async with trio.open_nursery() as nursery:
         network = LocalNetwork(folder, nursery)
@@ -81,6 +82,8 @@ async def _run_in(options: DemoOptions, view: View) -> DemoReport:
         try:
             await network.start()
             await nursery.start(demo.desk.run)
+            if demo.offender is not None:
+                nursery.start_soon(demo.offender.run)
             report = await demo.run()
         finally:
             watched.cancel()
@@ -116,6 +119,9 @@ class _Demo:
         self._folder = folder
         self._network = network
         self._outage = Outage(folder.nodes - 1) if options.kill_one else None
+        self.offender = (
+            Offender(folder, network, self.desk, self._story, self._people.banks[-1]) if options.byzantine else None
+        )
         self._started_s = trio.current_time()
         self._load_s = 0.0
         self._lost = 0
@@ -184,6 +190,9 @@ class _Demo:
             self.monitor.enter("waiting for the last ones")
             self._lost = await drain(self.desk, self._market)
             trading.cancel_scope.cancel()
+        if self.offender is not None and not self.offender.done.is_set():
+            self.monitor.enter("waiting until the offender is out of the set")
+            await self.offender.keep_blocks_coming(PATIENCE_S)
 
     async def _gift(self) -> None:
         pair = self._people.funded(self._rng.randrange(2**32))
@@ -234,4 +243,5 @@ class _Demo:
             starved=self._market.starved,
             senders=len(self._people),
             outage=self._outage,
+            conviction=None if self.offender is None else self.offender.conviction,
         )

@@ -10,18 +10,18 @@ import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from p2pcommerce.ledger.genesis import TOKEN_MINOR, Genesis
+from p2pcommerce.ledger.genesis import TOKEN_MINOR, ChainParameters, Genesis
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.identity import Identity, KeyFileCost
 from p2pcommerce.runtime.lock import LOCK_FILE
 
-__all__ = ["BANKS", "NODES_MAX", "DemoFolder", "DemoFolderError"]
+__all__ = ["BANKS", "EPOCH_BLOCKS_MAX", "NODES_MAX", "DemoFolder", "DemoFolderError"]
 
 NODES_MAX: Final = 32
 """Validators of a demo at most: each is a process."""
@@ -29,6 +29,10 @@ BANKS: Final = 4
 """Accounts that hold nearly all tokens at the start and give them out."""
 _BANK_MINOR: Final = 10**11 * TOKEN_MINOR
 _STAKE_MINOR: Final = 1_000 * TOKEN_MINOR
+_FEES_MINOR: Final = 10 * TOKEN_MINOR
+"""What a validator has beside its stake, to pay for reports of others."""
+EPOCH_BLOCKS_MAX: Final = 40
+"""Blocks of an epoch up to which somebody who joins votes soon enough to be watched."""
 _FILE: Final = "demo.json"
 _GUEST = ("guest.key", "guest")
 _GUEST_MINOR: Final = 10**6 * TOKEN_MINOR
@@ -64,32 +68,34 @@ class DemoFolder:
     run: int
 
     @classmethod
-    def open(cls, path: Path, nodes: int | None, seed: int | None) -> DemoFolder:
+    def open(cls, path: Path, nodes: int | None, seed: int | None, epoch_blocks: int | None = None) -> DemoFolder:
         """Found a network in a folder, or continue the one that is there.
 
         Args:
             path: the folder; made if there is none.
             nodes: number of validators; None: 4, or as many as there are.
             seed: of the people's keys; None: random.
+            epoch_blocks: in an epoch of a network that is founded; of one that is there at most as many, or it takes
+                too long; None: the usual number.
 
         Raises:
-            DemoFolderError: the folder holds something else, or a network of another size.
+            DemoFolderError: the folder holds something else, or a network of another size or with longer epochs.
         """
         file = path / _FILE
         try:
             path.mkdir(parents=True, exist_ok=True)
             if file.exists():
-                return cls._continue(file, nodes)
+                return cls._continue(file, nodes, epoch_blocks)
             if any(entry.name != LOCK_FILE for entry in path.iterdir()):
                 raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
-            return cls._found(path, nodes or 4, seed)
+            return cls._found(path, nodes or 4, seed, epoch_blocks)
         except OSError as error:
             raise DemoFolderError(
                 f"{path}: cannot be used: {error.strerror or error}; choose another folder"
             ) from error
 
     @classmethod
-    def _continue(cls, file: Path, nodes: int | None) -> DemoFolder:
+    def _continue(cls, file: Path, nodes: int | None, epoch_blocks: int | None) -> DemoFolder:
         try:
             with file.open("rb") as stream:
                 document = json.loads(stream.read(_FILE_BYTES_MAX))
@@ -105,21 +111,30 @@ class DemoFolder:
                 f"{file.parent}: holds a network of {found} validators; leave --nodes out, or choose another --dir"
             )
         folder = cls(file.parent, Genesis.load(file.parent / "genesis.json"), found, passphrase, secret, run + 1)
+        if epoch_blocks is not None and folder.genesis.parameters.epoch_blocks > EPOCH_BLOCKS_MAX:
+            raise DemoFolderError(
+                f"{file.parent}: its network was founded without --byzantine, and has long epochs; choose another --dir"
+            )
         folder.save()
         return folder
 
     @classmethod
-    def _found(cls, path: Path, nodes: int, seed: int | None) -> DemoFolder:
+    def _found(cls, path: Path, nodes: int, seed: int | None, epoch_blocks: int | None) -> DemoFolder:
         secret = secrets.token_bytes(32) if seed is None else blake2b_256(f"demo {seed}".encode())
         passphrase = secrets.token_hex(32)
         identities = [Identity.generate() for _ in range(nodes)]
         banks = {Identity.from_seed(_bank_seed(secret, bank)).public_key: _BANK_MINOR for bank in range(BANKS)}
         guest = Identity.generate()
-        genesis = Genesis.local(
+        keys = [identity.public_key for identity in identities]
+        parameters = ChainParameters.local()
+        if epoch_blocks is not None:
+            parameters = replace(parameters, epoch_blocks=epoch_blocks)
+        genesis = Genesis.new(
             "demo",
-            {identity.public_key: _STAKE_MINOR for identity in identities},
-            {**banks, guest.public_key: _GUEST_MINOR},
+            dict.fromkeys(keys, _STAKE_MINOR),
+            {**banks, **dict.fromkeys(keys, _FEES_MINOR), guest.public_key: _GUEST_MINOR},
             time_ms=time.time_ns() // 1_000_000,
+            parameters=parameters,
         )
         genesis.save(path / "genesis.json")
         guest.save(path / _GUEST[0], _GUEST[1], cost=_COST)
@@ -131,6 +146,14 @@ class DemoFolder:
         folder = cls(path, genesis, nodes, passphrase, secret, 1)
         folder.save()
         return folder
+
+    def add_node(self, index: int, identity: Identity) -> Path:
+        """Make the folder of a node that is no validator of the genesis, and return it; each run has its own."""
+        node = self.path / f"node{index}-run{self.run}"
+        node.mkdir(mode=0o700)
+        identity.save(node / "node.key", self.passphrase, cost=_COST)
+        self.genesis.save(node / "genesis.json")
+        return node
 
     def bank_seed(self, bank: int) -> bytes:
         """Return the seed (32 bytes) of a bank's key."""

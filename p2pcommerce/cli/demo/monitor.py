@@ -62,6 +62,7 @@ class Snapshot:
         nodes: one row each.
         latency_history_ms: medians, one per period; rate_history: final per second, one per period.
         story: the last events, the newest last.
+        news: the last ones of the network itself, the newest last.
     """
 
     phase: str
@@ -80,6 +81,7 @@ class Snapshot:
     latency_history_ms: tuple[float, ...]
     rate_history: tuple[float, ...]
     story: tuple[StoryLine, ...]
+    news: tuple[StoryLine, ...] = ()
 
 
 class Monitor:
@@ -87,7 +89,7 @@ class Monitor:
 
     Attributes:
         phase: what is going on.
-        phase_changed: set when the phase ends.
+        phase_changed: set when the phase ends, or when there is news of the network.
         rss_mib_max: the most memory that a node was seen with.
     """
 
@@ -98,6 +100,7 @@ class Monitor:
         self.rss_mib_max = 0.0
         self._desk = desk
         self._story = story
+        story.on_news = self._wake
         self._load: tuple[float, float] | None = None
         self._finals: deque[tuple[float, int]] = deque(maxlen=round(_WINDOW_S / PERIOD_S) + 1)
         self._latency_history: deque[float] = deque(maxlen=_HISTORY)
@@ -106,6 +109,9 @@ class Monitor:
     def enter(self, phase: str) -> None:
         """Begin a phase."""
         self.phase = phase
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self.phase_changed = self.phase_changed, trio.Event()
         changed.set()
 
@@ -142,6 +148,7 @@ class Monitor:
             latency_history_ms=tuple(self._latency_history),
             rate_history=tuple(self._rate_history),
             story=self._told(now),
+            news=tuple(self._story.news),
         )
 
     def _told(self, now_s: float) -> tuple[StoryLine, ...]:

@@ -49,6 +49,7 @@ class ValidatorProcess:
         public_key: 32 bytes; empty before its first start.
         process: None while it does not run.
         expected: whether it ought to be running.
+        command: of `python -m`, before the folder; of its own kinds of nodes.
     """
 
     index: int
@@ -57,6 +58,7 @@ class ValidatorProcess:
     public_key: bytes = b""
     process: trio.Process | None = None
     expected: bool = False
+    command: tuple[str, ...] = ("p2pcommerce", "run")
 
     @property
     def stderr_file(self) -> Path:
@@ -109,7 +111,22 @@ class LocalNetwork:
         ]
         for validator in self.validators:
             self._configure(validator)
+        self._newcomers: list[ValidatorProcess] = []
         folder.save([validator.address for validator in self.validators])
+
+    def add(self, node_folder: Path, index: int, module: str) -> ValidatorProcess:
+        """Return another node, which is no validator of the genesis; `start_one` starts it, `stop` stops it.
+
+        Args:
+            node_folder: with its key and genesis.
+            index: its number.
+            module: what runs in its process.
+        """
+        (port,) = _free_ports(1)
+        newcomer = ValidatorProcess(index, node_folder, f"tcp://127.0.0.1:{port}", command=(module,))
+        self._newcomers.append(newcomer)
+        self._configure(newcomer)
+        return newcomer
 
     async def start(self) -> None:
         """Start all validators and wait until each answers.
@@ -129,7 +146,7 @@ class LocalNetwork:
         """
         root = str(Path(p2pcommerce.__file__).parents[1])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        command = [sys.executable, "-m", "p2pcommerce", "run", str(validator.folder)]
+        command = [sys.executable, "-m", *validator.command, str(validator.folder)]
         with validator.stderr_file.open("wb") as stderr:
             validator.process = process = await trio.lowlevel.open_process(
                 [*command, "--passphrase-file", "-", "--until-eof", "--json"],
@@ -167,9 +184,10 @@ class LocalNetwork:
 
     async def stop(self) -> None:
         """Stop all within a second."""
-        running = [validator.process for validator in self.validators if validator.process is not None]
-        for validator in self.validators:
-            validator.expected = False
+        nodes = [*self.validators, *self._newcomers]
+        running = [node.process for node in nodes if node.process is not None]
+        for node in nodes:
+            node.expected = False
         for process in running:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from p2pcommerce.cli.demo.folder import EPOCH_BLOCKS_MAX
 
 __all__ = ["DemoOptions"]
+
+_EPOCH_BLOCKS_MIN: Final = 8
+_EPOCH_S: Final = 3.0
+"""Seconds of load for each block of an epoch: whoever joins needs five or six epochs to be thrown out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +27,7 @@ class DemoOptions:
         rate_per_s: transactions due in a second.
         duration_s: of the load; infinity: until it is stopped.
         kill_one: kill a validator in the middle, and start it again.
+        byzantine: newcomers that join and break the rules on purpose: 0 or 1.
         seed: of everything made up; None: random.
     """
 
@@ -30,4 +38,12 @@ class DemoOptions:
     rate_per_s: float = 50.0
     duration_s: float = 60.0
     kill_one: bool = False
+    byzantine: int = 0
     seed: int | None = None
+
+    @property
+    def epoch_blocks(self) -> int | None:
+        """Blocks in an epoch of a network that is founded for it; None: the usual number."""
+        if not self.byzantine:
+            return None
+        return round(max(_EPOCH_BLOCKS_MIN, min(EPOCH_BLOCKS_MAX, self.duration_s / _EPOCH_S)))

@@ -32,8 +32,8 @@ class PlainView:
 
     def show(self, snapshot: Snapshot) -> None:
         """Write one line, and the network's own events since the last one."""
-        for line in snapshot.story:
-            if line.icon == "!" and line.at_s > self._story_s:
+        for line in snapshot.news:
+            if line.at_s > self._story_s:
                 self._story_s = line.at_s
                 self._write(f"  ! {line.text}")
         nodes = " ".join(

@@ -7,7 +7,9 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from p2pcommerce.cli.demo.byzantine.offender import Conviction
 from p2pcommerce.cli.demo.outage import Outage
+from p2pcommerce.cli.demo.story import tokens
 from p2pcommerce.cli.demo.summary import Agreement, TraceProof
 from p2pcommerce.primitives.ids import short
 
@@ -37,6 +39,7 @@ class DemoReport:
         starved: turns of the load that nobody wanted.
         senders: keys that sent something.
         outage: with --kill-one.
+        conviction: with --byzantine.
     """
 
     nodes: int
@@ -58,13 +61,15 @@ class DemoReport:
     starved: int
     senders: int
     outage: Outage | None
+    conviction: Conviction | None = None
 
     @property
     def ok(self) -> bool:
         """Whether everything is as it has to be."""
         proven = self.trace_proof is None or self.trace_proof.verified
         caught_up = self.outage is None or self.outage.caught_up
-        return self.agreement.agree and self.supply_ok and not self.lost and proven and caught_up
+        punished = self.conviction is None or self.conviction.slashed
+        return self.agreement.agree and self.supply_ok and not self.lost and proven and caught_up and punished
 
     def to_plain(self) -> dict[str, object]:
         """Return the JSON object."""
@@ -98,6 +103,9 @@ class DemoReport:
             "starved": self.starved,
             "senders": self.senders,
             "kill_one": None if self.outage is None else dataclasses.asdict(self.outage),
+            "byzantine": None
+            if self.conviction is None
+            else {**dataclasses.asdict(self.conviction), "slashed": self.conviction.slashed},
         }
 
     def lines(self) -> Iterator[str]:
@@ -124,6 +132,8 @@ class DemoReport:
             yield f"    skipped: {_counts(self.skipped)}"
         if self.outage is not None:
             yield f"{_mark(self.outage.caught_up)} {self._outage_text(self.outage)}"
+        if self.conviction is not None:
+            yield f"{_mark(self.conviction.slashed)} {self._conviction_text(self.conviction)}"
         if self.trace_proof is not None:
             yield from self._proof_lines(self.trace_proof)
 
@@ -140,6 +150,22 @@ class DemoReport:
             f"validator {outage.validator} was killed and missed {outage.blocks_missed:,} blocks in "
             f"{outage.down_s:.1f} s; it caught up {outage.catch_up_s:.1f} s after its restart; longest time without a "
             f"block {outage.longest_gap_ms:.0f} ms"
+        )
+
+    def _conviction_text(self, told: Conviction) -> str:
+        who = f"validator {told.validator}"
+        if told.in_set_from_epoch is None:
+            return f"{who} never came into the set"
+        if not told.equivocations:
+            return f"{who} joined in epoch {told.in_set_from_epoch}, and never signed two blocks"
+        signed = f"{who} signed two blocks at height {told.equivocations[0]['height']:,}"
+        if not told.jailed:
+            return f"{signed}, and was not punished"
+        if told.out_from_epoch is None:
+            return f"{signed} and was punished, but is still in the set"
+        return (
+            f"{signed}; it lost {tokens(told.slashed_minor)} tokens at height {told.included_at_height:,}, of which "
+            f"{tokens(told.reward_minor)} went to the reporter, and is out since epoch {told.out_from_epoch}"
         )
 
     def _proof_lines(self, proof: TraceProof) -> Iterator[str]:

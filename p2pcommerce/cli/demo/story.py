@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,11 +36,18 @@ class StoryLine:
 
 
 class Story:
-    """The last events, the newest last."""
+    """The last events, the newest last.
+
+    Attributes:
+        lines: all of them; news: those of the network itself.
+        on_news: is called when there is some.
+    """
 
     def __init__(self) -> None:
         """Begin without any."""
         self.lines: deque[StoryLine] = deque(maxlen=LINES_MAX)
+        self.news: deque[StoryLine] = deque(maxlen=LINES_MAX)
+        self.on_news: Callable[[], None] = _nobody_listens
 
     def placed(self, order: Order, result: Result) -> None:
         """Tell of an order."""
@@ -63,10 +71,17 @@ class Story:
 
     def network(self, what: str) -> None:
         """Tell of something that happened to the network itself."""
-        self.lines.append(StoryLine(trio.current_time(), "!", what, 0.0))
+        line = StoryLine(trio.current_time(), "!", what, 0.0)
+        self.lines.append(line)
+        self.news.append(line)
+        self.on_news()
 
     def _add(self, icon: str, text: str, result: Result) -> None:
         self.lines.append(StoryLine(trio.current_time(), icon, text, result.took_s))
+
+
+def _nobody_listens() -> None:
+    pass
 
 
 def tokens(amount_minor: int) -> str:

@@ -39,6 +39,7 @@ from p2pcommerce.finality.simplex.messages import (
     Message,
     Proposal,
     Seal,
+    Shown,
     Status,
     decode_message,
     decode_seal,
@@ -132,6 +133,8 @@ class Inbox:
                 self._recovery.on_answer(self._index(peer), message)
             case Boundary():
                 self._on_boundary(peer, message)
+            case Shown():
+                self._witness.on_shown(message)
             case _:
                 assert_never(message)
 
@@ -312,7 +315,7 @@ class Inbox:
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header
         state.proposals.setdefault(seal.view, []).append(proposal)
-        self._witness.confront_earlier(proposal)
+        self._witness.confront_earlier(seal.view, header.hash)
         peers = tuple(dict.fromkeys((header.proposer, peer)))
         if seal.view == state.held.view:
             state.pace.see_proposal(now)

@@ -45,6 +45,7 @@ __all__ = [
     "Message",
     "Proposal",
     "Seal",
+    "Shown",
     "Status",
     "decode_message",
     "decode_seal",
@@ -234,7 +235,23 @@ class Boundary:
     proof: bytes
 
 
-Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer | Boundary
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A leader's signature on its proposal, for whoever votes for another block of that view.
+
+    Attributes:
+        epoch, view: of the proposal.
+        hash: 32 bytes.
+        signature: 64 bytes, of the leader on the ballot PROPOSE.
+    """
+
+    epoch: int
+    view: int
+    hash: bytes
+    signature: bytes
+
+
+Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer | Boundary | Shown
 _SMALL_BYTES_MAX: Final = 1_024
 _BOUNDARY_BYTES_MAX: Final = ENGINE_MESSAGE_BYTES_MAX - 2 * HEADER_BYTES_MAX
 _SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
@@ -252,6 +269,7 @@ _SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
         record_of(Boundary, header=HEADER, proof=blob(_BOUNDARY_BYTES_MAX)),
         _BOUNDARY_BYTES_MAX + HEADER_BYTES_MAX + 16,
     ),
+    7: (Shown, record_of(Shown, epoch=U32, view=_VIEW, hash=HASH, signature=SIGNATURE), _SMALL_BYTES_MAX),
 }
 _TAGS: Final = {cls: (bytes([tag]), shape) for tag, (cls, shape, _) in _SHAPES.items()}
 
@@ -265,7 +283,7 @@ def epoch_of_message(message: Message) -> int:
             return message.items[0].epoch
         case Proposal() | Boundary():
             return message.header.epoch
-        case Status() | Answer():
+        case Status() | Answer() | Shown():
             return message.epoch
 
 

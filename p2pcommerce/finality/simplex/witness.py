@@ -3,10 +3,11 @@
 Who lies tells each half of the others something else, so that nobody hears both. Two things bring the halves together:
 
     certificates   name who signed what to the other half: each is compared with the votes that came here
-    confrontation  who votes for another block than the one proposed to this node is shown that proposal, once per view,
-                   and finds that its leader signed two
+    confrontation  who votes for another block than the one proposed to this node is shown its leader's signature on
+                   that one, and finds that the leader signed two
 
-One accusation per offender and epoch is enough. Signatures are checked only where two ballots contradict each other.
+One accusation per offender and epoch is enough; nobody accuses itself. Signatures are checked only where two ballots
+contradict each other.
 
 Source: the evidence of the finality specification.
 """
@@ -14,14 +15,17 @@ Source: the evidence of the finality specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
-from p2pcommerce.finality.simplex.messages import Proposal, decode_seal
+from p2pcommerce.finality.simplex.errors import BadProposalSignatureError
+from p2pcommerce.finality.simplex.messages import Proposal, Shown
 from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified
 from p2pcommerce.finality.simplex.state import State
-from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
+from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import PeerId, PublicKey
 
 __all__ = ["Witness"]
@@ -34,7 +38,7 @@ class Witness:
         """Begin with nobody accused."""
         self._state = state
         self._accused: dict[PublicKey, None] = {}
-        self._shown_view = 0
+        self._shown: dict[PeerId, int] = {}  # of validators of the epoch alone
 
     # --- accusing ---
 
@@ -51,7 +55,7 @@ class Witness:
             self._state.out.append(Evidence(encode_misjustified(claim)))
 
     def _is_first(self, offender: PublicKey) -> bool:
-        is_first = offender not in self._accused
+        is_first = offender not in self._accused and offender != self._state.context.key
         if is_first:
             self._accused[offender] = None  # at most as many as there are validators
             self._state.counters["evidence"] += 1
@@ -76,19 +80,39 @@ class Witness:
                 offender = state.keys_of((other.voter,))[0]
                 self.accuse(offender, (ballot, signature), (other.ballot, other.signature))
 
+    # --- confronting ---
+
     def confront(self, voter: PeerId, ballot: Ballot) -> None:
-        """Show a voter the proposal of its view, if that is another block's than the one it votes for."""
-        if ballot.kind is VoteKind.NULLIFY or ballot.view <= self._shown_view:
+        """Show a voter whom the leader told of another block what that leader signed for this node."""
+        shown_view = self._shown.get(voter, 0)
+        if ballot.kind is VoteKind.NULLIFY or ballot.view <= shown_view or voter not in self._state.context.validators:
             return
         held = self._state.proposals.get(ballot.view, ())
-        if len(held) == 1 and held[0].header.hash != ballot.hash:
-            self._shown_view = ballot.view
+        if held and all(proposal.header.hash != ballot.hash for proposal in held):
+            self._shown[voter] = ballot.view
             self._state.counters["confronted"] += 1
-            self._state.send(voter, held[0])
+            header, signature = held[0].header, held[0].signature
+            self._state.send(voter, Shown(ballot.epoch, ballot.view, header.hash, signature))
 
-    def confront_earlier(self, proposal: Proposal) -> None:
-        """Confront who has voted for another block before this proposal came."""
-        view = decode_seal(proposal.header).view
-        stray = next(self._state.pool.strays(view, proposal.header.hash), None)
-        if stray is not None:
+    def confront_earlier(self, view: int, block_hash: bytes) -> None:
+        """Confront those who had voted for other blocks of a view before its proposal came."""
+        for stray in list(self._state.pool.strays(view, block_hash)):
             self.confront(self._state.keys_of((stray.voter,))[0], stray.ballot)
+
+    def on_shown(self, shown: Shown) -> None:
+        """Take what the leader of a view signed for somebody else.
+
+        Raises:
+            BadProposalSignatureError: it did not.
+        """
+        state = self._state
+        held = state.proposals.get(shown.view, ())
+        if not held or any(proposal.header.hash == shown.hash for proposal in held):
+            return
+        leader, context = state.leader(shown.view), state.context
+        ballot = Ballot(shown.epoch, shown.view, VoteKind.PROPOSE, shown.hash)
+        signed = signed_bytes(PROPOSAL_DOMAIN, context.genesis_hash, ballot.data)
+        if not context.scheme.verify(leader, signed, shown.signature):
+            raise BadProposalSignatureError("what is said to be the leader's signature is not")
+        other = replace(ballot, hash=held[0].header.hash)
+        self.accuse(leader, (ballot, shown.signature), (other, held[0].signature))
