@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Target
 from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, encode_proof
-from p2pcommerce.finality.simplex.ending import decided, is_well_placed
+from p2pcommerce.finality.simplex.ending import Decision, decided, is_well_placed
 from p2pcommerce.finality.simplex.journal import UNSIGNED, certificate_record, proposal_record
 from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal, vrf_input
 from p2pcommerce.finality.simplex.resend import Resender
@@ -142,20 +142,25 @@ class Replica:
     def _deliver(self) -> None:
         """Rule 7: deliver the ancestors of the highest F, oldest first, each once; carriers are not delivered."""
         state = self.state
-        decision = decided(state)
-        if decision is None or decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
-            return
-        try:
-            headers = state.tree.path(decision.hash)
-        except ForkError as error:
-            self._is_forked = True
-            state.signer.halt(str(error))
-            return
-        delivered_before = state.tree.delivered.height
-        for position, header in enumerate(headers or ()):
+        for decision in decided(state):
+            if decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
+                return
+            try:
+                headers = state.tree.path(decision.hash)
+            except ForkError as error:
+                self._is_forked = True
+                state.signer.halt(str(error))
+                return
+            if headers is not None:  # else a link is missing; something lower may be decided, too
+                self._deliver_all(headers, decision)
+                return
+
+    def _deliver_all(self, headers: list[Header], decision: Decision) -> None:
+        state, delivered_before = self.state, self.state.tree.delivered.height
+        for position, header in enumerate(headers):
             if not state.tree.is_valid(header.hash) or state.is_over:
                 break
-            between = [*(headers or ())[position + 1 :], *decision.carriers]
+            between = [*headers[position + 1 :], *decision.carriers]
             proof = encode_proof(decision.certificate, between) if len(between) <= PROOF_HEADERS_MAX else b""
             state.tree.log(header.hash)
             state.out.append(Finalized(header.hash, proof))
