@@ -255,9 +255,7 @@ async def test_leaving_stops_everything_within_a_second(tmp_path, jumping_clock)
     files, tasks = open_files(), trio.lowlevel.current_statistics().tasks_living
     async with (
         p2p.open_node(config_of(tmp_path, listen=("tcp://127.0.0.1:0",), control=True, log_file=True)) as node,
-        p2p.open_node(
-            config_of(tmp_path, 1, engine="simplex", listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)
-        ) as other,
+        p2p.open_node(config_of(tmp_path, 1, listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)) as other,
     ):
         await other.wait_peers(1)
         await node.wait_finalized(await node.submit(pay(5_000_000)))
