@@ -246,7 +246,7 @@ class _Parts:
         state.counters["epochs"] += 1
         state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
         self.crossing.begin(old.state, state, old.resender.finalized(), now)
-        self.recovery.go_on(old.recovery, was_ready=old.state.signer.ready, now=now)
+        self.recovery.go_on(old.recovery, now)
         self._logged = old._logged
         for peer, data in self.crossing.take_early():
             self.inbox.on_message(peer, data, now)
