@@ -88,7 +88,7 @@ class Simplex:
 
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A validator connected: tell it where this node stands."""
-        self._running.resender.tell(peer, now)
+        self._running.resender.greet(peer, now)
         return self._running.finish(now)
 
     def on_block(self, header: Header, now: int) -> list[Effect]:
@@ -182,15 +182,24 @@ class _Parts:
         self.recovery = Recovery(self.state, self.replica, self.resender)
         self.inbox = Inbox(self.state, self.replica, self.resender, self.recovery)
         self._logged = 0
+        self._deadline: int | None = None
+        self._is_planned = False
 
     @property
     def deadline(self) -> int | None:
-        return earliest(self.replica.deadline, self.resender.deadline)
+        # Asked for far more often than an input comes, and only `finish`, the end of every input, changes it.
+        if not self._is_planned:
+            self._deadline = earliest(self.replica.deadline, self.resender.deadline)
+            self._is_planned = True
+        return self._deadline
 
     def finish(self, now: int) -> list[Effect]:
         """Run the rules and hand over the effects."""
+        self._is_planned = False
         self.replica.step(now)
         state = self.state
+        if not state.out:
+            return []
         self._logged += sum(1 for effect in state.out if isinstance(effect, Persist))
         if self._logged >= state.parameters.rewrite_records:
             self._logged = 0
