@@ -9,7 +9,8 @@ It reads final transactions and what blocks say they changed, and keeps its own 
 - nobody else's balance changes; a failed transaction costs its fee and nothing else
 
 Deposits for state are not modelled: an account that pays or gets one for an order in a block is held to a bound there,
-not to a figure, and a block in which stores or goods are set up only brings the balances up to date.
+not to a figure, and a block in which stores or goods are set up, or that holds a type which an embedding program added,
+only brings the balances up to date.
 
 Source: "Fees and state" and the orders of the commerce specification.
 """
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from p2pcommerce.commerce import read_body
+from p2pcommerce.commerce import BODIES, read_body
 from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES
 from p2pcommerce.commerce.listing import ListingSet
 from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
@@ -108,6 +109,9 @@ class Books:
         self._nonces[transaction.sender] = transaction.nonce + 1
 
     def _do(self, transaction: Transaction, page: _Page) -> Iterator[str]:
+        if transaction.type not in BODIES:
+            page.is_vague = True
+            return
         body = read_body(transaction.type, transaction.body)
         sender = transaction.sender
         match body:
