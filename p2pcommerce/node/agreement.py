@@ -97,6 +97,11 @@ class Agreement:
         """Counts of blocks by what became of them."""
         return {**self._counters, **self._proposer.counters}
 
+    @property
+    def has_news(self) -> bool:
+        """Whether one of the `take_...` methods would return anything."""
+        return bool(self._finals or self._dropped or self._blamed)
+
     def take_finals(self) -> list[Block]:
         """Return the blocks that became final since the last call, oldest first."""
         finals, self._finals = self._finals, []
@@ -244,6 +249,8 @@ class Agreement:
     # --- working off the engine's effects ---
 
     def _work(self, asked: Sequence[finality.Effect], now: int) -> list[Effect]:
+        if not asked:
+            return []
         turn = _Turn(now, asked=deque(asked))
         self._drain(turn)
         return turn.effects

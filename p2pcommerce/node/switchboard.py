@@ -218,6 +218,8 @@ class Switchboard:
 
     def after(self, effects: list[Effect], now: int) -> list[Effect]:
         """Follow up on what the engine decided: peers it blames, blocks that became final, what left the pool."""
+        if not self.agreement.has_news:
+            return effects
         for peer, reason in self.agreement.take_blamed():
             effects += self.blame(peer, "ENGINE", reason, now)
         finals = self.agreement.take_finals()

@@ -187,6 +187,8 @@ class Host:
         records, signed, book = storage.log.records, guard.last, storage.book()
         self.give(lambda now: node.start(records, signed, book, [self.address], now))
         storage.log.records, storage.guard.records = [], []
+        # What was stored right before a crash: nobody has heard of it if no other node has it.
+        self.on_stored(storage.blocks)
         if self.behaviour is not None:
             self.behaviour.on_started()
 
@@ -261,6 +263,7 @@ class Host:
         """Give the core a message of an attached peer."""
         heard = message if self.behaviour is None else self.behaviour.on_message(peer, message)
         if heard is not None and self.core is not None:
+            self.world.on_heard(self, peer, heard)
             effects = self.core.on_message(peer, heard, self.now)
             if effects:
                 self._work(effects)

@@ -181,9 +181,9 @@ class Replica:
         """Rule 4: F for a notarized, executed block, if no own Z or other N forbids it."""
         state = self.state
         for certificate in state.held.notarized():
-            ballot = Ballot(state.context.epoch, certificate.view, VoteKind.FINALIZE, certificate.hash)
             if certificate.view <= state.signer.last_view(VoteKind.FINALIZE):
                 continue
+            ballot = Ballot(state.context.epoch, certificate.view, VoteKind.FINALIZE, certificate.hash)
             if state.tree.is_valid(BlockHash(certificate.hash)) and state.signer.may(ballot):
                 state.tree.log(BlockHash(certificate.hash))
                 state.signer.cast(ballot)
@@ -300,20 +300,25 @@ class Replica:
         state, view = self.state, self.state.held.view
         if not state.signer.may_act or state.signer.last_view(VoteKind.NULLIFY) >= view or self._gave_up_view == view:
             return
-        leader = state.context.validators.index(state.leader(view))
-        given_up = (
-            state.spoiled_view == view
-            or 3 * state.pool.nullify_weight(view) > state.context.validators.total
-            or state.pool.has_nullified(leader, view)
-        )
         due = self._nullify_at()
-        if not given_up and (due is None or now < due):
+        if (due is None or now < due) and not self._is_given_up(view):
             return
         anchor = max(state.held.highest_view, state.signer.last_view(VoteKind.FINALIZE))
         if state.signer.cast(Ballot(state.context.epoch, view, VoteKind.NULLIFY, anchor_hash(anchor))):
             state.pace.see_own_nullification(now, proposal_held=view in state.proposals)
         else:
             self._gave_up_view = view
+
+    def _is_given_up(self, view: int) -> bool:
+        """Tell whether a view cannot succeed: its block is bad, its leader or more than a third nullified it."""
+        state = self.state
+        if state.spoiled_view == view:
+            return True
+        weight = state.pool.nullify_weight(view)
+        if not weight:
+            return False
+        leader = state.context.validators.index(state.leader(view))
+        return 3 * weight > state.context.validators.total or state.pool.has_nullified(leader, view)
 
     def _nullify_at(self) -> int | None:
         """Return when the view will have taken too long."""
