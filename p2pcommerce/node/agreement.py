@@ -155,7 +155,7 @@ class Agreement:
             signed=signed,
             seed=begun.seed,
         )
-        self._set_hearers(begun)
+        self._hearers = begun.members
         return self._work(self._engine.start(context, own, blocks, now), now)
 
     @property
@@ -235,16 +235,10 @@ class Agreement:
             self._drain(turn)
         return turn.effects
 
-    # --- epochs ---
-
     def _begin_epoch(self, begun: EpochStart, turn: _Turn) -> None:
-        self._set_hearers(begun)
-        turn.answers.append(
-            lambda: self._engine.on_epoch(begun.epoch, begun.validators, begun.following, begun.seed, turn.now)
-        )
-
-    def _set_hearers(self, begun: EpochStart) -> None:
-        self._hearers = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        self._hearers = begun.members
+        told = begun.epoch, begun.validators, begun.following, begun.seed
+        turn.answers.append(lambda: self._engine.on_epoch(*told, turn.now))
 
     # --- working off the engine's effects ---
 

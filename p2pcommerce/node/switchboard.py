@@ -111,7 +111,7 @@ class Switchboard:
         if begun.epoch == self._epoch:
             return
         self._epoch = begun.epoch
-        members = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        members = begun.members
         has_part = self._own in members
         self.discovery.set_wanted(list(members) if has_part else ())
         # Who has no part hears of final blocks by catching up alone: there is no live traffic to leave a gap to.

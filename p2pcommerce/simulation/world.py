@@ -97,13 +97,12 @@ class World:
             scheme=self.scheme,
             clocks_ahead_ms=None if moves_clocks else 0,
         )
-        changes = scenario.churn != CHURNS[0]
         if scenario.engine != "solo":
-            self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme), is_changing=changes)
-        victims = () if changes else victims_of(scenario, scenario.stakes, self.streams)
+            self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme), is_changing=scenario.churn != CHURNS[0])
+        victims = () if scenario.churn != CHURNS[0] else victims_of(scenario, scenario.stakes, self.streams)
         everybody = [self.scheme.public_key(node_seed(node)) for node in range(scenario.nodes)]
-        maker = application_maker(scenario.seed, scenario.churn, everybody, villains)
-        self.make_application = maker or options.make_application
+        churning = application_maker(scenario.seed, scenario.churn, everybody, villains)
+        self.make_application = churning or options.make_application
         self.hosts: list[Host] = [
             Host(
                 self,
