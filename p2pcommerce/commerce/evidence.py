@@ -26,15 +26,17 @@ from p2pcommerce.commerce.kind import U63, Kind
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.pool import BPS
 from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord, require_validator
+from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX
 from p2pcommerce.primitives.codec import KEY, blob, record_of, text
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import SIGNATURE_BYTES, PublicKey
 
 __all__ = ["EVIDENCE_BYTES_MAX", "OFFENCE", "OffenceRecord", "SubmitEvidence", "offence_id"]
 
-EVIDENCE_BYTES_MAX: Final = 15 * 1024
-"""What a transaction has room for; two signed votes are some 260 bytes, a wrong justify holds two certificates."""
+EVIDENCE_BYTES_MAX: Final = TRANSACTION_BYTES_MAX - 1_024
+"""What an envelope leaves. Two signed votes are some 260 bytes; a certificate that was misused, 66 for each signer."""
 OFFENCE_BYTES: Final = 112
+_KIND_BYTES_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class OffenceRecord:
 OFFENCE: Final = Kind(
     "offence",
     b"\x0d",
-    record_of(OffenceRecord, kind=text(8), height=U63, slashed_minor=U63, reporter=KEY, reward_minor=U63),
+    record_of(OffenceRecord, kind=text(_KIND_BYTES_MAX), height=U63, slashed_minor=U63, reporter=KEY, reward_minor=U63),
     size=lambda _: OFFENCE_BYTES,
 )
 
@@ -106,9 +108,8 @@ class SubmitEvidence(Body):
         if call.sender == offence.offender:
             reward_minor = 0
         ledger.put(VALIDATOR, offence.offender, strike(ledger, offence.offender, slashed))
-        ledger.put(
-            OFFENCE, identifier, OffenceRecord(offence.kind, call.height, slashed_minor, call.sender, reward_minor)
-        )
+        kind = offence.kind.encode("ascii", "replace")[:_KIND_BYTES_MAX].decode()
+        ledger.put(OFFENCE, identifier, OffenceRecord(kind, call.height, slashed_minor, call.sender, reward_minor))
         ledger.burned_minor += slashed_minor - reward_minor
         if reward_minor:
             ledger.credit(call.sender, reward_minor)

@@ -98,6 +98,11 @@ class Agreement:
         """Counts of blocks by what became of them."""
         return {**self._counters, **self._proposer.counters}
 
+    @property
+    def has_news(self) -> bool:
+        """Whether one of the `take_...` methods would return anything."""
+        return bool(self._finals or self._dropped or self._blamed)
+
     def take_finals(self) -> list[Block]:
         """Return the blocks that became final since the last call, oldest first."""
         finals, self._finals = self._finals, []
@@ -142,7 +147,7 @@ class Agreement:
             signed=signed,
             seed=begun.seed,
         )
-        self._set_hearers(begun)
+        self._hearers = begun.members
         effects = self._work(self._engine.start(context, logged.engine, blocks, now), now)
         self._offences.restore(logged.evidence, now)  # which only an engine that has started can judge
         return effects
@@ -224,20 +229,16 @@ class Agreement:
             self._drain(turn)
         return turn.effects
 
-    # --- epochs ---
-
     def _begin_epoch(self, begun: EpochStart, turn: _Turn) -> None:
-        self._set_hearers(begun)
-        turn.answers.append(
-            lambda: self._engine.on_epoch(begun.epoch, begun.validators, begun.following, begun.seed, turn.now)
-        )
-
-    def _set_hearers(self, begun: EpochStart) -> None:
-        self._hearers = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        self._hearers = begun.members
+        told = begun.epoch, begun.validators, begun.following, begun.seed
+        turn.answers.append(lambda: self._engine.on_epoch(*told, turn.now))
 
     # --- working off the engine's effects ---
 
     def _work(self, asked: Sequence[finality.Effect], now: int) -> list[Effect]:
+        if not asked:
+            return []
         turn = _Turn(now, asked=deque(asked))
         self._drain(turn)
         return turn.effects

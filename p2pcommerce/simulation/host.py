@@ -189,6 +189,8 @@ class Host:
         records, signed, book = storage.log.records, guard.last, storage.book()
         self.give(lambda now: node.start(records, signed, book, [self.address], now))
         storage.log.records, storage.guard.records = [], []
+        # What was stored right before a crash: nobody has heard of it if no other node has it.
+        self.on_stored(storage.blocks)
         if self.behaviour is not None:
             self.behaviour.on_started()
 
@@ -263,9 +265,8 @@ class Host:
         """Give the core a message of an attached peer."""
         heard = message if self.behaviour is None else self.behaviour.on_message(peer, message)
         if heard is not None and self.core is not None:
-            effects = self.core.on_message(peer, heard, self.now)
-            if effects:
-                self._work(effects)
+            self.world.on_heard(self, peer, heard)
+            self._work(self.core.on_message(peer, heard, self.now))
             self._end_turn()
 
     def act(self, effects: Sequence[Effect]) -> None:
@@ -295,8 +296,7 @@ class Host:
         self.world.flush(self)
         due = self.core.deadline
         if due is not None:
-            now_us = self.world.now_us
-            wake_us = max(now_us, self.clock.world_time_of(due))
+            wake_us = max(self.world.now_us, self.clock.world_time_of(due))
             if self._wake_us is None or wake_us < self._wake_us:
                 self._wake_us = wake_us
                 self.world.at(wake_us, self, self._tick, wake_us)

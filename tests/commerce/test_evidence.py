@@ -100,6 +100,12 @@ def test_evidence_is_never_judged_outside_of_a_block(world):
     assert world.get(OFFENCE, offence_id(V, 0)) is None
 
 
+def test_the_name_of_an_offence_fits_its_record_whatever_the_engine_calls_it(world):
+    world.offences[b"evidence"] = Offence(V, 0, "a name far too long, and \u00e4 beside")
+    world.do("alice", SubmitEvidence(b"evidence"))
+    assert world.get(OFFENCE, offence_id(V, 0)).kind == "a name far too l"
+
+
 def test_who_reports_itself_gets_nothing(world):
     before = world.balance("validator")
     report(world, "validator")

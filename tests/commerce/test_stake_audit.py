@@ -84,7 +84,7 @@ def test_a_share_that_lost_value_without_a_slash_is_noticed(world, changes):
     change(changes, RECORD, VALIDATOR, active=Pool(record.active.minor - 1, record.active.shares))
     with pytest.raises(LocalProtocolError, match="without a slash"):
         audit_stake(world.chain.final, changes)
-    changes[OFFENCE.key(offence_id(V, 0))] = OFFENCE.write(OffenceRecord("E1", 1, key("bob"), 0))
+    changes[OFFENCE.key(offence_id(V, 0))] = OFFENCE.write(OffenceRecord("E1", 1, 1, key("bob"), 0))
     audit_stake(world.chain.final, changes)
 
 

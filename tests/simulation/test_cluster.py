@@ -102,11 +102,11 @@ def test_after_healing_no_fault_strikes_any_more():
         cluster.run_for(15)
         cluster.heal()
         cluster.run_for(6)
-        fired = cluster.world.fired()
+        fired = cluster.world.schedule.fired()
         assert set(fired) == {"crash", "partition", "clock_jump", "loss"}
         cluster.run_until_final(pay(cluster))
         cluster.run_for(20)
-        assert cluster.world.fired() == fired
+        assert cluster.world.schedule.fired() == fired
         cluster.assert_agreement()
 
 
