@@ -65,6 +65,7 @@ ADVERSARIES: Final[Mapping[str, str]] = MappingProxyType(
         "invalid_block": "proposes blocks that break the rules under a valid certificate",
         "lying_sync": "answers with false heights, wrong and truncated blocks",
         "false_time": "proposes blocks with times far ahead or behind",
+        "false_justify": "proposes blocks under a justify that does not allow their parent",
         "twins": "runs two copies of one identity",
         "sybil": "swarms the network with identities of its own",
         "eclipse": "takes every connection of a victim",

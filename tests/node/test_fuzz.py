@@ -65,6 +65,7 @@ def recorded():
         wire.Pull((bytes(8),)),
         wire.Announce(((bytes(8), 200, 10**6),)),
         wire.Refuse(),
+        wire.Evidence(bytes(300)),
         wire.Unchoose(),
         wire.Ping(1),
         wire.Pong(1),

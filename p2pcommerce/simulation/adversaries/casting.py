@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from p2pcommerce.simulation.adversaries.adversary import Adversary
-from p2pcommerce.simulation.adversaries.leaders import Equivocate, FalseTime, InvalidBlock
+from p2pcommerce.simulation.adversaries.leaders import Equivocate, FalseJustify, FalseTime, InvalidBlock
 from p2pcommerce.simulation.adversaries.talkers import AnnounceSpam, LyingSync, MempoolFlood, Mute, PullSpam
 from p2pcommerce.simulation.adversaries.voters import DoubleVote, Selective, Twin, Withhold
 from p2pcommerce.simulation.adversaries.wild import Forge, Wild
@@ -30,6 +30,7 @@ STRATEGIES: Final[Mapping[str, type[Adversary]]] = MappingProxyType(
         "invalid_block": InvalidBlock,
         "lying_sync": LyingSync,
         "false_time": FalseTime,
+        "false_justify": FalseJustify,
         "twins": Twin,
         "announce_spam": AnnounceSpam,
         "pull_spam": PullSpam,

@@ -14,7 +14,7 @@ from typing import Final
 from p2pcommerce.commerce import Transfer, build_transaction
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.finality.certificates import Vote
-from p2pcommerce.finality.simplex.messages import Cast, Message, Proposal, decode_seal, encode_message
+from p2pcommerce.finality.simplex.messages import Cast, Justify, Message, Proposal, decode_seal, encode_seal, encode_message
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
@@ -25,7 +25,7 @@ from p2pcommerce.simulation.adversaries.adversary import Adversary, Stage, sign_
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.wire import messages as wire
 
-__all__ = ["Equivocate", "FalseTime", "InvalidBlock"]
+__all__ = ["Equivocate", "FalseJustify", "FalseTime", "InvalidBlock"]
 
 _KEPT_MAX: Final = 256
 _SECOND_US_MAX: Final = 300_000
@@ -202,3 +202,24 @@ class InvalidBlock(_Leader):
         made = build_transaction(payload, self.stage.genesis, host.seed, nonce, HEIGHT_MAX, scheme=host.world.scheme)
         wrong = bytes([*made.signature[:-1], made.signature[-1] ^ 1])
         return decode_transaction(made.raw.replace(made.signature, wrong))
+
+
+class FalseJustify(_Leader):
+    """Proposes blocks under a justify that does not allow their parent."""
+
+    @override
+    def other(self, proposal: Proposal) -> Proposal | None:
+        """Return the block with a justify that lacks something, or whose signatures are not good."""
+        parent, skip = proposal.justify.parent, proposal.justify.nullification
+        choices: list[Justify] = []
+        if parent is not None:
+            spoilt = (bytes(64), *parent.signatures[1:])
+            choices += [Justify(None, skip), Justify(replace(parent, signatures=spoilt), skip)]
+        if skip is not None:
+            choices.append(Justify(parent, None))
+        if not choices:
+            return None
+        justify = choices[self.rng.randrange(len(choices))]
+        seal = replace(decode_seal(proposal.header), justify_hash=justify.hash)
+        header = replace(proposal.header, engine_data=encode_seal(seal))
+        return self.signed(replace(proposal, header=header, justify=justify))
