@@ -13,7 +13,7 @@ Source: the sweeps of the simulator specification.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
@@ -57,6 +57,7 @@ class Campaign:
         adversaries: strategies from which each seed draws one.
         are_adversaries_drawn: half of the seeds have no adversary.
         cast: adversaries of every world, in the place of drawn ones.
+        above_third: adversaries have a third of the stake or a little more: forks are looked for, and must convict them.
     """
 
     base: Scenario
@@ -68,10 +69,19 @@ class Campaign:
     adversaries: tuple[str, ...] = ()
     are_adversaries_drawn: bool = False
     cast: tuple[Adversary, ...] = ()
+    above_third: bool = False
 
     @classmethod
     def of(
-        cls, base: Scenario, stack: str, first_seed: int, seeds: int, *, faults: str = "all", adversaries: str = "none"
+        cls,
+        base: Scenario,
+        stack: str,
+        first_seed: int,
+        seeds: int,
+        *,
+        faults: str = "all",
+        adversaries: str = "none",
+        above_third: bool = False,
     ) -> Campaign:
         """Make one of what a person typed.
 
@@ -82,6 +92,7 @@ class Campaign:
             seeds: how many, 1 to `SEEDS_MAX`.
             faults: `all`, `none`, or NAME or NAME=INTENSITY with commas between.
             adversaries: `all`, `none`, or names with commas between.
+            above_third: the adversaries have a third of the stake or a little more.
 
         Raises:
             UnknownFaultError: a fault is unknown.
@@ -97,6 +108,8 @@ class Campaign:
             raise ScenarioError(
                 f"adversaries need at least {_NEEDS_A_THIRD} validators, of which they are under a third"
             )
+        if above_third and (not strategies or is_all or _NEED_NO_STAKE.intersection(strategies)):
+            raise ScenarioError("above a third: name adversaries that validate, twins or double_vote for example")
         can_spoil = _budget(base) > 0 and (not strategies or is_all)
         chosen = _possible(base, faults, can_spoil=can_spoil)
         return cls(
@@ -108,6 +121,7 @@ class Campaign:
             is_drawn=faults == "all",
             adversaries=strategies if _budget(base) else (),
             are_adversaries_drawn=is_all,
+            above_third=above_third,
         )
 
     def scenario(self, seed: int) -> Scenario:
@@ -135,6 +149,8 @@ class Campaign:
             count = rng.randint(1, len(among))
         else:
             among = range(validators)
+            if self.above_third:
+                return (Adversary(strategy, _third_of(self.base, rng.sample(among, validators))),)
             count = rng.randint(1, _budget(self.base))
         return (Adversary(strategy, tuple(sorted(rng.sample(among, count)))),)
 
@@ -181,6 +197,16 @@ def _budget(base: Scenario) -> int:
             break
         count += 1
     return count
+
+
+def _third_of(base: Scenario, order: Sequence[int]) -> tuple[int, ...]:
+    """Return the first validators of an order that have a third of the stake together."""
+    chosen: list[int] = []
+    for node in order:
+        if 3 * sum(base.stakes[each] for each in chosen) >= sum(base.stakes):
+            break
+        chosen.append(node)
+    return tuple(sorted(chosen))
 
 
 def _possible(base: Scenario, text: str, *, can_spoil: bool) -> dict[str, float]:

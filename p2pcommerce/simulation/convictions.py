@@ -14,6 +14,7 @@ Source: the evidence of the finality specification; the adversaries of the simul
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from p2pcommerce.commerce import Commerce
@@ -34,6 +35,7 @@ from p2pcommerce.simulation.scenario import Scenario
 
 __all__ = ["Convictions"]
 
+_WHOLE_BPS: Final = 10_000
 _EVENT: Final = "evidence.submit"
 _NONCE_US: Final = 8 * MICROSECONDS
 """A report that is not final after so long is forgotten: the next one takes the state's nonce."""
@@ -142,7 +144,20 @@ class Convictions:
                 )
 
     def counts(self) -> dict[str, int]:
-        """Return how many validators were accused and punished, and how often each rule was found broken."""
+        """Return how many validators were accused and punished, and how often each rule was found broken.
+
+        After a fork also the shares of the stake, in basis points, that signed what contradicts itself
+        (`guilty_bps`), and that nodes have accused of it by themselves (`accused_bps`).
+        """
         accused = dict.fromkeys(offender for offender, _ in self.accused)
-        total = {"accused": len(accused), "punished": len(self.punished)}
-        return {**total, **dict(sorted(self.rules.items()))} if accused else {}
+        if not accused and not self._owner.oracles.forks:
+            return {}
+        total = {"accused": len(accused), "punished": len(self.punished), **dict(sorted(self.rules.items()))}
+        if self._owner.oracles.forks:
+            total["guilty_bps"] = self._share_bps(self._owner.oracles.judge.contradictions)
+            total["accused_bps"] = self._share_bps(accused)
+        return total
+
+    def _share_bps(self, keys: Iterable[PublicKey]) -> int:
+        validators = self._owner.genesis.validators
+        return _WHOLE_BPS * validators.weight(keys) // validators.total

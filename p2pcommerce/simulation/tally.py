@@ -39,7 +39,8 @@ class Tally:
         recoveries_us: from the end of the faults until finality resumed, one for each seed in which it did.
         submitted, finalized, failed, refused: summed.
         height: the highest of all.
-        forks: heights at which two blocks were final, summed.
+        forks: heights at which two blocks were final, summed; `forked_seeds`: seeds with any.
+        least_bps: of the seeds with forks, the least share of the stake that was guilty, and that nodes accused.
         adversary_acts, convictions: summed.
     """
 
@@ -63,6 +64,8 @@ class Tally:
         self.forks = 0
         self.adversary_acts: Counter[str] = Counter()
         self.convictions: Counter[str] = Counter()
+        self.forked_seeds = 0
+        self.least_bps: dict[str, int] = {}
         self._digest = hashlib.blake2b(digest_size=32)
 
     def add(self, outcome: Outcome) -> None:
@@ -88,7 +91,12 @@ class Tally:
         self.height = max(self.height, outcome.height)
         self.forks += outcome.forks
         self.adversary_acts.update(outcome.adversary_acts)
-        self.convictions.update(outcome.convictions)
+        self.forked_seeds += outcome.forks > 0
+        for name, count in outcome.convictions.items():
+            if name.endswith("_bps"):
+                self.least_bps[name] = min(count, self.least_bps.get(name, count))
+            else:
+                self.convictions[name] += count
 
     @property
     def trace_hash(self) -> str:

@@ -129,6 +129,7 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         chosen["seeds"],
         faults=chosen["faults"],
         adversaries=chosen["adversaries"],
+        above_third=args.above_third,
     )
 
 
@@ -144,7 +145,7 @@ def _microseconds(name: str, seconds: float, least: float, most: float) -> int:
 
 
 def _of_file(args: argparse.Namespace) -> Campaign:
-    given = [name for name in (*_DEFAULTS, "seed") if getattr(args, name, None) is not None]
+    given = [name for name in (*_DEFAULTS, "seed", "above_third") if getattr(args, name, None) not in {None, False}]
     if given:
         raise ArgumentError(f"--scenario decides the whole world: leave --{given[0].replace('_', '-')} out")
     try:
@@ -223,6 +224,10 @@ def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[
         "trace_hash": tally.trace_hash,
         "events": tally.events,
         "adversary_acts": dict(sorted(tally.adversary_acts.items())),
+        "convictions": dict(sorted(tally.convictions.items())),
+        "forks": tally.forks,
+        "forked_seeds": tally.forked_seeds,
+        "least_convicted_bps": dict(sorted(tally.least_bps.items())),
         "failures": [{"seed": each.seed, "oracle": each.oracle, "detail": each.detail} for each in tally.failures],
     }
     if args.stack == "network":
@@ -258,12 +263,32 @@ def _lines(
             f"transactions       {tally.submitted} submitted, {tally.finalized} final ({tally.failed} of them failed), "
             f"{tally.refused} refused; {tally.settled_ms(5_000)} ms at the median, {tally.settled_ms(9_900)} ms at 99 %"
         )
+    lines += _conviction_lines(tally)
     struck = ", ".join(f"{kind} {times}" for kind, times in sorted(tally.fired.items()))
     lines += [f"faults             {struck or 'none'}", f"trace hash         {tally.trace_hash}"]
     if silent:
         share = FIRES_MIN_BPS / 100
         lines.append(
             f"these faults struck in less than {share:g} % of the seeds, so nothing is shown: {', '.join(silent)}"
+        )
+    return lines
+
+
+def _conviction_lines(tally: Tally) -> list[str]:
+    lines = []
+    if tally.convictions:
+        found = ", ".join(
+            f"{rule} {times}" for rule, times in sorted(tally.convictions.items()) if rule.startswith("E")
+        )
+        lines.append(
+            f"convictions        {tally.convictions['accused']} validators accused, {tally.convictions['punished']} "
+            f"punished on the chain; rules broken, as nodes found: {found}"
+        )
+    if tally.forks:
+        least = {name: f"{share / 100:.1f} %" for name, share in tally.least_bps.items()}
+        lines.append(
+            f"forks              {tally.forked_seeds} seeds; at least {least['guilty_bps']} of the stake contradicted "
+            f"itself, and nodes accused at least {least['accused_bps']}"
         )
     return lines
 

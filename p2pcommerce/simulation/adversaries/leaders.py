@@ -14,7 +14,15 @@ from typing import Final
 from p2pcommerce.commerce import Transfer, build_transaction
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.finality.certificates import Vote
-from p2pcommerce.finality.simplex.messages import Cast, Justify, Message, Proposal, decode_seal, encode_seal, encode_message
+from p2pcommerce.finality.simplex.messages import (
+    Cast,
+    Justify,
+    Message,
+    Proposal,
+    decode_seal,
+    encode_message,
+    encode_seal,
+)
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
