@@ -57,7 +57,7 @@ class Campaign:
         adversaries: strategies from which each seed draws one.
         are_adversaries_drawn: half of the seeds have no adversary.
         cast: adversaries of every world, in the place of drawn ones.
-        above_third: adversaries have a third of the stake or a little more: forks are looked for, and must convict them.
+        above_third: adversaries have a third of the stake or a little more, and every fork must convict them.
     """
 
     base: Scenario

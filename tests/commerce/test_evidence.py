@@ -8,10 +8,11 @@ from p2pcommerce.commerce import Bond, RegisterValidator, SubmitEvidence, Transf
 from p2pcommerce.commerce.evidence import EVIDENCE_BYTES_MAX, OFFENCE, OFFENCE_BYTES, offence_id
 from p2pcommerce.finality.evidence import DoubleSignature, convict, encode_evidence
 from p2pcommerce.finality.voting import Ballot, VoteKind
-from p2pcommerce.ledger.application import InvalidTransactionError
+from p2pcommerce.ledger.application import InvalidTransactionError, QueryError
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.validators import Offence, Validator, ValidatorSet, ValidatorUpdate
 from p2pcommerce.primitives.crypto import ED25519, signed_bytes
+from p2pcommerce.primitives.errors import CodecError
 from tests.commerce.world import TOKEN, World, key, seed
 
 STAKE = 1_000 * TOKEN
@@ -167,3 +168,33 @@ def test_fees_of_a_jailed_proposer_wait_for_the_next_one(world):
     world.block(proposer="bob")
     assert world.query("supply")["fee_pot_minor"] == 0
     assert world.query("validator", validator=key("bob"))["rewards_minor"] == 700 + FEE
+
+
+def test_an_offence_can_be_asked_for_and_is_known_to_be_punished(world):
+    asked = {"validator": V, "epoch": 0}
+    offence = Offence(V, 0, "E1")
+    assert world.query("offence", **asked) is None
+    assert not world.app.is_punished(offence, world.chain.final)
+    report(world)
+    assert world.query("offence", **asked) == {
+        "rule": "E1",
+        "height": world.height,
+        "slashed_minor": STAKE // 10,
+        "reporter": key("alice").hex(),
+        "reward_minor": STAKE // 20,
+    }
+    assert world.app.is_punished(offence, world.chain.final)
+    assert not world.app.is_punished(Offence(V, 1, "E1"), world.chain.final)
+
+
+@pytest.mark.parametrize("epoch", [None, -1, "0", True, 2**63])
+def test_an_offence_is_asked_for_by_an_epoch(world, epoch):
+    with pytest.raises(QueryError, match="epoch"):
+        world.query("offence", validator=V, epoch=epoch)
+
+
+def test_a_report_is_made_of_evidence_that_fits(world):
+    assert world.app.report(b"proof") == SubmitEvidence(b"proof")
+    for size in (0, EVIDENCE_BYTES_MAX + 1):
+        with pytest.raises(CodecError, match="the chain takes"):
+            world.app.report(bytes(size))

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from p2pcommerce.commerce import QUERIES, OrderShip, TraceShip, item_id
+from p2pcommerce.commerce import QUERIES, OrderShip, SubmitEvidence, TraceShip, item_id
 from p2pcommerce.ledger.application import QueryError
+from p2pcommerce.ledger.validators import Offence
 from tests.commerce.world import BALANCE, GTIN, HASH, PRICE, Operator, World, key
 
 
@@ -22,6 +23,8 @@ def test_every_answer_is_plain_json(world):
     item = item_id(key("shop"), GTIN, serial="1")
     world.do("shop", OrderShip(order_id, (item,)))
     shop = key("shop").hex()
+    world.offences[b"evidence"] = Offence(key("validator"), 0, "E1")
+    world.do("shop", SubmitEvidence(b"evidence"))
     asked = {
         "account": {"account": shop},
         "supply": {},
@@ -33,6 +36,7 @@ def test_every_answer_is_plain_json(world):
         "item": {"issuer": shop, "gtin": GTIN, "serial": "1"},
         "validators": {},
         "validator": {"validator": key("validator")},
+        "offence": {"validator": key("validator"), "epoch": 0},
         "stake": {"account": key("validator")},
         "time": {},
     }

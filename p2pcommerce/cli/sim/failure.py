@@ -15,11 +15,13 @@ def repeat_command(subcommand: str, options: Mapping[str, object]) -> str:
 
     Args:
         subcommand: of `sim`.
-        options: name -> value; None: the option is left out.
+        options: name -> value; None: the option is left out; True: it has no value.
     """
     words = ["p2pcommerce", "sim", subcommand]
     for name, value in options.items():
-        if value is not None:
+        if value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        elif value is not None:
             text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
             words += [f"--{name.replace('_', '-')}", text]
     return shlex.join(words)

@@ -200,6 +200,7 @@ def _repeat(args: argparse.Namespace, campaign: Campaign, outcome: Outcome) -> s
             options[name] = value or default
         elif name not in {"first_seed", "seeds", "validators"}:
             options[name] = value
+    options["above_third"] = campaign.above_third or None
     return repeat_command(args.stack, options)
 
 
@@ -277,9 +278,8 @@ def _lines(
 def _conviction_lines(tally: Tally) -> list[str]:
     lines = []
     if tally.convictions:
-        found = ", ".join(
-            f"{rule} {times}" for rule, times in sorted(tally.convictions.items()) if rule.startswith("E")
-        )
+        rules = sorted(rule for rule in tally.convictions if rule.startswith("E"))
+        found = ", ".join(f"{rule} {tally.convictions[rule]}" for rule in rules)
         lines.append(
             f"convictions        {tally.convictions['accused']} validators accused, {tally.convictions['punished']} "
             f"punished on the chain; rules broken, as nodes found: {found}"

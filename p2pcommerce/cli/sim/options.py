@@ -37,9 +37,7 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
     add("--engine", metavar="NAME", help="simplex (default) or solo")
     add("--faults", metavar="KINDS", help="all (each seed draws some), none, or NAME[=INTENSITY],... (default all)")
     add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
-    add(
-        "--above-third", action="store_true", help="adversaries have a third of the stake: every fork must convict them"
-    )
+    add("--above-third", action="store_true", help="adversaries have a third of the stake; every fork convicts them")
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
     add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
     add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
