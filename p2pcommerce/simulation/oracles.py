@@ -223,9 +223,9 @@ class Oracles:
             now_ms = (UNIX_BASE_US + world_us) // 1_000
             if header.time_ms > now_ms + self._clocks_ahead_ms + _AHEAD_MS_MAX:
                 wrong.append(("block", f"its time is {header.time_ms - now_ms} ms ahead"))
-        # Of sets that changed, by slashing or by the draw of a world, the judge of epochs knows the members.
-        is_first_set = header.validators_hash == self._genesis.validators.hash
-        if committed.proof and isinstance(host.engine, Simplex) and not self._is_changing and is_first_set:
+        # From a slash on, which is announced an epoch ahead, the judge of epochs alone knows the members.
+        self._is_changing |= header.next_validators_hash != self._genesis.validators.hash
+        if committed.proof and isinstance(host.engine, Simplex) and not self._is_changing:
             complaint = proof_complaint(header, committed.proof, self._genesis, self._scheme)
             wrong += [("proof", complaint)] if complaint else []
         wrong += [("books", complaint) for complaint in self._enter(host, committed)]
