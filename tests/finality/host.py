@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.engine import Context, FinalityEngine
-from p2pcommerce.finality.voting import read_ballot
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import (
@@ -178,7 +177,7 @@ class Host:
         if frame is not None:
             if frame:
                 self.disk.guard.append(frame)
-            self.network.check_signed(self, read_ballot(data))
+            self.network.check_signed(self, data)
             signature = self.network.scheme.sign(self.seed, signed_bytes(kind, GENESIS_HASH, data))
         self.network.later(0, self, lambda now: self.live.on_signed(request, signature, now))
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from p2pcommerce.finality import Simplex
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.engine import FinalityEngine, Target
-from p2pcommerce.finality.evidence import contradiction, convict
-from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Block, Header, tx_root
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.validators import Validator, ValidatorSet
@@ -31,6 +29,7 @@ from p2pcommerce.primitives.ids import (
     TransactionId,
 )
 from tests.finality.host import Host
+from tests.finality.judge import Judge
 from tests.finality.stand_in import DELAY_US, GENESIS_HASH, KEYED, START_US
 
 __all__ = ["DELAY_US", "GENESIS_HASH", "KEYED", "START_US", "Faults", "Host", "Network"]
@@ -81,7 +80,7 @@ class Network:
         self.sequence = 0
         self.counts: dict[str, int] = {}
         self.finals: dict[int, BlockHash] = {0: self.genesis.hash}
-        self.signed: dict[int, dict[tuple[VoteKind, int], Ballot]] = {}
+        self.judges: dict[int, Judge] = {}
         self.invalid: dict[BlockHash, bool] = {}
         if self.faults.twin:
             seeds.append(seeds[-1])
@@ -278,16 +277,11 @@ class Network:
     def check_final(self, header: Header) -> None:
         assert self.finals.setdefault(header.height, header.hash) == header.hash, "two final blocks at one height"
 
-    def check_signed(self, host: Host, ballot: Ballot) -> None:
-        """No host signs two ballots that contradict each other, over all its lives."""
-        if host not in self.honest:
-            return
-        own = self.signed.setdefault(host.number, {})
-        other = own.setdefault((ballot.kind, ballot.view), ballot)
-        assert other == ballot, f"host {host.number} signed {other} and {ballot}"
-        for (kind, _), other in own.items():
-            if kind is not ballot.kind:
-                assert contradiction(ballot, other) is None, f"host {host.number} signed {other} and {ballot}"
+    def check_signed(self, host: Host, data: bytes) -> None:
+        """No host signs two messages that contradict each other, over all its lives."""
+        if host in self.honest:
+            found = self.judges.setdefault(host.number, Judge()).see(data)
+            assert found is None, f"host {host.number} signed {found}"
 
     def check_honest(self) -> None:
         """No honest host is stopped or accused; nobody is blamed where all are honest."""
@@ -296,7 +290,7 @@ class Network:
             assert not host.halted, host.halted
             assert faulty or not host.blamed, host.blamed
             for data in host.evidence:
-                offence = convict(data, lambda _epoch: self.validators, GENESIS_HASH, self.scheme)
+                offence = host.live.convict(data, lambda _epoch: self.validators)
                 assert offence is not None
                 assert offence.offender in faulty
         assert faulty or self.counter("guard_refused") == 0
