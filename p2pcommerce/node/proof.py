@@ -12,7 +12,7 @@ one epoch is proven; following changes of the validator set is the light client'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +20,7 @@ from p2pcommerce.commerce import HISTORY_ENTRY, HistoryEntry, Item, item_id, ite
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.errors import CommerceError
 from p2pcommerce.commerce.order import ORDER
-from p2pcommerce.finality import Simplex, Solo
-from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.finality import ENGINES, make_engine
 from p2pcommerce.ledger.block import HEADER, Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
@@ -48,7 +47,6 @@ _CERTIFICATE_BYTES_MAX: Final = 384 * 1024
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
-_ENGINES: Final[Mapping[str, Callable[[], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
 
 
 class ProofError(RemoteProtocolError):
@@ -243,10 +241,9 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     header = bundle.header
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
-    engine = _ENGINES.get(bundle.engine)
-    if engine is None:
+    if bundle.engine not in ENGINES:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    if not engine().verify(header, bundle.finality, lambda _epoch: trust.validators):
+    if not make_engine(bundle.engine).verify(header, bundle.finality, lambda _epoch: trust.validators):
         raise ProofError("its block is not shown to be final by the trusted validators")
     if not verify_state(header.state_root, bundle.key, bundle.value, bundle.state):
         raise ProofError("its record is not in the state of that block")

@@ -35,7 +35,9 @@ def key_file(tmp_path):
 
 @pytest.fixture
 def genesis_file(tmp_path, key_file):
-    Genesis.local("test", {Identity.from_seed(bytes(32)).public_key: 10**9}).save(tmp_path / "genesis.json")
+    Genesis.local("test", {Identity.from_seed(bytes(32)).public_key: 10**9}, engine="solo").save(
+        tmp_path / "genesis.json"
+    )
     return tmp_path / "genesis.json"
 
 
@@ -222,7 +224,7 @@ def test_init_makes_a_folder_that_a_node_can_be_configured_from(capsys, tmp_path
     config = NodeConfig.from_toml(folder / "config.toml", "open sesame")
     assert config.bootstrap == ("tcp://127.0.0.1:7400",)
     assert config.listen == ("tcp://127.0.0.1:0",)
-    assert (config.name, config.engine) == ("shop", "solo")
+    assert (config.name, config.genesis.engine) == ("shop", "solo")
     assert config.identity.public_key == Identity.from_seed(bytes(32)).public_key
 
 
@@ -236,6 +238,7 @@ def test_init_never_overwrites(capsys, tmp_path, key_file, genesis_file):
     ("change", "says"),
     [
         ({"--genesis": "no.json"}, "no.json"),
+        ({"--engine": "ffg"}, "runs solo; leave it out"),
         ({"--key": "no.key"}, "no.key"),
         ({"--bootstrap": "shop.example"}, "no address"),
         ({"--bootstrap": "tcp://127.0.0.1:0"}, "can be dialled"),

@@ -15,6 +15,7 @@ from tests.runtime.nodes import (
     SHOP,
     Note,
     config_of,
+    genesis_of,
     identity,
     open_files,
     open_memory,
@@ -169,9 +170,19 @@ async def test_an_application_of_ones_own_runs(tmp_path, jumping_clock):
 
 async def test_an_engine_of_ones_own_decides(tmp_path, jumping_clock):
     engine = Solo()
-    async with open_memory(config_of(tmp_path, engine="simplex"), engine=engine) as node:
+    async with open_memory(config_of(tmp_path, engine="solo"), engine=engine) as node:
         await node.wait_finalized(await node.submit(pay(5_000_000)))
         assert engine.status().delivered > 0
+
+
+async def test_another_engine_than_the_genesis_names_is_refused(tmp_path, jumping_clock):
+    with pytest.raises(p2p.ConfigError, match="runs simplex, not solo; open it with that"):
+        async with open_memory(config_of(tmp_path, engine="simplex"), engine=Solo()):
+            pass
+    unknown = config_of(tmp_path, genesis=genesis_of(engine="authority"))
+    with pytest.raises(p2p.ConfigError, match="names authority, and there are simplex, ffg, solo; hand the engine to"):
+        async with open_memory(unknown):
+            pass
 
 
 async def test_a_single_validator_decides_by_simplex(tmp_path, jumping_clock):
@@ -236,9 +247,7 @@ async def test_leaving_stops_everything_within_a_second(tmp_path, jumping_clock)
     files, tasks = open_files(), trio.lowlevel.current_statistics().tasks_living
     async with (
         p2p.open_node(config_of(tmp_path, listen=("tcp://127.0.0.1:0",), control=True, log_file=True)) as node,
-        p2p.open_node(
-            config_of(tmp_path, 1, engine="simplex", listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)
-        ) as other,
+        p2p.open_node(config_of(tmp_path, 1, listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)) as other,
     ):
         await other.wait_peers(1)
         await node.wait_finalized(await node.submit(pay(5_000_000)))
