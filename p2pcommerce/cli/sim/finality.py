@@ -37,7 +37,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "seeds": 100,
     "nodes": None,
     "validators": 4,
-    "engine": ENGINES[0],
+    "engine": next(iter(ENGINES)),
     "faults": "all",
     "adversaries": "none",
     "latency": "aws",

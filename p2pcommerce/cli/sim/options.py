@@ -34,7 +34,7 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
     add("--validators", type=int, metavar="N", help="with equal stakes (default 4)")
     if stack == "network":
         add("--nodes", type=int, metavar="N", help="validators and others (default 7)")
-    add("--engine", metavar="NAME", help="simplex (default) or solo")
+    add("--engine", metavar="NAME", help="simplex (default), ffg or solo")
     add("--faults", metavar="KINDS", help="all (each seed draws some), none, or NAME[=INTENSITY],... (default all)")
     add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
