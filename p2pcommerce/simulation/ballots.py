@@ -75,6 +75,8 @@ class BallotJudge:
     def see(self, signer: PublicKey, data: bytes) -> Contradiction | None:
         """Take a ballot (49 bytes) or link (89 bytes) that is signed now; return how it contradicts an earlier one."""
         self.count += 1
+        if len(data) not in {_LAYOUT.size, _LINK.size}:
+            return None  # of an engine that is not of the library: its rules are not known here
         if len(data) == _LINK.size:
             epoch, source, view, _, hashes = _LINK.unpack(data)
             signed = self._signed.setdefault((signer, epoch), _Signed())

@@ -177,8 +177,8 @@ class Host:
         if frame is not None:
             if frame:
                 self.disk.guard.append(frame)
-            self.network.check_signed(self, data)
             signature = self.network.scheme.sign(self.seed, signed_bytes(kind, GENESIS_HASH, data))
+            self.network.note_signed(self, kind, data, signature)
         self.network.later(0, self, lambda now: self.live.on_signed(request, signature, now))
 
     def finalize(self, block_hash: BlockHash, proof: bytes) -> None:

@@ -37,7 +37,7 @@ __all__ = ["DELAY_US", "GENESIS_HASH", "KEYED", "START_US", "Faults", "Host", "N
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, until `heal_us` after the start; a twin (a second instance of the last key) stays for ever."""
+    """What goes wrong, until `heal_us` after the start; twins (second instances of the last keys) stay for ever."""
 
     delay_us: tuple[int, int] = (DELAY_US, DELAY_US)
     drop: float = 0.0
@@ -46,7 +46,7 @@ class Faults:
     crashes: int = 0
     body_missing: float = 0.0
     silent: int = 0
-    twin: bool = False
+    twin: int = 0
     heal_us: int = 0
 
 
@@ -82,11 +82,14 @@ class Network:
         self.finals: dict[int, BlockHash] = {0: self.genesis.hash}
         self.judges: dict[int, Judge] = {}
         self.invalid: dict[BlockHash, bool] = {}
-        if self.faults.twin:
-            seeds.append(seeds[-1])
+        twins = int(self.faults.twin)
+        seeds += seeds[len(stakes) - twins :]
         self.hosts = [Host(self, number, key_seed) for number, key_seed in enumerate(seeds)]
         self.groups = [0] * len(self.hosts)
-        self.honest = self.hosts[:-2] if self.faults.twin else self.hosts
+        self.honest = self.hosts[: len(stakes) - twins]
+        self.is_safe = 3 * sum(stakes[len(stakes) - twins :]) < sum(stakes)
+        self.forks = 0
+        self.signatures: dict[Host, list[tuple[str, bytes, bytes]]] = {host: [] for host in self.hosts}
 
     # --- time ---
 
@@ -275,10 +278,13 @@ class Network:
     # --- oracles ---
 
     def check_final(self, header: Header) -> None:
-        assert self.finals.setdefault(header.height, header.hash) == header.hash, "two final blocks at one height"
+        is_fork = self.finals.setdefault(header.height, header.hash) != header.hash
+        self.forks += is_fork
+        assert not (is_fork and self.is_safe), "two final blocks at one height"
 
-    def check_signed(self, host: Host, data: bytes) -> None:
-        """No host signs two messages that contradict each other, over all its lives."""
+    def note_signed(self, host: Host, kind: str, data: bytes, signature: bytes) -> None:
+        """No honest host signs two messages that contradict each other, over all its lives."""
+        self.signatures[host].append((kind, data, signature))
         if host in self.honest:
             found = self.judges.setdefault(host.number, Judge()).see(data)
             assert found is None, f"host {host.number} signed {found}"

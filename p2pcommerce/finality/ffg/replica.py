@@ -4,7 +4,8 @@
 delivers what is final, chooses the head, votes, builds, in this order. Every rule reads the state afresh, so that the
 order in which things arrived does not matter.
 
-1. Head: the highest block above the highest justified checkpoint (the root); of equals the greater hash.
+1. Head: the highest block above the highest justified checkpoint (the root); of equals the greater hash. A block
+   whose slot has not begun does not count yet: a leader whose clock is fast takes no slots from others.
 2. The slot's leader builds on the head, if a transaction waits or is not final, or after the heartbeat. Its proposal
    carries the links from the final checkpoint to the root.
 3. Vote from the root for the highest checkpoint of the head's branch that has 4 blocks above it, once its target is
@@ -39,6 +40,7 @@ from p2pcommerce.finality.ffg.tree import ForkError
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link, read_link
 from p2pcommerce.finality.voting import Ballot, VoteKind, read_ballot
 from p2pcommerce.ledger.block import Block, Header
+from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash
 
@@ -76,7 +78,8 @@ class Replica:
         self._requests = 0
         self._spent_slot = 0
         self._started_us = now
-        self._chosen: tuple[int, BlockHash] | None = None
+        self._chosen: tuple[int, BlockHash, int] | None = None
+        self._wake_at: int | None = None
 
     # --- links ---
 
@@ -182,10 +185,13 @@ class Replica:
     def _choose(self) -> None:
         """Rule 1."""
         state, root = self.state, self.state.gadget.root
-        if self._chosen == (state.tree.changes, root.hash):
+        place = state.tree.changes, root.hash, state.slot
+        if self._chosen == place:
             return
-        self._chosen = state.tree.changes, root.hash
-        old, state.head = state.head, state.tree.best(root.hash)
+        self._chosen = place
+        old = state.head
+        state.head, later_ms = state.tree.best(root.hash, state.slot * state.parameters.slot_ms)
+        self._wake_at = None if later_ms is None else later_ms * 1_000
         if state.head is None or state.head == old:
             return
         if old is not None and state.tree.ancestor(state.head.hash, old.height) != old.hash:
@@ -308,14 +314,14 @@ class Replica:
 
     @property
     def deadline(self) -> int | None:
-        """When the own next slot begins, microseconds."""
+        """When the own next slot begins, or a block's that came too early, microseconds."""
         state = self.state
         if not state.signer.may_act:
-            return None
+            return self._wake_at
         slot = state.slot + 1
         while slot < state.slot + _LOOK_AHEAD_SLOTS and state.leader(slot) != state.context.key:
             slot += 1
-        return slot * state.parameters.slot_us
+        return earliest(self._wake_at, slot * state.parameters.slot_us)
 
     def rewritten(self) -> Rewrite:
         """Return the log as it is needed."""

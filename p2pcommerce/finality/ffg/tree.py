@@ -16,6 +16,7 @@ from enum import Enum, unique
 from p2pcommerce.finality.engine import Effect, Fetch, PersistBlock, Validate
 from p2pcommerce.finality.ffg.messages import Proposal
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 
 __all__ = ["Execution", "ForkError", "SlotTree", "TrackedBlock"]
@@ -253,19 +254,31 @@ class SlotTree:
 
     # --- questions ---
 
-    def best(self, root: BlockHash) -> Header | None:
-        """Return the highest valid block that is `root` or descends from it; of equals the greater hash."""
+    def best(self, root: BlockHash, time_ms_max: int) -> tuple[Header | None, int | None]:
+        """Return the highest valid block that is `root` or descends from it; of equals the greater hash.
+
+        Args:
+            root: 32 bytes.
+            time_ms_max: blocks above the root whose time is later do not count yet.
+
+        Returns:
+            The block, and the time (milliseconds) of the first one that does not count yet.
+        """
         best: Header | None = None
+        later: int | None = None
         waiting = [root]
         while waiting:
             block = self._blocks.get(waiting.pop())
             if block is None or block.header is None or block.execution is not Execution.VALID:
                 continue
             header = block.header
+            if header.time_ms > time_ms_max and header.hash != root:
+                later = earliest(later, header.time_ms)
+                continue
             if best is None or (header.height, header.hash) > (best.height, best.hash):
                 best = header
             waiting += self._children.get(block.hash, ())
-        return best
+        return best, later
 
     def ancestor(self, block_hash: BlockHash, height: int) -> BlockHash | None:
         """Return the ancestor of a block at a height, itself included; None if the way down is not known."""
