@@ -52,7 +52,7 @@ class Authority:
         """Begin, or come back: a block that was logged may have been signed, so no other is made of its height."""
         self._context, self._scheme, self._delivered = context, context.scheme, context.delivered
         # A node that fell before it told the others must still be able to: the proof is what it would have sent.
-        self._recent = {context.delivered.height: context.proof} if context.proof else {}
+        self._recent: dict[int, bytes] = {context.delivered.height: context.proof} if context.proof else {}
         self._wanted: tuple[Header, bytes] | None = None  # the next block with its authority's signature
         self._own: Header | None = None  # the next block, of this authority, not signed yet
         self._building = self._signing = False
