@@ -277,7 +277,7 @@ def test_a_fault_that_never_strikes_fails_the_run(capsys, monkeypatch):
         (("finality", "--faults", "x"), "unknown fault 'x'"),
         (("finality", "--faults", "loss=2"), "intensity 2.0"),
         (("finality", "--adversaries", "x"), "unknown adversary 'x'"),
-        (("finality", "--engine", "x"), "unknown engine 'x'; choose one of simplex, solo"),
+        (("finality", "--engine", "x"), "unknown engine 'x'; choose one of simplex, ffg, solo"),
         (("finality", "--engine", "solo", "--validators", "2"), "leave --validators out"),
         (("finality", "--latency", "x"), "unknown latency table 'x'"),
         (("finality", "--seeds", "0"), "0 seeds"),

@@ -225,6 +225,51 @@ def test_a_block_before_its_time_does_not_count_yet() -> None:
     assert tree.best(network.genesis.hash, headers[2].time_ms) == (headers[2], headers[3].time_ms)
 
 
+def test_a_block_of_an_odd_time_wakes_nobody_before_the_next_slot() -> None:
+    network = running(0.2)
+    host = network.hosts[0]
+    state = host.live._parts.state  # type: ignore[attr-defined] # a quorum alone can bring such a block
+    odd = replace(chain(1, state.head, network)[0], time_ms=network.now // 1_000 + SLOT_MS + 7)
+    state.tree.add_own(odd)
+    host.live.on_deadline(network.now)
+    for _ in range(4):
+        due = host.live._parts.replica.deadline  # type: ignore[attr-defined] # without the resender's
+        assert due > state.slot * SLOT_US
+        assert due % SLOT_US == 0
+        host.live.on_deadline(due)
+    assert state.head.height > odd.height - 1
+
+
+def test_blocks_of_the_log_that_a_quorum_vouches_for_are_tracked_once() -> None:
+    network = running(0)
+    headers = chain(6, network.genesis, network)
+    tree = SlotTree(network.genesis, 512, lambda header, parent: header.time_ms > parent.time_ms, [])
+    for header in headers:
+        tree.vouch(header.hash, 1, (), header)
+    tree.restore([(header, None) for header in headers])
+    for header in headers:
+        tree.on_validated(header.hash, valid=True)
+    tree.deliver(headers[3])
+    assert tree.best(headers[3].hash, 10**15)[0] == headers[-1]
+    assert len(tree) == 3
+    assert tree._children == {headers[3].hash: [headers[4].hash], headers[4].hash: [headers[5].hash]} | {
+        headers[3].parent_hash: [headers[3].hash]
+    }
+
+
+def test_what_is_below_a_vouched_block_is_fetched_without_its_leaders_signature() -> None:
+    network = running(0)
+    headers = chain(3, network.genesis, network)
+    out: list[seam.Effect] = []
+    tree = SlotTree(network.genesis, 512, lambda header, parent: header.time_ms > parent.time_ms, out)
+    tree.vouch(headers[2].hash, 1, ())
+    for header in reversed(headers):
+        tree.on_block(header)
+    wanted = [effect.block_hash for effect in out if isinstance(effect, seam.Fetch)]
+    assert wanted == [header.hash for header in reversed(headers)]
+    assert isinstance(out[-1], seam.Validate)
+
+
 def test_waiting_links_are_bounded() -> None:
     network = running(0)
     gadget = Gadget(Checkpoint(0, network.genesis.hash), 64)

@@ -39,8 +39,8 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
     add("--adversaries", metavar="NAMES", help="none, all, or NAME,...: below a third of the stake (default none)")
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
     add("--rate", type=int, metavar="TX", help="transactions per second (default 5)")
-    add("--horizon", type=float, metavar="S", help="seconds of world time (default 60)")
-    add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half)")
+    add("--horizon", type=float, metavar="S", help="seconds of world time (default 60; ffg 105)")
+    add("--liveness", type=float, metavar="S", help="the last of these, without faults (default 30, or half; ffg 75)")
     add("--scenario", type=Path, metavar="FILE", help="run the world of a file, as --shrink writes them")
     add(
         "--shrink",

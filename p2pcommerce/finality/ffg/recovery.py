@@ -73,7 +73,7 @@ class Recovery:
         final = claim.links[-1].link.source
         state.gadget.reset(final, claim.links)
         index = claim.links[-1].link.target.index
-        for header in reversed(claim.headers):
+        for header in claim.headers:
             if header.height > state.tree.delivered.height:
                 state.tree.vouch(header.hash, index, (), header)
         self._replica.adopt(claim.links[-1], is_logged=True)

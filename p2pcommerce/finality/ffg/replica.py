@@ -191,7 +191,10 @@ class Replica:
         self._chosen = place
         old = state.head
         state.head, later_ms = state.tree.best(root.hash, state.slot * state.parameters.slot_ms)
-        self._wake_at = None if later_ms is None else later_ms * 1_000
+        # Counted from the beginning of a slot on, whatever a block's time says.
+        self._wake_at = (
+            None if later_ms is None else -(-later_ms // state.parameters.slot_ms) * state.parameters.slot_us
+        )
         if state.head is None or state.head == old:
             return
         if old is not None and state.tree.ancestor(state.head.hash, old.height) != old.hash:

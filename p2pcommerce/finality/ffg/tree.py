@@ -78,7 +78,7 @@ class SlotTree:
 
         Args:
             delivered: its header.
-            blocks_max: blocks tracked at most.
+            blocks_max: blocks tracked at most; as many again if a quorum vouches for them.
             follows: whether a header may follow a parent's.
             out: where effects go.
         """
@@ -130,6 +130,7 @@ class SlotTree:
         if block.header is None:
             block.peers = peers
             self._place(block, header)
+            self._vouch_below(block, header)
         if not block.has_body:
             self._out.append(Fetch(block.hash, header, proposal.transaction_ids, peers))
         self._advance(block)
@@ -155,8 +156,8 @@ class SlotTree:
         while block_hash != self.delivered.hash:
             block = self._blocks.get(block_hash)
             if block is None:
-                if self.is_full:
-                    return
+                if len(self._blocks) >= 2 * self._blocks_max:
+                    return  # what a quorum wants has room beside all that leaders may have made
                 block = self._blocks[block_hash] = TrackedBlock(block_hash, peers=peers)
             if block.vouched >= index and known is None:
                 return
@@ -169,6 +170,10 @@ class SlotTree:
             if block.header is None or self._ends_beside(block, block.header):
                 return
             block_hash = block.header.parent_hash
+
+    def _vouch_below(self, block: TrackedBlock, header: Header) -> None:
+        if block.vouched >= 0 and not self._ends_beside(block, header):
+            self.vouch(header.parent_hash, block.vouched, block.peers)
 
     def _ends_beside(self, block: TrackedBlock, header: Header) -> bool:
         """Tell whether a vouched block stands right above the delivered height, and note if it is on another branch."""
@@ -183,10 +188,10 @@ class SlotTree:
         """Track blocks whose bodies the log holds, in any order."""
         for header, proposal in sorted(blocks, key=lambda item: (item[0].height, item[0].hash)):
             if header.height > self.delivered.height:
-                block = self._blocks[header.hash] = TrackedBlock(
-                    header.hash, proposal=proposal, has_body=True, is_logged=True
-                )
-                self._place(block, header)
+                block = self._blocks.setdefault(header.hash, TrackedBlock(header.hash))
+                block.proposal, block.has_body, block.is_logged = proposal, True, True
+                if block.header is None:
+                    self._place(block, header)
                 self._advance(block)
 
     def on_block(self, header: Header) -> None:
@@ -197,8 +202,7 @@ class SlotTree:
         block.has_body = True
         if block.header is None:
             self._place(block, header)
-            if not self._ends_beside(block, header):
-                self.vouch(header.parent_hash, block.vouched, block.peers)
+            self._vouch_below(block, header)
         self._advance(block)
 
     def fetch_again(self) -> None:
