@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from p2pcommerce.finality import ENGINES
+from p2pcommerce import finality
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS
@@ -52,6 +52,8 @@ __all__ = [
 SCENARIO_VERSION: Final = 1
 SCENARIO_BYTES_MAX: Final = 2**20
 NODES_MAX: Final = 10_000
+ENGINES: Final = tuple(finality.ENGINES)
+"""Names of finality engines."""
 _STAKE_MAX: Final = 2**53 - 1
 _TIME_US_MAX: Final = 86_400 * 365 * MICROSECONDS
 ADVERSARIES: Final[Mapping[str, str]] = MappingProxyType(

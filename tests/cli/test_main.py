@@ -182,9 +182,18 @@ def test_genesis_new_local_has_fast_parameters(capsys, tmp_path):
     assert Genesis.load(tmp_path / "g.json").parameters.block_interval_ms == 100
 
 
+@pytest.mark.parametrize("engine", ["simplex", "ffg", "solo"])
+def test_genesis_new_names_the_engine(capsys, tmp_path, engine):
+    out = tmp_path / "g.json"
+    code, text, _ = run(capsys, "genesis", "new", "--engine", engine, "--validator", f"{KEY}:1", out, "--json")
+    assert code == 0
+    assert json.loads(text)["engine"] == Genesis.load(out).engine == engine
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
+        (["--engine", "solo", "--validator", f"{KEY}:1", "--validator", f"{'ab' * 32}:1"], "is one validator's"),
         ([], "needs a validator"),
         (["--validator", KEY], "write KEY:TOKENS"),
         (["--validator", "nobody:5"], "neither a key"),
