@@ -97,7 +97,7 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         if args.seeds is not None or args.first_seed is not None:
             raise ArgumentError("--seed is one world: leave --first-seed and --seeds out")
         args.first_seed, args.seeds = args.seed, 1
-    defaults = _DEFAULTS | _DEFAULTS_OF.get(args.engine or "", {})
+    defaults = {**_DEFAULTS, **_DEFAULTS_OF.get(args.engine or "", {})}
     chosen = {name: _chosen(args, name, default) for name, default in defaults.items()}
     if args.liveness is None and args.horizon is not None:
         chosen["liveness"] = min(chosen["liveness"], chosen["horizon"] / 2)
