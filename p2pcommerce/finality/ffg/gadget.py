@@ -12,7 +12,7 @@ specification (FFG).
 from __future__ import annotations
 
 from p2pcommerce.finality.ffg.links import QuorumLink
-from p2pcommerce.finality.ffg.proof import LINKS_MAX
+from p2pcommerce.finality.ffg.parameters import LINKS_MAX
 from p2pcommerce.finality.ffg.tree import SlotTree
 from p2pcommerce.finality.ffg.voting import Checkpoint, Link
 

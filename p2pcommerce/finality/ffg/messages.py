@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from p2pcommerce.finality.ffg.links import LINK_VOTE, QUORUM_LINK, QUORUM_LINK_BYTES_MAX, LinkVote, QuorumLink
-from p2pcommerce.finality.ffg.proof import LINKS_MAX
+from p2pcommerce.finality.ffg.parameters import LINKS_MAX
 from p2pcommerce.finality.ffg.voting import INDEX_MAX
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, decode, encode, record_of, uint

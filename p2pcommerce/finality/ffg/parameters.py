@@ -7,10 +7,13 @@ from typing import Final
 
 from p2pcommerce.ledger.genesis import ChainParameters
 
-__all__ = ["CHECKPOINT_BLOCKS", "FFGParameters"]
+__all__ = ["CHECKPOINT_BLOCKS", "LINKS_MAX", "FFGParameters"]
 
 CHECKPOINT_BLOCKS: Final = 8
 """Heights from one checkpoint to the next: part of the protocol. Source: the finality specification."""
+LINKS_MAX: Final = 8
+"""Links in one message, proposal or proof at most: part of the protocol. More are needed only if as many votes in a row
+skipped a checkpoint; the newest travel, and who lacks older ones asks for them."""
 _US_PER_MS: Final = 1_000
 
 
@@ -27,7 +30,6 @@ class FFGParameters:
         window_checkpoints: how far around the final checkpoint votes are kept, for tallies and as evidence.
         votes_max: different votes of one voter and target that are kept; also proposals of one slot.
         blocks_max: blocks above the last delivered one that are tracked. The node holds as many.
-        links_max: links in one message.
         waiting_max: quorum links whose source is not justified yet, or whose target's branch is not here.
         path_max: proposals sent in answer to one question.
         orphans_max: parents that are asked for at one time.
@@ -45,7 +47,6 @@ class FFGParameters:
     window_checkpoints: int = 64
     votes_max: int = 2
     blocks_max: int = 512
-    links_max: int = 8
     waiting_max: int = 64
     path_max: int = 16
     orphans_max: int = 64

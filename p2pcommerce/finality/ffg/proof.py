@@ -19,16 +19,15 @@ from typing import Final
 from p2pcommerce.finality.certificates import CertificateError, VoteVerifier
 from p2pcommerce.finality.engine import Sets
 from p2pcommerce.finality.ffg.links import QUORUM_LINK, QuorumLink
-from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS
+from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN
 from p2pcommerce.ledger.block import HEADER, Header
 from p2pcommerce.primitives.codec import Shape, array, decode, encode, record_of
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError
 
-__all__ = ["LINKS_MAX", "PROOF_BYTES_MAX", "FFGProof", "decode_proof", "encode_proof", "verify_proof"]
+__all__ = ["PROOF_BYTES_MAX", "FFGProof", "decode_proof", "encode_proof", "verify_proof"]
 
-LINKS_MAX: Final = 8
 _HEADERS_MAX: Final = 640
 """Headers up to the target at most: all that are not final, 512 at most, and those up to it."""
 PROOF_BYTES_MAX: Final = 384 * 1024

@@ -33,7 +33,7 @@ from p2pcommerce.finality.ffg.journal import (
 )
 from p2pcommerce.finality.ffg.links import LinkVote, QuorumLink
 from p2pcommerce.finality.ffg.messages import Cast, Proposal, Seal, encode_seal, links_hash
-from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS
+from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
 from p2pcommerce.finality.ffg.proof import encode_proof
 from p2pcommerce.finality.ffg.state import State
 from p2pcommerce.finality.ffg.tree import ForkError
@@ -234,7 +234,7 @@ class Replica:
             return
         if not self._is_wanted(head, now):
             return
-        links = state.gadget.links[-state.parameters.links_max :]
+        links = state.gadget.links[-LINKS_MAX:]
         self._requests += 1
         self._spent_slot = slot
         self._building = _Building(self._requests, slot, links)

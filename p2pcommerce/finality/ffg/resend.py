@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from p2pcommerce.finality.engine import Target
 from p2pcommerce.finality.ffg.messages import Answer, Ask, Cast, Links, Status
+from p2pcommerce.finality.ffg.parameters import LINKS_MAX
 from p2pcommerce.finality.ffg.state import State
 from p2pcommerce.finality.ffg.voting import Checkpoint
 from p2pcommerce.primitives.core import earliest
@@ -84,7 +85,7 @@ class Resender:
     def _help(self, peer: PeerId, status: Status) -> None:
         state = self._state
         state.counters["helped"] += 1
-        links = state.gadget.above(status.justified)[: state.parameters.links_max]
+        links = state.gadget.above(status.justified)[:LINKS_MAX]
         if links:
             state.send(peer, Links(links))
         sent = state.signer.sent
@@ -110,7 +111,7 @@ class Resender:
         blocks = list(state.tree.below(block_hash))[: state.parameters.path_max]
         if any(block.proposal is None for block in blocks) and state.gadget.links:
             # A quorum vouched for these: its links bring the peer there as they brought this node.
-            state.send(peer, Links(state.gadget.links[-state.parameters.links_max :]))
+            state.send(peer, Links(state.gadget.links[-LINKS_MAX:]))
         for block in reversed(blocks):
             if block.proposal is not None:
                 state.counters["proposals_served"] += 1
