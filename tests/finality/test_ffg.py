@@ -257,6 +257,23 @@ def test_blocks_of_the_log_that_a_quorum_vouches_for_are_tracked_once() -> None:
     }
 
 
+def test_an_ancestor_of_what_was_delivered_meanwhile_is_no_fork_but_a_sibling_is() -> None:
+    network = running(0)
+    headers, aside = chain(12, network.genesis, network), chain(12, network.genesis, network, "aside")
+    tree = SlotTree(network.genesis, 512, lambda header, parent: header.time_ms > parent.time_ms, [])
+    tree.vouch(headers[4].hash, 2, ())
+    tree.vouch(aside[7].hash, 2, ())
+    tree.deliver(headers[7])
+    tree.final_index = 1
+    tree.on_block(headers[4])
+    assert tree.fork is None
+    tree.on_block(aside[7])
+    assert tree.fork == "a quorum voted for a branch beside the final block of height 8"
+    tree.vouch(headers[11].hash, 1, ())
+    tree.deliver(headers[8])
+    assert len(tree) == 1
+
+
 def test_what_is_below_a_vouched_block_is_fetched_without_its_leaders_signature() -> None:
     network = running(0)
     headers = chain(3, network.genesis, network)

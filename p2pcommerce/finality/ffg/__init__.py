@@ -2,7 +2,7 @@
 
 - `engine`: the engine behind the seam; `state`: what the rooms share
 - `replica`: the rules: who builds when, on what; when to vote, and for what; what is delivered
-- `gadget`: which checkpoints are justified and which is final; `tree`: blocks, and which of them is the head
+- `gadget`: which checkpoints are justified and which is final; `tree`, `tracked`: blocks, and which of them is the head
 - `voting`: links, and which may be signed after which; `links`: votes and quorums; `signer`: own ballots; `pool`: votes
 - `inbox`: messages of others; `messages`: their encoding; `resend`: standstill, questions, answers
 - `proof`: proofs of finality; `evidence`: double and surround votes

@@ -72,6 +72,7 @@ class Recovery:
         state, claim = self._state, decode_proof(proof)
         final = claim.links[-1].link.source
         state.gadget.reset(final, claim.links)
+        state.tree.final_index = state.gadget.final.index
         index = claim.links[-1].link.target.index
         for header in claim.headers:
             if header.height > state.tree.delivered.height:

@@ -10,55 +10,19 @@ Source: the finality specification (FFG: fork choice; rules 3 and 7 of Simplex).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum, unique
 
 from p2pcommerce.finality.engine import Effect, Fetch, PersistBlock, Validate
 from p2pcommerce.finality.ffg.messages import Proposal
+from p2pcommerce.finality.ffg.tracked import Execution, TrackedBlock
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 
-__all__ = ["Execution", "ForkError", "SlotTree", "TrackedBlock"]
+__all__ = ["ForkError", "SlotTree"]
 
 
 class ForkError(Exception):
     """A quorum decided for a block that does not descend from the last delivered one, or is invalid here."""
-
-
-@unique
-class Execution(Enum):
-    """What is known of a block's validity."""
-
-    UNKNOWN = "unknown"
-    ASKED = "asked"
-    VALID = "valid"
-    INVALID = "invalid"
-
-
-@dataclass(slots=True)
-class TrackedBlock:
-    """One block.
-
-    Attributes:
-        hash: 32 bytes.
-        header: None while only the hash is known.
-        proposal: its leader's, if it came as one.
-        peers: who should have it.
-        vouched: the highest checkpoint index by which a quorum vouches for it; -1: none.
-        has_body: whether the node holds all of it.
-        is_logged: whether its body is in the write-ahead log.
-        execution: what is known of its validity.
-    """
-
-    hash: BlockHash
-    header: Header | None = None
-    proposal: Proposal | None = None
-    peers: tuple[PeerId, ...] = ()
-    vouched: int = -1
-    has_body: bool = False
-    is_logged: bool = False
-    execution: Execution = Execution.UNKNOWN
 
 
 class SlotTree:
@@ -176,11 +140,13 @@ class SlotTree:
             self.vouch(header.parent_hash, block.vouched, block.peers)
 
     def _ends_beside(self, block: TrackedBlock, header: Header) -> bool:
-        """Tell whether a vouched block stands right above the delivered height, and note if it is on another branch."""
-        if header.height > self.delivered.height + 1:
+        """Tell whether a vouched block is not above the delivered one's child, and note if it is on another branch."""
+        height = self.delivered.height
+        if header.height > height + 1:
             return False
-        is_beside = header.height <= self.delivered.height or header.parent_hash != self.delivered.hash
-        if is_beside and block.vouched > self.final_index:
+        # One further below may well be an ancestor of what catching up delivered meanwhile.
+        below = header.hash if header.height == height else header.parent_hash
+        if header.height >= height and below != self.delivered.hash and block.vouched > self.final_index:
             self.fork = f"a quorum voted for a branch beside the final block of height {self.delivered.height}"
         return True
 
@@ -203,7 +169,10 @@ class SlotTree:
         if block.header is None:
             self._place(block, header)
             self._vouch_below(block, header)
-        self._advance(block)
+        if header.height <= self.delivered.height:
+            self._drop([header.hash])
+        else:
+            self._advance(block)
 
     def fetch_again(self) -> None:
         """Ask once more for every body that is missing."""
@@ -358,7 +327,7 @@ class SlotTree:
         stale = [
             block.hash
             for block in self._blocks.values()
-            if block.header is not None and block.header.height <= header.height and block.hash != header.hash
+            if block.hash != header.hash and block.height_max <= header.height
         ]
         beside = [
             block.hash
