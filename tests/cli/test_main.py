@@ -193,7 +193,7 @@ def test_genesis_new_names_the_engine(capsys, tmp_path, engine):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--engine", "solo", "--validator", f"{KEY}:1", "--validator", f"{'ab' * 32}:1"], "is one validator's"),
+        (["--engine", "solo", "--validator", f"{KEY}:1", "--validator", f"{'cd' * 32}:1"], "is one validator's"),
         ([], "needs a validator"),
         (["--validator", KEY], "write KEY:TOKENS"),
         (["--validator", "nobody:5"], "neither a key"),
