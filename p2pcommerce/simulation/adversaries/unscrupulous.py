@@ -38,6 +38,7 @@ class Unscrupulous(Simplex):
         """Return every certificate that is held."""
         return self._running.state.held.all()
 
+
 class UnscrupulousFFG(FFG):
     """FFG without that check."""
 
