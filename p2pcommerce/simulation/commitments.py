@@ -45,7 +45,12 @@ class CommitmentJudge:
         self._below[header.hash] = header.height, header.parent_hash
 
     def see(self, signer: PublicKey, data: bytes, *, is_honest: bool) -> str:
-        """Take a ballot (49 bytes) that is signed now; return which promise is broken, empty if none is."""
+        """Take a ballot (49 bytes) that is signed now; return which promise is broken, empty if none is.
+
+        What other engines sign promises nothing of this kind.
+        """
+        if len(data) != _LAYOUT.size:
+            return ""
         epoch, view, kind, digest = _LAYOUT.unpack(data)
         if kind == _FINALIZE:
             signers = self._signed.setdefault((epoch, view, digest), {})
