@@ -79,7 +79,7 @@ VIOLATIONS_MAX: Final = 16
 """Violations kept; a world that has so many is looked at from the first."""
 SCAN_BLOCKS: Final = 16
 """Every so many heights the first node to reach one adds up the whole state."""
-_OF_FORKS: Final = frozenset({"commitment", "fork", "order", "root", "halt"})
+_OF_FORKS: Final = frozenset({"books", "commitment", "fork", "order", "root", "halt"})
 _DISK_BACKLOG_MAX: Final = 20_000
 _AHEAD_MS_MAX: Final = 10_000
 """How far a block's time may be ahead of the clocks of those who vote for it."""
