@@ -203,7 +203,7 @@ BUGS = (
             Edit(
                 REPLICA,
                 "if self._is_spent(view) or state.signer.last_view(VoteKind.PROPOSE) >= view:",
-                "if state.signer.last_view(VoteKind.NULLIFY) >= view:",
+                "if self._requests and (self._is_spent(view) or state.signer.last_view(VoteKind.PROPOSE) >= view):",
             ),
             Edit(REPLICA, "elif view != building.view or self._is_spent(view):", "elif view != building.view:"),
         ),
