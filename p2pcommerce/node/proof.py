@@ -12,7 +12,7 @@ Source: "Offline proof" of the commerce specification and the light client of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +20,7 @@ from p2pcommerce.commerce import HISTORY_ENTRY, HistoryEntry, Item, item_id, ite
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.errors import CommerceError
 from p2pcommerce.commerce.order import ORDER
-from p2pcommerce.finality import Simplex, Solo
-from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.finality import ENGINES, make_engine
 from p2pcommerce.ledger.block import HEADER, Header
 from p2pcommerce.node.epoch_links import (
     EPOCH_LINK,
@@ -57,7 +56,6 @@ LINKS_MAX: Final = 1_024
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
-_ENGINES: Final[Mapping[str, Callable[[], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
 
 
 class ProofError(RemoteProtocolError):
@@ -247,10 +245,9 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     header = bundle.header
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
-    make_engine = _ENGINES.get(bundle.engine)
-    if make_engine is None:
+    if bundle.engine not in ENGINES:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    engine = make_engine()
+    engine = make_engine(bundle.engine)
     try:
         trust = follow_links(trust, bundle.links, engine, header.epoch)
     except EpochLinkError as error:

@@ -50,6 +50,11 @@ class _Owner(Protocol):
     oracles: Oracles
     hosts: list[Host]
 
+    @property
+    def now_us(self) -> int:
+        """World time, microseconds."""
+        ...
+
 
 class Convictions:
     """The accused of one world.
@@ -70,8 +75,9 @@ class Convictions:
 
     # --- what happens ---
 
-    def on_offence(self, host: Host, effect: OffenceFound | Report, now_us: int) -> None:
+    def on_offence(self, host: Host, effect: OffenceFound | Report) -> None:
         """A core has learned of an offence, or wants it reported."""
+        now_us = self._owner.now_us
         if isinstance(effect, Report):
             self._report(host, effect, now_us)
             return

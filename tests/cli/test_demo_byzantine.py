@@ -15,11 +15,11 @@ from p2pcommerce.cli.demo.byzantine.two_faced import Equivocation, TwoFaced
 from p2pcommerce.cli.demo.folder import EPOCH_BLOCKS_MAX, DemoFolder, DemoFolderError
 from p2pcommerce.cli.demo.options import DemoOptions
 from p2pcommerce.cli.main import main
+from p2pcommerce.finality import ENGINES
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.simplex.messages import Proposal, decode_message
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
 from p2pcommerce.primitives.crypto import signed_bytes
-from p2pcommerce.runtime.config import ENGINES
 from tests.cli.test_demo import COMMAND, run, stopped
 from tests.finality.bench import Bench
 from tests.finality.network import GENESIS_HASH, KEYED
@@ -65,6 +65,7 @@ def test_a_newcomer_joins_signs_two_blocks_and_is_slashed(tmp_path):
         (["--byzantine", "2"], "less than a third"),
         (["--byzantine", "1", "--nodes", "1"], "--nodes 2"),
         (["--byzantine", "1", "--kill-one"], "leave --forever and --kill-one out"),
+        (["--byzantine", "1", "--engine", "ffg"], "needs --engine simplex"),
         (["--byzantine", "1", "--forever"], "leave --forever and --kill-one out"),
     ],
 )
@@ -76,10 +77,10 @@ def test_what_does_not_fit_together_is_refused(capsys, arguments, words):
 def test_a_network_with_long_epochs_is_not_continued_with_an_offender(tmp_path):
     DemoFolder.open(tmp_path / "long", 2, 1)
     with pytest.raises(DemoFolderError, match="long epochs"):
-        DemoFolder.open(tmp_path / "long", None, 1, 20)
-    founded = DemoFolder.open(tmp_path / "short", 2, 1, 20)
+        DemoFolder.open(tmp_path / "long", None, 1, epoch_blocks=20)
+    founded = DemoFolder.open(tmp_path / "short", 2, 1, epoch_blocks=20)
     assert founded.genesis.parameters.epoch_blocks == 20
-    assert DemoFolder.open(tmp_path / "short", None, 1, 8).genesis.parameters.epoch_blocks == 20
+    assert DemoFolder.open(tmp_path / "short", None, 1, epoch_blocks=8).genesis.parameters.epoch_blocks == 20
 
 
 def test_epochs_are_as_long_as_the_load_lets_them_be(tmp_path):
@@ -128,7 +129,8 @@ def test_it_tells_each_half_of_its_peers_of_another_block_that_it_signed(monkeyp
 
 
 def test_no_configuration_and_no_other_room_reaches_the_offender():
-    assert ENGINES == ("simplex", "solo")
+    assert sorted(ENGINES) == ["ffg", "simplex", "solo"]
+    assert TwoFaced not in ENGINES.values()
     importers = [
         str(path.relative_to(ROOT)) for path in sorted(ROOT.rglob("*.py")) if "two_faced import" in path.read_text()
     ]

@@ -70,7 +70,7 @@ def test_an_offender_is_found_reported_slashed_jailed_and_out_of_the_set(strateg
 
 def test_an_honest_node_that_is_accused_is_a_violation():
     world = world_of("mute", 1, 1)
-    world.convictions.on_offence(world.hosts[0], OffenceFound(Offence(world.hosts[2].key, 0, "E1"), b"", None), 0)
+    world.convictions.on_offence(world.hosts[0], OffenceFound(Offence(world.hosts[2].key, 0, "E1"), b"", None))
     assert [violation.oracle for violation in world.oracles.violations] == ["conviction"]
     assert "node 0 accuses node 2, which is honest" in world.oracles.violations[0].words
 

@@ -19,6 +19,7 @@ from p2pcommerce.cli.demo.outage import NODES_MIN
 from p2pcommerce.cli.demo.plain import PlainView
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json
+from p2pcommerce.finality import ENGINES, Simplex, Solo
 
 __all__ = ["add"]
 
@@ -37,6 +38,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--nodes", type=int, metavar="N", help="validators (default 4)")
+    parser.add_argument("--engine", choices=tuple(ENGINES), help="finality engine (default simplex; of one node solo)")
     parser.add_argument(
         "--orders", type=Path, metavar="CSV", help="retail orders, a file or a folder of them (default: made up)"
     )
@@ -65,6 +67,7 @@ def _demo(args: argparse.Namespace) -> int:
         options = DemoOptions(
             folder=args.dir if scratch is None else scratch,
             nodes=args.nodes,
+            engine=args.engine,
             orders=args.orders,
             epcis=args.epcis,
             rate_per_s=args.rate,
@@ -82,6 +85,8 @@ def _demo(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.nodes is not None and not 1 <= args.nodes <= NODES_MAX:
         raise ArgumentError(f"--nodes must be 1 to {NODES_MAX}")
+    if args.engine == Solo.name and args.nodes not in {None, 1}:
+        raise ArgumentError(f"--engine {Solo.name} is one validator's: give --nodes 1, or choose another engine")
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     _check_byzantine(args)
@@ -100,6 +105,8 @@ def _check_byzantine(args: argparse.Namespace) -> None:
         raise ArgumentError("--byzantine must be 0 or 1: one offender is less than a third of the stake")
     if args.byzantine and args.nodes is not None and args.nodes < HONEST_MIN:
         raise ArgumentError(f"--byzantine needs --nodes {HONEST_MIN} or more, for an offender to join")
+    if args.byzantine and args.engine not in {None, Simplex.name}:
+        raise ArgumentError(f"--byzantine needs --engine {Simplex.name}, whose validators change")
     if args.byzantine and (args.kill_one or args.forever):
         raise ArgumentError("--byzantine has an end and misses nobody: leave --forever and --kill-one out")
 

@@ -69,7 +69,11 @@ async def run_demo(options: DemoOptions, view: View) -> DemoReport:
 
 async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     folder = await trio.to_thread.run_sync(
-        DemoFolder.open, options.folder, options.nodes, options.seed, options.epoch_blocks, abandon_on_cancel=True
+        partial(DemoFolder.open, engine=options.engine, epoch_blocks=options.epoch_blocks),
+        options.folder,
+        options.nodes,
+        options.seed,
+        abandon_on_cancel=True,
     )
     async with trio.open_nursery() as nursery:
         network = LocalNetwork(folder, nursery)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from p2pcommerce.finality import Simplex, Solo
 from p2pcommerce.ledger.genesis import TOKEN_MINOR, ChainParameters, Genesis
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import UsageError
@@ -25,6 +26,7 @@ __all__ = ["BANKS", "EPOCH_BLOCKS_MAX", "NODES_MAX", "DemoFolder", "DemoFolderEr
 
 NODES_MAX: Final = 32
 """Validators of a demo at most: each is a process."""
+_NODES: Final = 4
 BANKS: Final = 4
 """Accounts that hold nearly all tokens at the start and give them out."""
 _BANK_MINOR: Final = 10**11 * TOKEN_MINOR
@@ -68,34 +70,45 @@ class DemoFolder:
     run: int
 
     @classmethod
-    def open(cls, path: Path, nodes: int | None, seed: int | None, epoch_blocks: int | None = None) -> DemoFolder:
+    def open(
+        cls,
+        path: Path,
+        nodes: int | None,
+        seed: int | None,
+        engine: str | None = None,
+        epoch_blocks: int | None = None,
+    ) -> DemoFolder:
         """Found a network in a folder, or continue the one that is there.
 
         Args:
             path: the folder; made if there is none.
             nodes: number of validators; None: 4, or as many as there are.
             seed: of the people's keys; None: random.
-            epoch_blocks: in an epoch of a network that is founded; of one that is there at most as many, or it takes
-                too long; None: the usual number.
+            engine: name of the finality engine; None: simplex, of one validator solo, or the one that is there.
+            epoch_blocks: in an epoch, for somebody to join; of a network that is there, few enough; None: the usual.
 
         Raises:
-            DemoFolderError: the folder holds something else, or a network of another size or with longer epochs.
+            DemoFolderError: the folder holds something else, or a network of another size or engine, or one that
+                nobody joins soon.
         """
         file = path / _FILE
         try:
             path.mkdir(parents=True, exist_ok=True)
             if file.exists():
-                return cls._continue(file, nodes, epoch_blocks)
+                return cls._continue(file, nodes, engine, epoch_blocks)
             if any(entry.name != LOCK_FILE for entry in path.iterdir()):
                 raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
-            return cls._found(path, nodes or 4, seed, epoch_blocks)
+            if nodes is None:
+                nodes = 1 if engine == Solo.name else _NODES
+            chosen = engine or (Solo.name if nodes == 1 else Simplex.name)
+            return cls._found(path, nodes, seed, chosen, epoch_blocks)
         except OSError as error:
             raise DemoFolderError(
                 f"{path}: cannot be used: {error.strerror or error}; choose another folder"
             ) from error
 
     @classmethod
-    def _continue(cls, file: Path, nodes: int | None, epoch_blocks: int | None) -> DemoFolder:
+    def _continue(cls, file: Path, nodes: int | None, engine: str | None, epoch_blocks: int | None) -> DemoFolder:
         try:
             with file.open("rb") as stream:
                 document = json.loads(stream.read(_FILE_BYTES_MAX))
@@ -110,16 +123,22 @@ class DemoFolder:
             raise DemoFolderError(
                 f"{file.parent}: holds a network of {found} validators; leave --nodes out, or choose another --dir"
             )
-        folder = cls(file.parent, Genesis.load(file.parent / "genesis.json"), found, passphrase, secret, run + 1)
-        if epoch_blocks is not None and folder.genesis.parameters.epoch_blocks > EPOCH_BLOCKS_MAX:
+        genesis = Genesis.load(file.parent / "genesis.json")
+        if engine not in {None, genesis.engine}:
+            raise DemoFolderError(
+                f"{file.parent}: holds a network of {genesis.engine}; leave --engine out, or choose another --dir"
+            )
+        is_slow = genesis.parameters.epoch_blocks > EPOCH_BLOCKS_MAX or genesis.engine != Simplex.name
+        if epoch_blocks is not None and is_slow:
             raise DemoFolderError(
                 f"{file.parent}: its network was founded without --byzantine, and has long epochs; choose another --dir"
             )
+        folder = cls(file.parent, genesis, found, passphrase, secret, run + 1)
         folder.save()
         return folder
 
     @classmethod
-    def _found(cls, path: Path, nodes: int, seed: int | None, epoch_blocks: int | None) -> DemoFolder:
+    def _found(cls, path: Path, nodes: int, seed: int | None, engine: str, epoch_blocks: int | None) -> DemoFolder:
         secret = secrets.token_bytes(32) if seed is None else blake2b_256(f"demo {seed}".encode())
         passphrase = secrets.token_hex(32)
         identities = [Identity.generate() for _ in range(nodes)]
@@ -135,6 +154,7 @@ class DemoFolder:
             {**banks, **dict.fromkeys(keys, _FEES_MINOR), guest.public_key: _GUEST_MINOR},
             time_ms=time.time_ns() // 1_000_000,
             parameters=parameters,
+            engine=engine,
         )
         genesis.save(path / "genesis.json")
         guest.save(path / _GUEST[0], _GUEST[1], cost=_COST)

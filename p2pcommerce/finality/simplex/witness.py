@@ -20,7 +20,7 @@ from dataclasses import replace
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
-from p2pcommerce.finality.simplex.errors import BadProposalSignatureError
+from p2pcommerce.finality.refusal import BadProposalSignatureError
 from p2pcommerce.finality.simplex.messages import Proposal, Shown
 from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified
 from p2pcommerce.finality.simplex.state import State
