@@ -42,6 +42,10 @@ soak: $(VENV)/.installed-core
 	--rate 1 --out $(SOAK_DIR)/twins.jsonl $(ARGS)
 	@$(BIN)/p2pcommerce sim finality --seeds $$((5000 * $(SOAK) / 100)) --validators 7 --faults all --adversaries all \
 	--out $(SOAK_DIR)/adversaries.jsonl $(ARGS)
+	@$(BIN)/p2pcommerce sim finality --seeds $$((2000 * $(SOAK) / 100)) --validators 7 --faults none --epoch-blocks 5 --horizon 40 \
+	--liveness 10 --rate 1 --adversaries equivocate,double_vote,twins,false_justify --out $(SOAK_DIR)/convictions.jsonl $(ARGS)
+	@$(BIN)/p2pcommerce sim finality --seeds $$((4000 * $(SOAK) / 100)) --faults partition --horizon 15 --liveness 5 --rate 1 \
+	--adversaries twins,equivocate,double_vote --above-third --out $(SOAK_DIR)/forks.jsonl $(ARGS)
 	@$(BIN)/p2pcommerce sim network --seeds $$((1000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/network.jsonl $(ARGS)
 
 mutants: $(VENV)/.installed-core

@@ -25,7 +25,7 @@ __all__ = ["OFFENCES_MAX", "Equivocation", "TwoFaced"]
 
 OFFENCES_MAX: Final = 3
 """Views in which it proposes two blocks; one is enough to be convicted."""
-_AGAIN_US: Final = 10_000_000
+_AGAIN_US: Final = 20_000_000
 """It tries again when it still leads so long after, microseconds."""
 _REQUESTS: Final = 2**48
 """Its own requests for signatures have numbers above those of the engine that it extends."""
