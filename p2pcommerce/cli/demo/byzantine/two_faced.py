@@ -16,15 +16,18 @@ from p2pcommerce.finality.engine import Context, Effect, Send, Sign, Target
 from p2pcommerce.finality.simplex.messages import Proposal, decode_message, decode_seal, encode_message
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import CodecError
-from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, Epoch, PeerId, PublicKey
 from p2pcommerce.simulation.adversaries import Unscrupulous
 
 __all__ = ["OFFENCES_MAX", "Equivocation", "TwoFaced"]
 
 OFFENCES_MAX: Final = 3
 """Views in which it proposes two blocks; one is enough to be convicted."""
+_HONEST_US: Final = 2_000_000
+"""So long it follows the rules when it has come into the set, microseconds: people see it vote first."""
 _AGAIN_US: Final = 20_000_000
 """It tries again when it still leads so long after, microseconds."""
 _REQUESTS: Final = 2**48
@@ -72,6 +75,15 @@ class TwoFaced(Unscrupulous):
         """Begin; see `FinalityEngine.start`."""
         self._key = context.key
         return self._twist(super().start(context, records, blocks, now), now)
+
+    @override
+    def on_epoch(
+        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
+    ) -> list[Effect]:
+        """Behave for a while after joining; see `FinalityEngine.on_epoch`."""
+        if not self._not_before and self._key in validators:
+            self._not_before = now + _HONEST_US
+        return self._twist(super().on_epoch(epoch, validators, following, seed, now), now)
 
     @override
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
