@@ -188,8 +188,8 @@ def test_a_violated_oracle_says_what_happened_and_how_to_repeat_it(capsys):
     assert "the last events before it:\n" in out
     assert re.search(r"\n  \d\.\d{6} s  node \d  \w+", out)
     assert (
-        "repeat it: p2pcommerce sim finality --seed 5 --validators 4 --engine simplex --faults loss=0.2 --horizon 4\n"
-        in out
+        "repeat it: p2pcommerce sim finality --seed 5 --validators 4 --engine simplex --faults loss=0.2 --horizon 12"
+        " --liveness 10\n" in out
     )
     assert "2 violated an oracle" in out
 
