@@ -181,8 +181,7 @@ def failure_of(result: Result) -> tuple[str, str]:
     if result.violations:
         first = result.violations[0]
         return first.oracle, first.words
-    is_stalled = bool(result.stalled) and not result.scenario.is_above_third
-    return (STALLED, f"{STALLED}: {result.stalled}") if is_stalled else ("", "")
+    return (STALLED, f"{STALLED}: {result.stalled}") if result.stalled else ("", "")
 
 
 def options_of(stack: str) -> WorldOptions:

@@ -203,12 +203,6 @@ class Scenario:
         """Every node that does not follow the rules, sorted."""
         return tuple(sorted({node for adversary in self.adversaries for node in adversary.nodes}))
 
-    @property
-    def is_above_third(self) -> bool:
-        """Whether a third of the stake or more does not follow the rules: then chains may fork, and may stop."""
-        bad = sum(stake for node, stake in enumerate(self.stakes) if node in self.adversary_nodes)
-        return 3 * bad >= sum(self.stakes)
-
     def with_(self, **changes: Any) -> Scenario:  # noqa: ANN401 - each field has its own type; the constructor checks them
         """Return a scenario with some fields changed."""
         return replace(self, **changes)
