@@ -32,6 +32,7 @@ from p2pcommerce.node.epoch_links import (
     follow_links,
 )
 from p2pcommerce.primitives.codec import array, blob, decode, encode, maybe, record_of, text, uint
+from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, P2PError, RemoteProtocolError, UsageError
 from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, Height, PublicKey
 from p2pcommerce.primitives.sparse_merkle import STATE_PROOF, StateProof, verify_state
@@ -44,9 +45,11 @@ __all__ = [
     "Proven",
     "Subject",
     "TrustAnchor",
+    "engine_named",
     "make_proof",
     "subject_of",
     "verify_proof",
+    "verify_proof_by",
 ]
 
 PROOF_VERSION: Final = 2
@@ -57,7 +60,7 @@ LINKS_MAX: Final = 1_024
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
-_ENGINES: Final[Mapping[str, Callable[[], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
+_ENGINES: Final[Mapping[str, Callable[[SignatureScheme], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
 
 
 class ProofError(RemoteProtocolError):
@@ -230,12 +233,27 @@ def make_proof(
     return Proof(raw, header.height)
 
 
-def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
+def verify_proof(proof: bytes, trust: TrustAnchor, *, scheme: SignatureScheme = ED25519) -> Proven:
     """Check a proof with nothing but what is trusted.
 
     Args:
         proof: untrusted bytes, at most 4 MB.
         trust: the network and the validators of an epoch, as a rule of genesis.
+        scheme: the network's signature scheme.
+
+    Raises:
+        ProofError: it proves nothing; the message says what is wrong.
+    """
+    return verify_proof_by(proof, lambda _epoch: trust, scheme)
+
+
+def verify_proof_by(proof: bytes, trusted: Callable[[int], TrustAnchor], scheme: SignatureScheme) -> Proven:
+    """Check a proof with the best of several anchors.
+
+    Args:
+        proof: untrusted bytes, at most 4 MB.
+        trusted: epoch of the proof's header -> what is trusted, of that epoch or of an earlier one.
+        scheme: the network's signature scheme.
 
     Raises:
         ProofError: it proves nothing; the message says what is wrong.
@@ -245,12 +263,12 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     except CodecError as error:
         raise ProofError(f"not a proof of this version: {error}") from error
     header = bundle.header
+    trust = trusted(header.epoch)
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
-    make_engine = _ENGINES.get(bundle.engine)
-    if make_engine is None:
+    engine = engine_named(bundle.engine, scheme)
+    if engine is None:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    engine = make_engine()
     try:
         trust = follow_links(trust, bundle.links, engine, header.epoch)
     except EpochLinkError as error:
@@ -261,6 +279,12 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
         raise ProofError("its record is not in the state of that block")
     item = _check_history(bundle)
     return Proven(header.height, header.time_ms, header.hash, bundle.key, bundle.value, item, bundle.history)
+
+
+def engine_named(name: str, scheme: SignatureScheme) -> FinalityEngine | None:
+    """Return an engine that can verify, None if no engine has this name."""
+    make = _ENGINES.get(name)
+    return None if make is None else make(scheme)
 
 
 def _check_history(bundle: _Bundle) -> Item | None:

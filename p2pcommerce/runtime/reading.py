@@ -113,11 +113,11 @@ class Reading:
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []
         for epoch in range(from_epoch, to_epoch):
-            rows = self._store.blocks(boundary_of(epoch, epoch_blocks), 1, 0)
+            last = self._store.header_at(boundary_of(epoch, epoch_blocks))
             following = self._store.validator_set(epoch + 1)
-            if not rows or following is None or not rows[0][2]:
+            if last is None or following is None or not last[1]:
                 break
-            found.append(EpochLink(decode_header(rows[0][0]), rows[0][2], read_set(following).validators))
+            found.append(EpochLink(*last, read_set(following).validators))
         return found
 
     def _history(self, identifier: bytes, up_to: Height) -> list[HistoryEntry]:

@@ -24,13 +24,18 @@ from p2pcommerce.wire.lanes import Lane
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
     "BLOCK_BYTES_MAX",
+    "CHUNK_BYTES_MAX",
     "ENGINE_DATA_BYTES_MAX",
     "GET_TRANSACTIONS_IDS_MAX",
+    "HEADER_BYTES_MAX",
     "LIMITS",
+    "LINKS_COUNT_MAX",
+    "LINK_BYTES_MAX",
     "MESSAGES",
     "PEER_RECORD_BYTES_MAX",
     "PULL_IDS_MAX",
     "SHORT_ID_BYTES",
+    "SNAPSHOT_CHUNKS_MAX",
     "TRANSACTIONS_ITEMS_MAX",
     "TRANSACTION_BYTES_MAX",
     "Announce",
@@ -39,11 +44,16 @@ __all__ = [
     "BlockTransactions",
     "Blocks",
     "Choose",
+    "Chunk",
     "Engine",
     "GetBlock",
     "GetBlocks",
+    "GetChunk",
+    "GetLinks",
     "GetPeers",
+    "GetSnapshot",
     "GetTransactions",
+    "Links",
     "Message",
     "NoBlock",
     "Peers",
@@ -51,6 +61,7 @@ __all__ = [
     "Pong",
     "Pull",
     "Refuse",
+    "Snapshot",
     "Status",
     "Transactions",
     "Unchoose",
@@ -72,6 +83,13 @@ BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
 BLOCKS_COUNT_MAX: Final = 1_024
 PEER_RECORD_BYTES_MAX: Final = 1_024
 PEERS_RECORDS_MAX: Final = 1_000
+HEADER_BYTES_MAX: Final = 1_024
+LINK_BYTES_MAX: Final = 400 * _KIB
+LINKS_COUNT_MAX: Final = 64
+CHUNK_BYTES_MAX: Final = 256 * _KIB
+"""Bytes of an encoded chunk of a snapshot."""
+SNAPSHOT_CHUNKS_MAX: Final = 16_384
+"""Chunks of one snapshot: 4 GiB of state."""
 
 AnnounceEntry: TypeAlias = tuple[bytes, int, int]
 """Short id (8 bytes), size in bytes, fee in minor units."""
@@ -293,6 +311,78 @@ class Blocks(_Message):
     proof: bytes
 
 
+@_kind(0x37, Lane.SYNC, 16, from_epoch=U32)
+@dataclass(frozen=True, slots=True)
+class GetLinks(_Message):
+    """Asks how one gets from the validators of an epoch to those of the next ones, and for the sender's final head."""
+
+    from_epoch: int
+
+
+@_kind(
+    0x38,
+    Lane.SYNC,
+    2 * _MIB,
+    from_epoch=U32,
+    links=array(blob(LINK_BYTES_MAX, 1), LINKS_COUNT_MAX),
+    header=blob(HEADER_BYTES_MAX, 1),
+    proof=blob(ENGINE_DATA_BYTES_MAX),
+)
+@dataclass(frozen=True, slots=True)
+class Links(_Message):
+    """Answers `GetLinks`: links by epoch, as many as fit, then header and proof of the sender's final head."""
+
+    from_epoch: int
+    links: tuple[bytes, ...]
+    header: bytes
+    proof: bytes
+
+
+@_kind(0x39, Lane.SYNC, 16)
+@dataclass(frozen=True, slots=True)
+class GetSnapshot(_Message):
+    """Asks for the newest snapshot that the receiver has."""
+
+
+@_kind(
+    0x3A,
+    Lane.SYNC,
+    HEADER_BYTES_MAX + ENGINE_DATA_BYTES_MAX + SNAPSHOT_CHUNKS_MAX + 64,
+    header=blob(HEADER_BYTES_MAX),
+    proof=blob(ENGINE_DATA_BYTES_MAX),
+    depths=blob(SNAPSHOT_CHUNKS_MAX),
+)
+@dataclass(frozen=True, slots=True)
+class Snapshot(_Message):
+    """Answers `GetSnapshot`: header and proof of the block whose state it is, and the depth of each chunk in its tree.
+
+    All empty: the sender has none.
+    """
+
+    header: bytes
+    proof: bytes
+    depths: bytes
+
+
+@_kind(0x3B, Lane.SYNC, 16, height=U32, index=U16)
+@dataclass(frozen=True, slots=True)
+class GetChunk(_Message):
+    """Asks for one chunk of the receiver's snapshot of a height."""
+
+    height: int
+    index: int
+
+
+@_kind(0x3C, Lane.SYNC, CHUNK_BYTES_MAX + 32, height=U32, index=U16, data=blob(CHUNK_BYTES_MAX))
+@dataclass(frozen=True, slots=True)
+class Chunk(_Message):
+    """Answers `GetChunk`; empty: the sender has that snapshot no more."""
+
+    height: int
+    index: int
+    data: bytes
+
+
 # --- peer exchange ---
 
 
@@ -330,6 +420,12 @@ Message: TypeAlias = (
     | NoBlock
     | GetBlocks
     | Blocks
+    | GetLinks
+    | Links
+    | GetSnapshot
+    | Snapshot
+    | GetChunk
+    | Chunk
     | GetPeers
     | Peers
 )

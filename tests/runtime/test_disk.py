@@ -45,6 +45,7 @@ class Rig:
             genesis=genesis_of(),
             perform=lambda effect: self.note("perform", effect.message),
             on_signed=self.on_signed,
+            on_frozen=lambda effect, frozen: self.note("frozen", effect),
             on_committed=lambda block: self.note("committed", block),
             on_progress=lambda: None,
         )
