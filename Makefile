@@ -14,12 +14,13 @@ DECLARED := setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 # Two installations into one environment at the same time break each other.
 .NOTPARALLEL:
-.PHONY: help demo test soak lint format docs bench changelog clean distclean
+.PHONY: help demo test soak mutants lint format docs bench changelog clean distclean
 
 help:
 	@echo "make demo   a network of four validators on this machine, for about a minute (ARGS=\"--help\" lists options)"
 	@echo "make test   all tests (ARGS=\"tests/ledger -k root\" runs some)"
 	@echo "make soak   simulated worlds under faults and adversaries, for hours; Ctrl-C stops, the same again goes on"
+	@echo "make mutants  plant deliberate bugs, one at a time, and show that the simulator finds each (ARGS=\"--list\" names them)"
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make format rewrite the sources in the project's format"
 	@echo "make docs   the documentation, in docs/_build/html"
@@ -42,6 +43,9 @@ soak: $(VENV)/.installed-core
 	@$(BIN)/p2pcommerce sim finality --seeds $$((5000 * $(SOAK) / 100)) --validators 7 --faults all --adversaries all \
 	--out $(SOAK_DIR)/adversaries.jsonl $(ARGS)
 	@$(BIN)/p2pcommerce sim network --seeds $$((1000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/network.jsonl $(ARGS)
+
+mutants: $(VENV)/.installed-core
+	@$(BIN)/python tools/mutants/run.py $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, unique
+from functools import lru_cache
 from typing import Final
 
 from p2pcommerce.primitives.errors import CodecError
@@ -37,6 +38,8 @@ VOTE_DOMAIN: Final = "vote"
 PROPOSAL_DOMAIN: Final = "proposal"
 _LAYOUT: Final = struct.Struct(">QQB32s")
 BALLOT_BYTES: Final = _LAYOUT.size
+_BALLOTS_CACHED: Final = 256
+"""Ballots read lately: engine and guard read the last few of each kind again before each signature."""
 
 
 class BallotError(CodecError):
@@ -96,6 +99,7 @@ def anchor_hash(anchor: int) -> bytes:
     return anchor.to_bytes(32, "big")
 
 
+@lru_cache(maxsize=_BALLOTS_CACHED)
 def read_ballot(data: bytes) -> Ballot:
     """Read a ballot.
 

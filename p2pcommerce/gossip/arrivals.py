@@ -8,7 +8,8 @@ costs a hash and a look-up.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, cast
 
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
@@ -16,7 +17,10 @@ from p2pcommerce.gossip.seen import OWN, REJECTED, Seen
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 
-__all__ = ["Arrival", "Arrivals"]
+__all__ = ["TRANSACTION_ID", "Arrival", "Arrivals"]
+
+TRANSACTION_ID: Final = cast("Callable[[bytes], TransactionId]", blake2b_256)
+"""Returns the id (32 bytes) of a transaction's bytes."""
 
 
 class Arrival:
@@ -47,11 +51,12 @@ class Arrivals:
         flight: id -> the peers that showed it, for what waits for a verdict; the first peer brought it.
     """
 
-    __slots__ = ("_ignored", "_parameters", "flight", "seen")
+    __slots__ = ("_identify", "_ignored", "_parameters", "flight", "seen")
 
-    def __init__(self, parameters: GossipParameters) -> None:
-        """Start empty."""
+    def __init__(self, parameters: GossipParameters, identify: Callable[[bytes], TransactionId]) -> None:
+        """Start empty; `identify` returns the id (32 bytes) of a transaction's bytes."""
         self._parameters = parameters
+        self._identify = identify
         self.seen = Seen(parameters.seen_max)
         self.flight: dict[TransactionId, list[PeerId]] = {}
         self._ignored: deque[tuple[int, TransactionId]] = deque()
@@ -68,10 +73,10 @@ class Arrivals:
         arrival = Arrival()
         seen, flight, fresh, known = self.seen, self.flight, arrival.fresh, arrival.known
         seen.make_room(len(items), now)
-        young, old, peer = seen.young, seen.old, link.peer
+        young, old, peer, identify = seen.young, seen.old, link.peer, self._identify
         room = self._parameters.in_flight_max - len(flight)
         for raw in items:
-            tx_id = TransactionId(blake2b_256(raw))
+            tx_id = identify(raw)
             first = young.get(tx_id)
             if first is None:
                 first = old.get(tx_id)
@@ -95,11 +100,11 @@ class Arrivals:
         """Note that a peer announces a transaction (short id of 8 bytes); return whether it is known."""
         if self._ignored:
             self._release(now)
-        tx_id = self.seen.by_short(short)
-        if tx_id is None:
+        found = self.seen.by_short(short)
+        if found is None:
             return False
-        first = self.seen.first_us(tx_id)
-        if first is not None and first != REJECTED:
+        tx_id, first = found
+        if first != REJECTED:
             self._again(link, tx_id, first, now)
         return True
 
@@ -131,6 +136,8 @@ class Arrivals:
             if link.peer in shown:
                 return
             shown.append(link.peer)
+        elif link.news:
+            link.has_shown(tx_id)
         if first != OWN:
             lag = now - first
             link.lag_us += min(lag, self._parameters.lag_us_max)

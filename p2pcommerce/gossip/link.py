@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.score import Score
 from p2pcommerce.gossip.seen import short_id
@@ -18,6 +20,8 @@ __all__ = ["ITEM_OVERHEAD_BYTES", "Link"]
 
 ITEM_OVERHEAD_BYTES = 3
 """What msgpack puts before the bytes of one transaction, at most."""
+_HASH_COST = 16
+"""Entries of a table that are read in the time of one keyed hash, about."""
 _PUSH_BYTES_MAX = Transactions.BYTES_MAX - 16
 """What one message takes, less its kind and the head of its array."""
 
@@ -49,7 +53,7 @@ class Link:
         told: what was announced to it and not pulled: short id under its key -> id.
         pushes: transactions that go out with the next flush.
         push_bytes: their size in a message.
-        news: announcements that go out with the next flush.
+        news: announcements that go out with the next flush, by id.
     """
 
     __slots__ = (
@@ -95,7 +99,7 @@ class Link:
         self.told: dict[bytes, TransactionId] = {}
         self.pushes: list[bytes] = []
         self.push_bytes = 0
-        self.news: list[AnnounceEntry] = []
+        self.news: dict[TransactionId, AnnounceEntry] = {}
 
     def push(self, raw: bytes) -> None:
         """Send a transaction with the next flush."""
@@ -109,7 +113,22 @@ class Link:
         if len(told) >= told_max:
             del told[next(iter(told))]
         told[short] = tx_id
-        self.news.append((short, size, fee))
+        self.news[tx_id] = (short, size, fee)
+
+    def has_shown(self, tx_id: TransactionId) -> None:
+        """Announce a transaction no more, if its announcement still waits: the peer has it."""
+        entry = self.news.pop(tx_id, None)
+        if entry is not None:
+            self.told.pop(entry[0], None)
+
+    def untell(self, tx_ids: Collection[TransactionId]) -> None:
+        """Forget that transactions were announced; `tx_ids` is asked for membership, so no list."""
+        told = self.told
+        if len(tx_ids) * _HASH_COST < len(told):
+            for tx_id in tx_ids:
+                told.pop(short_id(self.key, tx_id), None)
+        elif told:
+            self.told = {short: tx_id for short, tx_id in told.items() if tx_id not in tx_ids}
 
     def take_pushes(self) -> list[SendTo]:
         """Return the messages that carry all pushes."""
@@ -132,7 +151,9 @@ class Link:
 
     def take_news(self) -> list[SendTo]:
         """Return the messages that carry all announcements."""
-        news, self.news = self.news, []
+        news, self.news = list(self.news.values()), {}
+        if 0 < len(news) <= ANNOUNCE_ENTRIES_MAX:
+            return [SendTo(self.peer, Announce(tuple(news)))]
         return [
             SendTo(self.peer, Announce(tuple(news[start : start + ANNOUNCE_ENTRIES_MAX])))
             for start in range(0, len(news), ANNOUNCE_ENTRIES_MAX)

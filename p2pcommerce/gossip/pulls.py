@@ -44,10 +44,11 @@ class Pulls:
     """All announced transactions that have not come yet, by their short ids (8 bytes) under this node's key.
 
     Attributes:
+        deadline: when something is due, microseconds; None: never.
         surplus: announcements beyond a bound, which were not taken.
     """
 
-    __slots__ = ("_due", "_order", "_parameters", "_promises", "_wants", "surplus")
+    __slots__ = ("_due", "_order", "_parameters", "_promises", "_wants", "deadline", "surplus")
 
     def __init__(self, parameters: GossipParameters) -> None:
         """Want nothing."""
@@ -56,18 +57,11 @@ class Pulls:
         self._due: list[tuple[int, int, bytes]] = []
         self._promises: list[tuple[int, int, bytes, Link]] = []
         self._order = 0
+        self.deadline: int | None = None
         self.surplus = 0
 
     def __len__(self) -> int:
         return len(self._wants)
-
-    @property
-    def deadline(self) -> int | None:
-        """When something is due."""
-        due, promises = self._due, self._promises
-        if due and promises:
-            return min(due[0][0], promises[0][0])
-        return due[0][0] if due else promises[0][0] if promises else None
 
     def announced(self, link: Link, short: bytes, now: int) -> None:
         """Note that a peer has a transaction that is not known here."""
@@ -94,6 +88,7 @@ class Pulls:
         want = self._wants.pop(short, None)
         if want is None:
             return ()
+        self._set_deadline()
         return self._release(want)
 
     def delivered(self, link: Link, short: bytes) -> None:
@@ -102,6 +97,8 @@ class Pulls:
 
     def on_deadline(self, now: int) -> list[SendTo]:
         """Ask for what is due."""
+        if self.deadline is None or now < self.deadline:
+            return []
         asks: dict[PeerId, list[bytes]] = {}
         due = self._due
         while due and due[0][0] <= now:
@@ -118,6 +115,7 @@ class Pulls:
             else:
                 del self._wants[short]
                 self._release(want)
+        self._set_deadline()
         return [
             SendTo(peer, Pull(tuple(shorts[start : start + PULL_IDS_MAX])))
             for peer, shorts in asks.items()
@@ -126,6 +124,8 @@ class Pulls:
 
     def broken(self, now: int) -> list[Link]:
         """Return who broke a promise, once for each."""
+        if self.deadline is None or now < self.deadline:
+            return []
         broken: list[Link] = []
         promises = self._promises
         while promises and promises[0][0] <= now:
@@ -136,6 +136,7 @@ class Pulls:
                 link.broken_as_sender += 1
                 link.penalty_us += self._parameters.broken_penalty_us
                 broken.append(link)
+        self._set_deadline()
         return broken
 
     def forget(self, link: Link) -> None:
@@ -165,6 +166,8 @@ class Pulls:
         link.asks[short] = promise_us
         self._order += 1
         heapq.heappush(self._promises, (promise_us, self._order, short, link))
+        if self.deadline is None or promise_us < self.deadline:
+            self.deadline = promise_us
         retry_us = now + min(parameters.retry_us_max, patience_us)
         self._schedule(want, short, retry_us if want.announcers else max(retry_us, promise_us))
 
@@ -172,6 +175,20 @@ class Pulls:
         want.due_us = due_us
         self._order += 1
         heapq.heappush(self._due, (due_us, self._order, short))
+        if self.deadline is None or due_us < self.deadline:
+            self.deadline = due_us
+
+    def _set_deadline(self) -> None:
+        """Find what is due first, past what has come or was kept meanwhile."""
+        due, promises, wants = self._due, self._promises, self._wants
+        while due and ((want := wants.get(due[0][2])) is None or want.due_us != due[0][0]):
+            heapq.heappop(due)
+        while promises and promises[0][3].asks.get(promises[0][2]) != promises[0][0]:
+            heapq.heappop(promises)
+        first = due[0][0] if due else None
+        if promises and (first is None or promises[0][0] < first):
+            first = promises[0][0]
+        self.deadline = first
 
     def _release(self, want: _Want) -> list[PeerId]:
         for link in (*want.announcers.values(), *want.asked.values()):

@@ -20,7 +20,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from p2pcommerce.gossip.arrivals import Arrivals
+from p2pcommerce.gossip.arrivals import TRANSACTION_ID, Arrivals
 from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendTo
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
@@ -29,7 +29,6 @@ from p2pcommerce.gossip.score import Scores
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.gossip.senders import Senders
 from p2pcommerce.gossip.shelf import Shelf
-from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.messages import AnnounceEntry, Refuse
@@ -60,6 +59,7 @@ class Router:
         parameters: GossipParameters,
         rng: random.Random,
         lookup: Callable[[TransactionId], bytes | None],
+        identify: Callable[[bytes], TransactionId] = TRANSACTION_ID,
     ) -> None:
         """Start without peers.
 
@@ -67,12 +67,13 @@ class Router:
             parameters: the numbers.
             rng: draws the random senders.
             lookup: the bytes of an accepted transaction by its id (32 bytes), to serve pulls.
+            identify: the id of a transaction by its bytes; who runs many routers in one process may remember ids.
         """
         self._parameters = parameters
         self._lookup = lookup
         self._links: dict[PeerId, Link] = {}
         self._connections = 0
-        self._arrivals = Arrivals(parameters)
+        self._arrivals = Arrivals(parameters, identify)
         self._scores = Scores(parameters)
         self._senders = Senders(parameters, self._links, self._scores, rng)
         self._pulls = Pulls(parameters)
@@ -109,7 +110,8 @@ class Router:
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.rerank_us
         for tx_id, size, fee in self._shelf.newest():
-            self._tell(link, tx_id, size, fee, now)
+            link.tell(tx_id, size, fee, self._parameters.announced_max)
+            self._plan_news(now)
         return [*self._senders.fill(now)]
 
     def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
@@ -129,7 +131,7 @@ class Router:
         if link is None:
             return []
         link.rtt_us = rtt_us
-        return [*self._senders.fill(now)]
+        return [*self._senders.on_rtt(now)]
 
     def is_banned(self, peer: PeerId, now: int) -> bool:
         """Tell whether connections with a peer (32 bytes) are refused for the time being."""
@@ -261,7 +263,8 @@ class Router:
     def retire(self, tx_ids: Iterable[TransactionId]) -> None:
         """Stop offering and wanting transactions (32 bytes each): they are final, expired or dropped."""
         key = self._arrivals.seen.key
-        for tx_id in tx_ids:
+        retired = dict.fromkeys(tx_ids)
+        for tx_id in retired:
             self._shelf.retire(tx_id)
             self._arrivals.know(tx_id)
             if len(self._pulls) and key is not None:
@@ -269,19 +272,21 @@ class Router:
                 self._pulls.arrived(short)
                 for link in self._links.values():
                     self._pulls.delivered(link, short)
+        for link in self._links.values() if retired else ():
+            link.untell(retired)
 
     # --- time ---
 
     @property
     def deadline(self) -> int | None:
         """When announcements, pulls, re-offers or rankings are due."""
-        return earliest(
-            self._news_us,
-            self._pulls.deadline,
-            self._shelf.deadline,
-            self._senders.stall_check_us if self._links else None,
-            self._rerank_us,
-        )
+        first = self._pulls.deadline
+        stall_us = self._senders.stall_check_us if self._links else None
+        # Asked for after each input, so in the plainest way.
+        for due_us in (self._news_us, stall_us, self._rerank_us, self._shelf.deadline):
+            if due_us is not None and (first is None or due_us < first):
+                first = due_us
+        return first
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Do what is due."""
@@ -306,8 +311,9 @@ class Router:
         effects += pulls
         flush_news = self._news_us is not None and self._news_us <= now
         for link in self._links.values():
-            effects += link.take_pushes()
-            if flush_news:
+            if link.pushes:
+                effects += link.take_pushes()
+            if flush_news and link.news:
                 effects += link.take_news()
         if flush_news:
             self._news_us = None
@@ -332,16 +338,19 @@ class Router:
         self, tx_id: TransactionId, raw: bytes, fee: int, shown: Sequence[PeerId], now: int, *, everybody: bool
     ) -> None:
         """Push to the choosers (or to everybody) and announce to the others, except to those who showed it."""
+        size, told_max, has_news = len(raw), self._parameters.announced_max, False
         for peer, link in self._links.items():
             if peer in shown:
                 continue
             if everybody or link.is_chooser:
                 link.push(raw)
             else:
-                self._tell(link, tx_id, len(raw), fee, now)
+                link.tell(tx_id, size, fee, told_max)
+                has_news = True
+        if has_news:
+            self._plan_news(now)
 
-    def _tell(self, link: Link, tx_id: TransactionId, size: int, fee: int, now: int) -> None:
-        link.tell(tx_id, size, fee, self._parameters.announced_max)
+    def _plan_news(self, now: int) -> None:
         if self._news_us is None:
             self._news_us = now + self._parameters.announce_us
 

@@ -108,12 +108,17 @@ class Seen:
         self.young.pop(tx_id, None)
         self.old.pop(tx_id, None)
 
-    def by_short(self, short: bytes) -> TransactionId | None:
-        """Return the known id that a short id (8 bytes) under this node's key stands for."""
+    def by_short(self, short: bytes) -> tuple[TransactionId, int] | None:
+        """Return the known id that a short id (8 bytes) under this node's key stands for, and its `first_us`."""
         if self._young_unindexed or self._old_unindexed:
             self._index()
         tx_id = self._young_short.get(short) or self._old_short.get(short)
-        return tx_id if tx_id is not None and tx_id in self else None
+        if tx_id is None:
+            return None
+        first = self.young.get(tx_id)
+        if first is None:
+            first = self.old.get(tx_id)
+        return None if first is None else (tx_id, first)
 
     def _index(self) -> None:
         key = self.key

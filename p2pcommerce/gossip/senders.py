@@ -2,7 +2,8 @@
 
 Of its peers a node chooses `senders`: those with the least mean lag (the time between the first arrival of a
 transaction from anyone and a peer's showing of it, over those that the peer showed) and some at random, with a minimum
-of peers that it dialled itself, whom an attacker cannot pick. By round-trip time until enough was heard. A ranking is
+of peers that it dialled itself, whom an attacker cannot pick. By round-trip time until enough was heard, and until then
+anew at each measurement of it, because a node chooses when it connects, before it has measured anybody. A ranking is
 made each `rerank_us`; a sender that stalls, announces what it owes in full, or breaks promises is replaced at once if
 there is anyone to take its place.
 
@@ -60,6 +61,25 @@ class Senders:
             candidates.remove(best)
             chosen.append(best)
             effects.append(self._choose(best, now))
+        return effects
+
+    def on_rtt(self, now: int) -> list[SendTo]:
+        """Let the nearest peers take places of others, as round-trip times come in, while these are what counts.
+
+        Nothing fades by it and nothing is drawn by lot, unlike at a re-rank: `senders_random` senders stay as they are.
+        """
+        parameters = self._parameters
+        effects = self.fill(now)
+        if self.heard >= parameters.heard_min:
+            return effects
+        able = [link for link in self._links.values() if not link.has_refused and self._is_eligible(link, now)]
+        best = sorted(able, key=self._rank)[: parameters.senders - parameters.senders_random]
+        for link in best:
+            if not link.is_sender:
+                latest = self._latest(best, link)
+                if latest is None:
+                    break
+                effects += [self._unchoose(latest), self._choose(link, now)]
         return effects
 
     def rerank(self, now: int) -> list[SendTo]:
@@ -149,6 +169,17 @@ class Senders:
             outbound = [link for link in candidates if link.outbound]
             candidates = outbound or candidates
         return min(candidates, key=self._rank)
+
+    def _latest(self, best: list[Link], coming: Link) -> Link | None:
+        """Return the last chosen sender but the best, whose place `coming` may take without too few dialled ones left.
+
+        So a near peer gives way to a nearer one, and not all senders end up near: that is where an attacker would be.
+        """
+        chosen = self.chosen()
+        leaving = [link for link in chosen if link not in best]
+        if not coming.outbound and sum(link.outbound for link in chosen) <= self._parameters.senders_outbound_min:
+            leaving = [link for link in leaving if not link.outbound]
+        return max(leaving, key=lambda link: (link.chosen_us, self._rank(link)), default=None)
 
     def _ensure_outbound(self, wanted: list[Link], others: list[Link]) -> None:
         """Exchange the last of `wanted` for the best dialled peers outside until there are enough of these."""

@@ -40,8 +40,8 @@ class Shelf:
     @property
     def deadline(self) -> int | None:
         """When the next own transaction is to be offered again."""
-        first = next(iter(self._own.values()), None)
-        return None if first is None else first[0]
+        own = self._own
+        return own[next(iter(own))][0] if own else None
 
     def put(self, tx_id: TransactionId, size: int, fee: int) -> None:
         """Remember an accepted transaction; the oldest goes if there are too many."""

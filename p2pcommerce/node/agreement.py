@@ -37,7 +37,6 @@ __all__ = ["Agreement"]
 _ENGINE_RECORD: Final = b"\x00"
 _BLOCK_RECORD: Final = b"\x01"
 _SNAPSHOT_AGE_US: Final = 600 * MICROSECONDS
-"""A block that is older when it becomes final here is one of many that are caught up."""
 
 
 class Agreement:
@@ -78,6 +77,11 @@ class Agreement:
     def counters(self) -> Mapping[str, int]:
         """Counts of blocks by what became of them."""
         return {**self._counters, **self._proposer.counters}
+
+    @property
+    def has_news(self) -> bool:
+        """Whether one of the `take_...` methods would return anything."""
+        return bool(self._finals or self._dropped or self._blamed)
 
     def take_finals(self) -> list[Block]:
         """Return the blocks that became final since the last call, oldest first."""
@@ -132,7 +136,7 @@ class Agreement:
             signed=signed,
             seed=begun.seed,
         )
-        self._set_hearers(begun)
+        self._hearers = begun.members
         return self._work(self._engine.start(context, own, blocks, now), now)
 
     @property
@@ -224,26 +228,22 @@ class Agreement:
         self._drain(turn)
         return turn.effects
 
-    # --- epochs ---
-
     def _offer_snapshot(self, turn: Turn) -> None:
         """Let the state after the final head be kept for others, unless it is an old one that is being caught up."""
-        head, proof = self._chain.head, self._chain.proof
-        if proof and turn.now - head.time_ms * 1_000 <= _SNAPSHOT_AGE_US:
-            turn.effects.append(TakeSnapshot(head, proof))
+        head = self._chain.head
+        if self._chain.proof and turn.now - head.time_ms * 1_000 <= _SNAPSHOT_AGE_US:
+            turn.effects.append(TakeSnapshot(head, self._chain.proof))
 
     def _begin_epoch(self, begun: EpochStart, turn: Turn) -> None:
-        self._set_hearers(begun)
-        turn.answers.append(
-            lambda: self._engine.on_epoch(begun.epoch, begun.validators, begun.following, begun.seed, turn.now)
-        )
-
-    def _set_hearers(self, begun: EpochStart) -> None:
-        self._hearers = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        self._hearers = begun.members
+        told = begun.epoch, begun.validators, begun.following, begun.seed
+        turn.answers.append(lambda: self._engine.on_epoch(*told, turn.now))
 
     # --- working off the engine's effects ---
 
     def _work(self, asked: Sequence[finality.Effect], now: int) -> list[Effect]:
+        if not asked:
+            return []
         turn = Turn(now, asked=deque(asked))
         self._drain(turn)
         return turn.effects

@@ -17,7 +17,6 @@ from p2pcommerce.finality.engine import Fetch
 from p2pcommerce.ledger.block import Block, Header, decode_block, tx_root
 from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.node.effects import Transmit
-from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import BlockHash, PeerId, TransactionId
 from p2pcommerce.wire.messages import BlockBody, BlockTransactions, GetBlock, GetTransactions, NoBlock
@@ -75,7 +74,7 @@ class Bodies:
     @property
     def deadline(self) -> int | None:
         """When the next question is to be asked again, microseconds."""
-        return earliest(*[want.retry_at for want in self._wants.values()])
+        return min([want.retry_at for want in self._wants.values()]) if self._wants else None
 
     def take_ready(self) -> list[Block]:
         """Return the blocks completed since the last call."""

@@ -52,6 +52,11 @@ class EpochStart:
     following: ValidatorSet
     seed: bytes
 
+    @property
+    def members(self) -> dict[PublicKey, None]:
+        """The public keys of this set and the next one, each once."""
+        return dict.fromkeys([*self.validators.keys, *self.following.keys])
+
 
 class EpochRules:
     """The rules of one network."""

@@ -36,20 +36,28 @@ class Pulse:
         """Draw nonces and jitter from `rng`."""
         self._rng = rng
         self._beats: dict[PeerId, _Beat] = {}
+        self._deadline: int | None = None
 
     @property
     def deadline(self) -> int | None:
         """When the next ping is due, or an answer overdue, microseconds."""
-        return earliest(*[beat.next_at for beat in self._beats.values()])
+        return self._deadline
+
+    def _plan(self) -> None:
+        """Find the deadline anew: it is asked for after every input of the node, and changes with few of them."""
+        self._deadline = earliest(*[beat.next_at for beat in self._beats.values()])
 
     def on_connected(self, peer: PeerId, now: int) -> Ping:
         """Begin with a ping at once."""
-        self._beats[peer] = _Beat(0, now, answered=True, next_at=now)
-        return self._ping(self._beats[peer], now)
+        beat = self._beats[peer] = _Beat(0, now, answered=True, next_at=now)
+        ping = self._ping(beat, now)
+        self._plan()
+        return ping
 
     def on_disconnected(self, peer: PeerId) -> None:
         """Forget a peer."""
         self._beats.pop(peer, None)
+        self._plan()
 
     def on_pong(self, peer: PeerId, nonce: int, now: int) -> int | None:
         """Return the round-trip time in microseconds; None for an answer to nothing."""
@@ -59,6 +67,7 @@ class Pulse:
         beat.answered = True
         beat.rtt_us = max(1, now - beat.sent_at)
         beat.next_at = now + PING_INTERVAL_US + self._rng.randrange(PING_INTERVAL_US // 4)
+        self._plan()
         return beat.rtt_us
 
     def on_deadline(self, now: int) -> tuple[list[tuple[PeerId, Ping]], list[PeerId]]:
@@ -73,6 +82,7 @@ class Pulse:
             else:
                 silent.append(peer)
                 beat.next_at = now + PING_TIMEOUT_US
+        self._plan()
         return pings, silent
 
     def rtt_us(self, peer: PeerId) -> int | None:

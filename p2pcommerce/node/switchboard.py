@@ -127,7 +127,7 @@ class Switchboard:
         if begun.epoch == self._epoch:
             return
         self._epoch = begun.epoch
-        members = dict.fromkeys([*begun.validators.keys, *begun.following.keys])
+        members = begun.members
         has_part = self._own in members
         self.discovery.set_wanted(list(members) if has_part else ())
         # Who has no part hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
@@ -285,6 +285,8 @@ class Switchboard:
 
     def after(self, effects: list[Effect], now: int) -> list[Effect]:
         """Follow up on what the engine decided: peers it blames, blocks that became final, what left the pool."""
+        if not self.agreement.has_news:
+            return effects
         for peer, reason in self.agreement.take_blamed():
             effects += self.blame(peer, "ENGINE", reason, now)
         finals = self.agreement.take_finals()

@@ -13,6 +13,7 @@ Source: the msgpack specification; limits from the networking specification.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -313,7 +314,7 @@ def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
         if type(value) is not tuple or len(value) != count:
             raise CodecError(f"must be an array of {count} items ({', '.join(names)})")
         try:
-            items = [reader(item) for reader, item in zip(readers, value, strict=True)]
+            items = tuple(map(operator.call, readers, value))
         except CodecError:
             _name_field(fields, value)
             raise

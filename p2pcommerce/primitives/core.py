@@ -38,4 +38,8 @@ class Core(Protocol[E]):
 
 def earliest(*deadlines: int | None) -> int | None:
     """Return the first of some deadlines, None if none of them is set."""
-    return min((deadline for deadline in deadlines if deadline is not None), default=None)
+    first: int | None = None
+    for deadline in deadlines:
+        if deadline is not None and (first is None or deadline < first):
+            first = deadline
+    return first

@@ -1,4 +1,4 @@
-"""How a host departs from what its core wants."""
+"""How a host departs from what its core wants, and what it says of a core that never rests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from p2pcommerce.node.effects import Effect
+from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire.messages import Message
 
-__all__ = ["Behaviour"]
+__all__ = ["Behaviour", "RestlessError"]
+
+
+class RestlessError(LocalProtocolError):
+    """A core wants to be woken again and again at one moment."""
+
+    code = "RESTLESS"
 
 
 class Behaviour(Protocol):

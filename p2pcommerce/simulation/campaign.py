@@ -5,7 +5,8 @@ selection and strengths (`draw_faults`). Adversaries are cast by the seed, too: 
 than a third of the stake, or nodes that do not validate where the strategy needs no stake.
 
 A disk that breaks its promises needs a node that may be spoilt, which a network has only if the adversaries leave some
-of the third. Such faults are left out of `all` where there is none, and refused by name.
+of the third; a fault of links needs a second node. Such faults are left out of `all` where there is none, and refused
+by name. Strategies that only worlds of gossip know are treated the same way.
 
 Source: the sweeps of the simulator specification.
 """
@@ -18,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.primitives.errors import P2PError
-from p2pcommerce.simulation.faults import draw_faults, parse_faults
+from p2pcommerce.simulation.adversaries import STRATEGIES
+from p2pcommerce.simulation.faults import FAULTS, draw_faults, parse_faults
 from p2pcommerce.simulation.outcome import STACKS, Outcome, SeedTask, run_seed
 from p2pcommerce.simulation.outcome_file import OutcomeFile
 from p2pcommerce.simulation.program import program_digest
@@ -30,7 +32,7 @@ from p2pcommerce.simulation.sweep import Workers
 __all__ = ["SEEDS_MAX", "Campaign", "OtherProgramError", "run_campaign"]
 
 SEEDS_MAX: Final = 10_000_000
-_NEED_NO_STAKE: Final = frozenset({"sybil", "eclipse", "announce_spam", "pull_spam", "mute", "mempool_flood"})
+_NEED_NO_STAKE: Final = frozenset({"announce_spam", "pull_spam", "mute", "mempool_flood"})
 _NEEDS_A_THIRD: Final = 4
 """With equal stakes, less than a third is at least one validator from this many on."""
 
@@ -95,16 +97,8 @@ class Campaign:
             raise ScenarioError(
                 f"adversaries need at least {_NEEDS_A_THIRD} validators, of which they are under a third"
             )
-        chosen = parse_faults(faults)
         can_spoil = _budget(base) > 0 and (not strategies or is_all)
-        if not can_spoil:
-            named = [kind for kind in BREAKS_PROMISES if kind in chosen and faults != "all"]
-            if named:
-                raise ScenarioError(
-                    f"fault {named[0]!r} needs {_NEEDS_A_THIRD} validators or more, and no adversaries named: less "
-                    "than a third of the stake may lose what it signed"
-                )
-            chosen = {kind: intensity for kind, intensity in chosen.items() if kind not in BREAKS_PROMISES}
+        chosen = _possible(base, faults, can_spoil=can_spoil)
         return cls(
             base=base,
             stack=stack,
@@ -189,15 +183,37 @@ def _budget(base: Scenario) -> int:
     return count
 
 
+def _possible(base: Scenario, text: str, *, can_spoil: bool) -> dict[str, float]:
+    """Return the chosen faults without those that cannot strike; refuse one of them that was named."""
+    chosen = parse_faults(text)
+    why: dict[str, str] = {}
+    if not can_spoil:
+        reason = (
+            f"{_NEEDS_A_THIRD} validators or more, and no adversaries named: less than a third of the stake may lose "
+            "what it signed"
+        )
+        why |= dict.fromkeys(BREAKS_PROMISES, reason)
+    if base.nodes == 1:
+        why |= {name: "a second node" for name, kind in FAULTS.items() if kind.part == "link"}
+    for name in chosen:
+        if text != "all" and name in why:
+            raise ScenarioError(f"fault {name!r} needs {why[name]}")
+    return {name: intensity for name, intensity in chosen.items() if name not in why}
+
+
 def _strategies(text: str) -> tuple[str, ...]:
     if text == "none":
         return ()
     if text == "all":
-        return tuple(ADVERSARIES)
+        return tuple(STRATEGIES)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in ADVERSARIES:
             raise UnknownAdversaryError(
-                f"unknown adversary {name!r}; choose all, none, or some of {', '.join(ADVERSARIES)}"
+                f"unknown adversary {name!r}; choose all, none, or some of {', '.join(STRATEGIES)}"
+            )
+        if name not in STRATEGIES:
+            raise ScenarioError(
+                f"adversary {name!r} is for worlds of gossip; choose all, none, or some of {', '.join(STRATEGIES)}"
             )
     return names

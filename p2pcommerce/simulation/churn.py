@@ -14,22 +14,36 @@ Source: the epochs of the finality specification; the deterministic simulator sp
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pcommerce.commerce import Commerce
-from p2pcommerce.ledger.application import BlockContext
+from p2pcommerce.ledger.application import Application, BlockContext
 from p2pcommerce.ledger.state import State
 from p2pcommerce.ledger.validators import ValidatorUpdate
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import PublicKey, Stake
 
-__all__ = ["CHURNS", "Churning"]
+__all__ = ["CHURNS", "Churning", "application_maker"]
 
 CHURNS: Final = ("none", "overlap", "disjoint")
 """How validators change: not at all, or see above."""
 _SET_MIN: Final = 4
 _STAKE_MAX: Final = 4
+
+
+def application_maker(
+    seed: int, churn: str, keys: Sequence[PublicKey], villains: Sequence[PublicKey]
+) -> Callable[[], Application] | None:
+    """Return what makes the application of each node where validators change; None: they do not.
+
+    Args:
+        seed: of the world.
+        churn: one of `CHURNS`.
+        keys: public keys (32 bytes each) of all nodes.
+        villains: public keys (32 bytes each) of nodes that break the rules.
+    """
+    return None if churn == CHURNS[0] else lambda: Churning(seed, churn, keys, villains)
 
 
 class Churning(Commerce):

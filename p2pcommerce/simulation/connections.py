@@ -215,6 +215,11 @@ class Connections:
             self._detach(connection)
             self._notify(connection, connection.other(host), quick=True)
 
+    def other_end(self, host: Host, number: int) -> Host | None:
+        """Return who is at the other end of an open connection."""
+        connection = self._open.get(number)
+        return None if connection is None else connection.other(host)
+
     def close_all(self, host: Host) -> None:
         """End every connection of a host that is gone."""
         for connection in [each for each in self._open.values() if host in (each.dialler, each.answerer)]:
@@ -365,8 +370,8 @@ class Connections:
             elif connection.is_open and target.attached.get(source.key) == connection.number:
                 self.delivered[type(event.message).__name__] += 1
                 target.receive(source.key, event.message)
-        if connection.is_open:
-            self._pump(connection, target)
+        if not events:
+            self._pump(connection, target)  # the next message of a handshake; answers to messages were flushed
 
     def _later(self, host: Host, wait_us: int, call: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - of any call
         self._owner.at(self._owner.now_us + wait_us, host, call, *arguments)

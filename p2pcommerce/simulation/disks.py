@@ -131,6 +131,16 @@ class SimulatedDisk:
         file = self._current(name)
         return 0 if file is None else sum(map(len, file.waiting))
 
+    def is_durable(self, name: str, data: bytes) -> bool:
+        """Tell whether these bytes stand somewhere in what a crash must leave of a file."""
+        file = self._current(name)
+        return file is not None and file.durable.rfind(data) != -1
+
+    @property
+    def has_broken_promises(self) -> bool:
+        """Whether it ever lost what it had called durable."""
+        return any(self.fired[kind] for kind in _BREAKS)
+
     def read(self, name: str) -> bytes:
         """Return all bytes of a file.
 
@@ -322,4 +332,5 @@ class SimulatedDisk:
 
 
 _KINDS: Final = ("torn_write", "lost_fsync", "disk_full", "disk_error", "bit_rot", "stale_backup")
+_BREAKS: Final = ("lost_fsync", "bit_rot", "stale_backup")
 _STATES_MAX: Final = 16

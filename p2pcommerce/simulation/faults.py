@@ -64,7 +64,7 @@ _KINDS: Final = (
     FaultKind("corruption", "link", "share of messages that arrive with a bit flipped", 0.005),
     FaultKind("one_way", "link", "share of pairs of nodes between which one direction carries nothing", 0.1),
     FaultKind("asymmetric", "link", "share of pairs with up to 400 ms more delay in one direction", 0.2),
-    FaultKind("slow_link", "link", "share of pairs whose link carries 1 kB/s", 0.05),
+    FaultKind("slow_link", "link", "share of pairs whose link carries 1 kB/s", 0.1),
     FaultKind(
         "partition", "link", "share of the time in which the network is cut: halves, a ring, one node apart", 0.3
     ),
@@ -78,8 +78,8 @@ _KINDS: Final = (
     FaultKind("lost_fsync", "disk", "share of syncs that report success and do nothing", 0.02),
     FaultKind("disk_full", "disk", "share of writes that end in the middle with ENOSPC", 0.002),
     FaultKind("disk_error", "disk", "share of writes and syncs that fail with EIO", 0.002),
-    FaultKind("bit_rot", "disk", "share of crashes after which one durable bit is flipped", 0.05),
-    FaultKind("stale_backup", "disk", "share of restarts from an older copy of the disk", 0.05),
+    FaultKind("bit_rot", "disk", "share of crashes after which one durable bit is flipped", 0.15),
+    FaultKind("stale_backup", "disk", "share of restarts from an older copy of the disk", 0.15),
 )
 FAULTS: Final[Mapping[str, FaultKind]] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """By name, in the order of the table."""

@@ -44,7 +44,7 @@ from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 from p2pcommerce.primitives.vrf import VRF_KIND
-from p2pcommerce.simulation.behaviour import Behaviour
+from p2pcommerce.simulation.behaviour import Behaviour, RestlessError
 from p2pcommerce.simulation.clocks import HostClock
 from p2pcommerce.simulation.disk_queue import DiskQueue, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
@@ -61,12 +61,6 @@ READ_US: Final = 200
 TICKS_AT_ONCE_MAX: Final = 2_000
 """Ticks of one host at one moment; a core that wants more would spin for ever."""
 _START: Final = "start"
-
-
-class RestlessError(LocalProtocolError):
-    """A core wants to be woken again and again at one moment."""
-
-    code = "RESTLESS"
 
 
 class Host:
@@ -175,6 +169,8 @@ class Host:
         records, signed, book = storage.log.records, guard.last, storage.book()
         self.give(lambda now: node.start(records, signed, book, [self.address], now))
         storage.log.records, storage.guard.records = [], []
+        # What was stored right before a crash: nobody has heard of it if no other node has it.
+        self.on_stored(storage.blocks)
         if self.behaviour is not None:
             self.behaviour.on_started()
 
@@ -249,6 +245,7 @@ class Host:
         """Give the core a message of an attached peer."""
         heard = message if self.behaviour is None else self.behaviour.on_message(peer, message)
         if heard is not None and self.core is not None:
+            self.world.on_heard(self, peer, heard)
             effects = self.core.on_message(peer, heard, self.now)
             if effects:
                 self._work(effects)

@@ -1,8 +1,8 @@
 """Does finality go on: how long it takes, and whether it resumes once the faults are over.
 
-A world is stalled if, at its end, an honest node has not made final any block that was proposed after the faults ended.
-Nodes that are spoilt or stopped for good are not waited for, unless they and the adversaries have a third of the stake:
-then nothing is promised.
+A world is stalled if, at its end, an honest node has not made final any block that was proposed after the faults ended,
+or a user still waits for a transaction although finality resumed long ago. Nodes that are spoilt or stopped for good
+are not waited for, unless they and the adversaries have a third of the stake: then nothing is promised.
 
 Source: the liveness phase of the simulator specification (compare TigerBeetle's VOPR).
 """
@@ -10,13 +10,20 @@ Source: the liveness phase of the simulator specification (compare TigerBeetle's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from p2pcommerce.primitives.ids import BlockHash
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.oracles import Oracles
 from p2pcommerce.simulation.scenario import Scenario
 
-__all__ = ["Liveness"]
+__all__ = ["SETTLED_DELAYS_MAX", "Liveness"]
+
+_RETRY_US_MIN: Final = 1_000_000
+"""Wallets are not faster in a network with shorter delays."""
+SETTLED_DELAYS_MAX: Final = 20
+"""Base delays D0 after which a transaction must be final or refused, once finality has resumed: a wallet that hears
+nothing turns to another node up to three times meanwhile."""
 
 
 class Liveness:
@@ -54,8 +61,14 @@ class Liveness:
             if self.recovery_us is None:
                 self.recovery_us = world_us - self._healed_us
 
-    def stalled(self, hosts: Sequence[Host], world_us: int) -> str:
-        """Return why finality did not resume; empty if it did, or if nothing is promised."""
+    def stalled(self, hosts: Sequence[Host], world_us: int, waiting: Sequence[int] = ()) -> str:
+        """Return why finality did not resume; empty if it did, or if nothing is promised.
+
+        Args:
+            hosts: of the world.
+            world_us: its end, microseconds.
+            waiting: since when users wait for transactions that are neither final nor refused, microseconds.
+        """
         scenario, oracles = self._scenario, self._oracles
         faulty = oracles.faulty_stake(hosts)
         is_over = world_us >= scenario.horizon_us and not oracles.violations
@@ -63,6 +76,18 @@ class Liveness:
             return ""
         behind = [host for host in hosts if oracles.is_honest(host) and host.number not in self._fresh]
         if not behind:
-            return ""
+            return self._unsettled(waiting, world_us)
         names = ", ".join(f"node {host.number} at height {host.height}" for host in behind)
         return f"{scenario.liveness_us / 1_000_000:g} s after the faults ended no new block is final at {names}"
+
+    def _unsettled(self, waiting: Sequence[int], world_us: int) -> str:
+        """Return which users wait for longer than a network without faults makes them."""
+        limit_us = SETTLED_DELAYS_MAX * max(self._scenario.base_delay_us, _RETRY_US_MIN)
+        resumed_us = self._healed_us + (self.recovery_us or 0)
+        late = [since_us for since_us in waiting if world_us - max(since_us, resumed_us) > limit_us]
+        if not late:
+            return ""
+        return (
+            f"{len(late)} transactions are neither final nor refused, one handed in at {min(late) / 1_000_000:g} s; "
+            f"finality resumed at {resumed_us / 1_000_000:g} s"
+        )

@@ -1,8 +1,8 @@
 """What users do in a simulated world: transfers between accounts, and the life of orders.
 
 Each account has at most one transaction on its way, so that no nonce ever overtakes another. A few accounts keep
-stores; buyers place orders, merchants ship them, buyers confirm. What is not final after a while is handed to another
-node, as a careful wallet does. Which account acts, what it does and where it goes is drawn from one stream.
+stores; buyers place orders, merchants ship or refund them, buyers confirm. What is not final after a while is handed to
+another node, as a careful wallet does. Which account acts, what it does and where it goes is drawn from one stream.
 
 Source: the commerce specification; `sim network` of the interface specification.
 """
@@ -23,6 +23,7 @@ from p2pcommerce.commerce import (
     OrderConfirm,
     OrderLine,
     OrderPlace,
+    OrderRefund,
     OrderShip,
     StoreSet,
     TermsSet,
@@ -49,6 +50,10 @@ _STALE_US: Final = 6 * MICROSECONDS
 _STORES_SHARE: Final = 8
 """One account in this many keeps a store."""
 _ORDERS_OPEN_MAX: Final = 512
+_STORE_STEPS: Final = 3
+"""Transactions that open a store: itself, its terms, a listing."""
+_REFUNDED_SHARE: Final = 6
+"""One order in this many is refunded and not shipped."""
 _LOOKED_AT_MAX: Final = 8
 """Orders that are looked at for somebody to act."""
 _TERMS: Final = 1
@@ -130,6 +135,8 @@ class Load:
         self._idle = dict.fromkeys(self._accounts)
         self._pending: dict[TransactionId, _Pending] = {}
         self._stores: list[_Account] = []
+        stores = [account for account in self._accounts if account.number % _STORES_SHARE == 0]
+        self._to_open: deque[_Account] = deque(stores if orders else ())
         self._to_ship: deque[tuple[_Account, _Account, TransactionId]] = deque()
         self._to_confirm: deque[tuple[_Account, TransactionId]] = deque()
         self.submitted = self.finalized = self.failed = self.refused = 0
@@ -146,6 +153,11 @@ class Load:
         """Transactions that are neither final nor refused."""
         return len(self._pending)
 
+    @property
+    def waiting(self) -> list[int]:
+        """Since when users wait for each of these, microseconds of world time."""
+        return [pending.since_us for pending in self._pending.values()]
+
     def begin(self, world_us: int) -> None:
         """Start at a moment."""
         if self._interval_us:
@@ -161,8 +173,13 @@ class Load:
         self._owner.at_world(self._owner.now_us + max(1, wait_us), self._beat)
 
     def _pick(self) -> _Account:
-        """Return who acts: in every second case somebody for whom an order waits."""
+        """Return who acts: in every second case somebody for whom an order waits, or who has a store to open."""
         if self._rng.randrange(2):
+            while self._to_open and self._to_open[0].store_steps >= _STORE_STEPS:
+                self._to_open.popleft()
+            opener = next((account for account in self._first(self._to_open) if account in self._idle), None)
+            if opener is not None:
+                return opener
             waiting = [order[0] for order in (*self._first(self._to_confirm), *self._first(self._to_ship))]
             actor = next((account for account in waiting if account in self._idle), None)
             if actor is not None:
@@ -186,7 +203,7 @@ class Load:
     # --- what an account does ---
 
     def _next(self, account: _Account) -> tuple[Body, Callable[[TransactionId], None]]:
-        if self._with_orders and account.number % _STORES_SHARE == 0 and account.store_steps < 3:
+        if self._with_orders and account.number % _STORES_SHARE == 0 and account.store_steps < _STORE_STEPS:
             return self._open_store(account)
         if self._with_orders and self._stores and self._rng.randrange(4):
             return self._trade(account)
@@ -209,7 +226,7 @@ class Load:
             )
         else:
             payload = ListingSet(
-                number=_LISTING, product=None, price_minor=1_000, stock_delta=10**6, traced=False, terms=_TERMS
+                number=_LISTING, product=None, price_minor=100_000, stock_delta=10**6, traced=False, terms=_TERMS
             )
 
         def done(tx_id: TransactionId) -> None:
@@ -224,6 +241,8 @@ class Load:
         shipped = self._take(self._to_ship, lambda entry: entry[0] is account)
         if shipped is not None:
             _, buyer, order = shipped
+            if not self._rng.randrange(_REFUNDED_SHARE):
+                return OrderRefund(order=order), lambda _: None
             return OrderShip(order=order), lambda _: self._to_confirm.append((buyer, order))
         received = self._take(self._to_confirm, lambda entry: entry[0] is account)
         if received is not None:

@@ -8,6 +8,14 @@
 - supply: nothing is made and nothing is lost
 - buffer: every buffer is within its cap
 - halt, damage: no honest node stops for good without a fault that explains it
+- conduct: an honest validator signs in the order of the voting rules, and after a start not before a quorum answered
+- durable: what an honest validator signs is on its disk, with the body of the block that it votes for
+- commitment: no honest validator votes beside what a quorum has finalized, known or not (`commitments`)
+- proof: a final block's proof holds, by code that is not the engine's
+- block: a final block has the outcomes, the transactions and the time that its header may have
+- books: accounts have what final transactions gave and took (`books`)
+- pool: no final transaction waits in a pool, or is said to have been dropped
+- blame: no honest node closes a connection because another honest one broke a rule
 - exception: no core raises
 
 Honest is who is no adversary and whose disk kept its promises: a disk that reported a sync it did not do, lost a bit,
@@ -27,14 +35,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from p2pcommerce.commerce import Commerce, scan
+from p2pcommerce.finality import Simplex
+from p2pcommerce.ledger.block import tx_root
 from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.receipt import receipts_root
 from p2pcommerce.mempool import MempoolParameters
 from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError
-from p2pcommerce.primitives.ids import BlockHash, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, TransactionId
 from p2pcommerce.simulation.ballots import BallotJudge
+from p2pcommerce.simulation.books import Books
+from p2pcommerce.simulation.certified import proof_complaint
+from p2pcommerce.simulation.clocks import UNIX_BASE_US
+from p2pcommerce.simulation.commitments import CommitmentJudge
+from p2pcommerce.simulation.conduct import ConductJudge
 from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.host import Host
+from p2pcommerce.simulation.scheme import STAND_IN
+from p2pcommerce.wire.messages import Engine, Message
 
 __all__ = ["ORACLES", "SCAN_BLOCKS", "VIOLATIONS_MAX", "Oracles", "Violation"]
 
@@ -50,13 +69,27 @@ ORACLES: Final = (
     "damage",
     "exception",
     "conviction",
+    "commitment",
+    "conduct",
+    "durable",
+    "proof",
+    "block",
+    "books",
+    "pool",
+    "blame",
 )
 VIOLATIONS_MAX: Final = 16
 """Violations kept; a world that has so many is looked at from the first."""
 SCAN_BLOCKS: Final = 16
 """Every so many heights the first node to reach one adds up the whole state."""
-_OF_FORKS: Final = frozenset({"fork", "order", "root", "epoch", "halt"})
+_OF_FORKS: Final = frozenset({"commitment", "epoch", "fork", "order", "root", "halt"})
 _DISK_BACKLOG_MAX: Final = 20_000
+_AHEAD_MS_MAX: Final = 10_000
+"""How far a block's time may be ahead of the clocks of those who vote for it."""
+_BALLOT_HASH: Final = slice(17, 49)
+_NOTARIZE: Final = 1
+_BREACHES: Final = frozenset({"ENGINE", "GOSSIP"})
+"""Why a connection is closed if the other end broke a rule; other reasons have honest causes."""
 _TRACKED_MAX: Final = 4_096
 
 
@@ -92,21 +125,50 @@ class Oracles:
     """
 
     def __init__(
-        self, genesis: Genesis, adversaries: Sequence[int] = (), adversary_keys: Sequence[PublicKey] = ()
+        self,
+        genesis: Genesis,
+        adversaries: Sequence[int] = (),
+        adversary_keys: Sequence[PublicKey] = (),
+        *,
+        scheme: SignatureScheme = STAND_IN,
+        clocks_ahead_ms: int | None = 0,
     ) -> None:
-        """Watch a world in which the hosts `adversaries`, with these public keys (32 bytes), are not honest."""
+        """Watch a world.
+
+        Args:
+            genesis: of its network.
+            adversaries: hosts that are not honest.
+            adversary_keys: their public keys, 32 bytes each.
+            scheme: signatures of the network.
+            clocks_ahead_ms: how far honest clocks may be ahead, milliseconds; None: any distance.
+        """
         self.violations: list[Violation] = []
         self.spoilt: set[int] = set()
         self.finals: dict[int, tuple[BlockHash, bytes]] = {}
         self.forks = 0
         self.judge = BallotJudge()
         self.epochs: EpochJudge | None = None
+        self._is_changing = False
+        self._conduct = ConductJudge(genesis.validators)
+        self._commitments = CommitmentJudge(genesis.validators)
+        self._books: Books | None = Books(genesis, scheme)
+        self._scheme = scheme
+        self._clocks_ahead_ms = clocks_ahead_ms
+        self._final_ids: dict[TransactionId, None] = {}
         self._genesis = genesis
         self._adversaries = frozenset(adversaries)
         self._scanned = 0
         keys = dict.fromkeys(adversary_keys)
         stake = sum(each.stake for each in genesis.validators if each.public_key in keys)
         self._is_safe = 3 * stake < genesis.validators.total
+
+    def watch_epochs(self, judge: EpochJudge, *, is_changing: bool) -> None:
+        """Judge epochs as well; `is_changing`: the validators are not those of genesis for long.
+
+        What is judged by the stakes at genesis is then left to the judge of epochs.
+        """
+        self.epochs = judge
+        self._is_changing = is_changing
 
     def is_honest(self, host: Host) -> bool:
         """Tell whether a host follows the rules and its disk kept its promises."""
@@ -133,7 +195,11 @@ class Oracles:
             return
         if header.height != last_height + 1:
             self.report("order", world_us, f"node {host.number}: height {header.height} after {last_height}")
+        is_first = header.height not in self.finals
         known = self.finals.setdefault(header.height, (header.hash, header.state_root))
+        if is_first:
+            self._check_block(host, committed, world_us)
+        self._check_pool(host, committed, world_us)
         if known[0] != header.hash:
             self.forks += 1
             self.report("fork", world_us, f"node {host.number}: another block is final at height {header.height}")
@@ -143,6 +209,57 @@ class Oracles:
         if wrong:
             self.report("epoch", world_us, f"node {host.number}: {wrong}")
         self._check_root(host, world_us)
+
+    def _check_block(self, host: Host, committed: CommittedBlock, world_us: int) -> None:
+        """Look at a block that is final for the first time."""
+        block, header = committed.block, committed.block.header
+        wrong: list[tuple[str, str]] = []
+        if (
+            receipts_root(committed.outcomes) != header.receipts_root
+            or tx_root(block.transaction_ids) != header.tx_root
+        ):
+            wrong.append(("block", "its header commits to other transactions or outcomes"))
+        if self._clocks_ahead_ms is not None:
+            now_ms = (UNIX_BASE_US + world_us) // 1_000
+            if header.time_ms > now_ms + self._clocks_ahead_ms + _AHEAD_MS_MAX:
+                wrong.append(("block", f"its time is {header.time_ms - now_ms} ms ahead"))
+        if committed.proof and isinstance(host.engine, Simplex) and not self._is_changing:
+            complaint = proof_complaint(header, committed.proof, self._genesis, self._scheme)
+            wrong += [("proof", complaint)] if complaint else []
+        wrong += [("books", complaint) for complaint in self._enter(host, committed)]
+        self._final_ids.update(dict.fromkeys(block.transaction_ids))
+        for oracle, complaint in wrong:
+            self.report(oracle, world_us, f"node {host.number}: block {header.height}: {complaint}")
+
+    def _enter(self, host: Host, committed: CommittedBlock) -> Sequence[str]:
+        books = self._books
+        if books is None or host.core is None or type(host.core.application) is not Commerce:
+            return ()
+        if committed.block.header.height != books.height + 1:
+            self._books = None  # a block is missing: the books cannot go on
+            return ()
+        return list(books.enter(committed))
+
+    def _check_pool(self, host: Host, committed: CommittedBlock, world_us: int) -> None:
+        if host.core is not None:
+            for tx_id in committed.block.transaction_ids:
+                if tx_id in host.core.mempool:
+                    self.report("pool", world_us, f"node {host.number}: final {tx_id[:4].hex()} is still in the pool")
+
+    def on_dropped(self, host: Host, tx_id: TransactionId, world_us: int) -> None:
+        """A core says that a transaction left its pool without becoming final."""
+        if tx_id in self._final_ids and host.height >= max(self.finals, default=0) and self.is_honest(host):
+            self.report("pool", world_us, f"node {host.number}: {tx_id[:4].hex()} is final, and was called dropped")
+
+    def on_closed(self, host: Host, other: Host, code: str, world_us: int) -> None:
+        """A core closes a connection with another host."""
+        if code in _BREACHES and self.is_honest(host) and self.is_honest(other):
+            self.report("blame", world_us, f"node {host.number} blames node {other.number}, which is honest: {code}")
+
+    def on_heard(self, host: Host, peer: PeerId, message: Message) -> None:
+        """A host is about to give a peer's message to its core."""
+        if type(message) is Engine:
+            self._conduct.on_engine(peer, host.number, host.life, message.data)
 
     def _check_root(self, host: Host, world_us: int) -> None:
         chain = host.node.chain
@@ -165,6 +282,36 @@ class Oracles:
         found = self.judge.see(host.key, data)
         if found is not None and self.is_honest(host):
             self.report("double_sign", world_us, f"node {host.number}: {found.rule} in view {found.view}")
+        if data[16] == _NOTARIZE and host.core is not None:
+            header = host.core.chain.header(BlockHash(data[_BALLOT_HASH]))
+            if header is not None:
+                self._commitments.learn(header)
+        if not self._is_changing:
+            broken = self._commitments.see(host.key, data, is_honest=self.is_honest(host))
+            if broken:
+                self.report("commitment", world_us, f"node {host.number}: {broken}")
+        self._check_conduct(host, data, world_us)
+
+    def _check_conduct(self, host: Host, data: bytes, world_us: int) -> None:
+        if host.number in self._adversaries or not isinstance(host.engine, Simplex):
+            return
+        # A spoilt host may have forgotten what it signed; that is why it asks the others first, and it must.
+        if not self._is_changing and not self._conduct.has_recovered(host.key, host.number, host.life):
+            self.report("conduct", world_us, f"node {host.number}: signs before a quorum has answered")
+        broken = self._conduct.see(host.key, data)
+        if data[16] == _NOTARIZE and not self._is_changing:
+            broken = broken or self._conduct.justify_complaint(data)
+        if not self.is_honest(host) or host.disk.has_broken_promises:
+            return
+        if broken:
+            self.report("conduct", world_us, f"node {host.number}: {broken}")
+        for name in ("finality.wal", "guard"):
+            if not host.disk.is_durable(name, data):
+                self.report("durable", world_us, f"node {host.number}: signs what is not in {name} for good")
+        if data[16] == _NOTARIZE and host.core is not None:
+            block = host.core.chain.block(BlockHash(data[_BALLOT_HASH]))
+            if block is not None and not host.disk.is_durable("finality.wal", block.raw):
+                self.report("durable", world_us, f"node {host.number}: votes for a block whose body is not in its log")
 
     def on_down(self, host: Host, kind: str, reason: str, world_us: int) -> None:
         """A host stopped."""

@@ -72,6 +72,8 @@ ADVERSARIES: Final[Mapping[str, str]] = MappingProxyType(
         "pull_spam": "asks for the same and for unknown transactions without end",
         "mute": "connects and then stays silent",
         "mempool_flood": "floods pools with transactions that pay the least or can never run",
+        "wild": "votes for everything, told to some only, and proposes where no justify allows it",
+        "forge": "makes certificates that others did not sign",
     }
 )
 """Strategies of adversaries, by name."""

@@ -37,8 +37,10 @@ _DOWN_US: Final = (50_000, 4 * MICROSECONDS)
 """How long a host is down."""
 _JUMP_EVERY_US: Final = 10 * MICROSECONDS
 _SNAPSHOT_EVERY_US: Final = 6 * MICROSECONDS
-_OWN_CRASHES: Final = {"torn_write": 10 * MICROSECONDS, "bit_rot": 2 * MICROSECONDS, "stale_backup": 2 * MICROSECONDS}
+_OWN_CRASHES: Final = {"torn_write": 5 * MICROSECONDS, "bit_rot": 2 * MICROSECONDS, "stale_backup": 2 * MICROSECONDS}
 """Mean time between the crashes that a kind brings along, of each host that it concerns."""
+_STALE_US: Final = MICROSECONDS
+"""What still waits on a slow link at the end of the faults, if it is more than this, is lost with its connection."""
 _STEPS_MAX: Final = 40
 """A crash strikes after up to this many steps of its host: between any two effects."""
 
@@ -196,10 +198,16 @@ class Schedule:
         if host.number not in self._owner.oracles.spoilt and any(host.disk.fired[kind] for kind in BREAKS_PROMISES):
             self._owner.oracles.spoilt.add(host.number)
 
+    def _is_stale(self, one: int, other: int) -> bool:
+        links, now_us = self._owner.links, self._owner.now_us
+        return max(links.backlog_us(one, other, now_us), links.backlog_us(other, one, now_us)) > _STALE_US
+
     def heal(self) -> None:
         """End every fault."""
         self.is_healed = True
         owner = self._owner
+        # Else a link that was slow would bring the past for up to a minute more: the faults would not be over.
+        owner.connections.cut(self._is_stale)
         owner.links.clear_fault()
         for host in owner.hosts:
             self.note_spoilt(host)

@@ -90,6 +90,10 @@ class Surroundings(Protocol):
         """Final blocks are stored: users are told."""
         ...
 
+    def on_heard(self, host: Host, peer: PeerId, message: Message) -> None:
+        """A host is about to give a peer's message to its core."""
+        ...
+
     def on_signed(self, host: Host, kind: str, data: bytes) -> None:
         """A host signs as a validator."""
         ...

@@ -103,6 +103,16 @@ class Tally:
         step = quantile_of(self.settled, share_bps)
         return None if step is None else step * SETTLE_STEP_MS
 
+    def recovery_delays(self, share_bps: int, base_delay_us: int) -> float | None:
+        """Return a quantile of the time until finality resumed in units of D0; None: it never had to, or never did.
+
+        Args:
+            share_bps: of 10,000; all of them for the longest.
+            base_delay_us: D0 of the worlds.
+        """
+        waited_us = quantile_of(Counter(self.recoveries_us), share_bps)
+        return None if waited_us is None else round(waited_us / base_delay_us, 2)
+
     def silent(self, chosen: Iterable[str]) -> list[str]:
         """Return the chosen kinds of faults that struck in too few seeds; none if the seeds are too few to tell."""
         if self.seeds < SEEDS_JUDGED_MIN:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["EVENTS_KEPT", "Trace"]
@@ -29,10 +30,18 @@ class Trace:
         count: events recorded.
     """
 
-    __slots__ = ("_digest", "_kinds", "_last", "_pack", "_update", "count")
+    __slots__ = ("_digest", "_kinds", "_last", "_pack", "_read", "_update", "count")
 
-    def __init__(self, *, events_kept: int = EVENTS_KEPT) -> None:
-        """Start empty; the last `events_kept` events are kept in words."""
+    def __init__(
+        self, *, events_kept: int = EVENTS_KEPT, read: Callable[[str, bytes], str] = lambda _kind, _detail: ""
+    ) -> None:
+        """Start empty.
+
+        Args:
+            events_kept: how many of the last events are kept.
+            read: puts the detail of a kind of event into words; empty: it cannot.
+        """
+        self._read = read
         self._digest = hashlib.blake2b(digest_size=_HASH_BYTES)
         self._update = self._digest.update
         self._pack = _HEAD.pack
@@ -48,7 +57,7 @@ class Trace:
             node: where it happened; -1: in the world.
             kind: what happened ("deliver", "crash" ...), one of a few fixed names.
             detail: what tells it from others, such as a state root; hashed.
-            words: for people, in the place of `detail`; not hashed.
+            words: for people, before what can be read of `detail`, or in its place; not hashed.
         """
         name = self._kinds.get(kind)
         if name is None:
@@ -67,10 +76,17 @@ class Trace:
         events = list(self._last)
         if count is not None:
             events = events[max(0, len(events) - count) :]
-        return [_words(*event) for event in events]
+        return [self._words(*event) for event in events]
+
+    def _words(self, time_us: int, node: int, kind: str, detail: bytes, words: str) -> str:
+        where = "world" if node < 0 else f"node {node}"
+        known = ": ".join(filter(None, (words, self._read(kind, detail))))
+        return f"{_seconds(time_us)} s  {where}  {kind}  {known or _hexadecimal(detail)}".rstrip()
 
 
-def _words(time_us: int, node: int, kind: str, detail: bytes, words: str) -> str:
-    where = "world" if node < 0 else f"node {node}"
-    shown = words or detail[:_SHOWN_BYTES].hex() + ("..." if len(detail) > _SHOWN_BYTES else "")
-    return f"{time_us // 1_000_000}.{time_us % 1_000_000:06d} s  {where}  {kind}  {shown}".rstrip()
+def _seconds(time_us: int) -> str:
+    return f"{time_us // 1_000_000}.{time_us % 1_000_000:06d}"
+
+
+def _hexadecimal(detail: bytes) -> str:
+    return detail[:_SHOWN_BYTES].hex() + ("..." if len(detail) > _SHOWN_BYTES else "")

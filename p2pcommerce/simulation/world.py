@@ -17,7 +17,6 @@ from typing import Any, Final, TypeAlias
 
 from p2pcommerce.finality import Simplex, Solo
 from p2pcommerce.finality.engine import FinalityEngine
-from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
@@ -26,10 +25,11 @@ from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId
 from p2pcommerce.simulation.adversaries import Casting, Unscrupulous
-from p2pcommerce.simulation.churn import CHURNS, Churning
+from p2pcommerce.simulation.churn import CHURNS, application_maker
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.connections import Connections
 from p2pcommerce.simulation.epoch_judge import EpochJudge
+from p2pcommerce.simulation.faults import FAULTS
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.links import Links
 from p2pcommerce.simulation.liveness import Liveness
@@ -44,6 +44,7 @@ from p2pcommerce.simulation.scheme import scheme_for
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import table
 from p2pcommerce.simulation.trace import Trace
+from p2pcommerce.simulation.words import words_of
 from p2pcommerce.wire.messages import Message
 
 __all__ = ["BUFFER_CHECK_US", "World", "run_scenario"]
@@ -67,6 +68,7 @@ class World:
         streams, trace, links, connections, oracles, schedule, load, liveness: its parts.
         hosts: the nodes, then second copies of twins.
         genesis, scheme, parameters, bootstrap: of the network.
+        make_application: makes the application of one node.
         events: how many were worked off.
         defect: what a core raised that it never should, with its traceback.
     """
@@ -76,7 +78,7 @@ class World:
         self.scenario = scenario
         self._options = options = WorldOptions() if options is None else options
         self.streams = Streams(scenario.seed)
-        self.trace = Trace()
+        self.trace = Trace(read=words_of)
         self.scheme = scheme_for(scenario.seed) if options.scheme is None else options.scheme
         self.parameters = NodeParameters() if options.parameters is None else options.parameters
         self._queue: EventQueue[Event] = EventQueue()
@@ -87,12 +89,20 @@ class World:
         latencies = table(scenario.table) if options.table is None else options.table
         self.links = Links(latencies, self.streams, nodes=len(keys), bandwidth_bps=scenario.bandwidth_bps)
         villains = [self.scheme.public_key(node_seed(node)) for node in casting.strategies]
-        self.oracles = Oracles(self.genesis, casting.nodes(scenario.nodes), villains)
+        moves_clocks = any(FAULTS[kind].part == "clock" for kind in scenario.faults)
+        self.oracles = Oracles(
+            self.genesis,
+            casting.nodes(scenario.nodes),
+            villains,
+            scheme=self.scheme,
+            clocks_ahead_ms=None if moves_clocks else 0,
+        )
         if scenario.engine != "solo":
-            self.oracles.epochs = EpochJudge(self.genesis, self.scheme)
-        # Where validators change nobody is safe to be spoilt: today's bystander has a third of the stake tomorrow.
+            self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme), is_changing=scenario.churn != CHURNS[0])
         victims = () if scenario.churn != CHURNS[0] else victims_of(scenario, scenario.stakes, self.streams)
-        self._villains = villains
+        everybody = [self.scheme.public_key(node_seed(node)) for node in range(scenario.nodes)]
+        churning = application_maker(scenario.seed, scenario.churn, everybody, villains)
+        self.make_application = churning or options.make_application
         self.hosts: list[Host] = [
             Host(
                 self,
@@ -242,17 +252,8 @@ class World:
             return self._options.make_engine()
         if self.scenario.engine == "solo":
             return Solo()
-        adversary = host.behaviour
-        return (
-            Unscrupulous(self.scheme) if adversary is not None and adversary.is_unscrupulous else Simplex(self.scheme)
-        )
-
-    def make_application(self) -> Application:
-        """Return the application of one node."""
-        if self.scenario.churn == CHURNS[0]:
-            return self._options.make_application()
-        keys = [self.scheme.public_key(node_seed(number)) for number in range(self.scenario.nodes)]
-        return Churning(self.scenario.seed, self.scenario.churn, keys, self._villains)
+        is_unscrupulous = host.behaviour is not None and host.behaviour.is_unscrupulous
+        return Unscrupulous(self.scheme) if is_unscrupulous else Simplex(self.scheme)
 
     def transmit(self, host: Host, peer: PeerId, message: Message) -> None:
         """Send a message over the host's attached link with a peer."""
@@ -269,6 +270,9 @@ class World:
     def close(self, host: Host, link: int, code: str) -> None:
         """End a link; the host that asks is not told."""
         self.trace.record(self.now_us, host.number, "close", code.encode())
+        other = self.connections.other_end(host, link)
+        if other is not None:
+            self.oracles.on_closed(host, other, code, self.now_us)
         self.connections.close(host, link)
 
     def close_all(self, host: Host) -> None:
@@ -279,6 +283,10 @@ class World:
         """A message is on its way."""
         if self._options.watcher is not None:
             self._options.watcher("send", self.now_us, source.number, (target.number, arrives_us, message))
+
+    def on_heard(self, host: Host, peer: PeerId, message: Message) -> None:
+        """A host is about to give a peer's message to its core."""
+        self.oracles.on_heard(host, peer, message)
 
     def on_final(self, host: Host, committed: CommittedBlock, *, is_restored: bool = False) -> None:
         """A core says that a block is final, or that it restored the state after one."""
@@ -306,7 +314,8 @@ class World:
         """A host signs as a validator."""
         self.trace.record(self.now_us, host.number, "sign", data)
         self.oracles.on_signed(host, data, self.now_us)
-        if kind == "proposal":
+        # A block of the solo engine has no proposal: the vote of its one validator is the first that is heard of it.
+        if kind == "proposal" or self.scenario.engine == "solo":
             self.liveness.on_proposed(BlockHash(data[17:49]), self.now_us)
         if self._options.watcher is not None:
             self._options.watcher("sign", self.now_us, host.number, data)
@@ -320,6 +329,7 @@ class World:
     def on_dropped(self, host: Host, effect: Dropped) -> None:
         """A transaction left a pool without becoming final."""
         self.trace.record(self.now_us, host.number, "dropped", effect.tx_id, effect.code.value)
+        self.oracles.on_dropped(host, effect.tx_id, self.now_us)
 
     def on_log(self, host: Host, level: str, room: str, message: str) -> None:
         """A core says something."""
@@ -359,7 +369,7 @@ class World:
             trace_hash=self.trace.hash,
             events=self.events,
             violations=tuple(self.oracles.violations),
-            stalled=self.liveness.stalled(self.hosts, self.now_us),
+            stalled=self.liveness.stalled(self.hosts, self.now_us, self.load.waiting),
             fired=dict(sorted(self.fired().items())),
             delay_us=self.delay_us,
             finality_us=tuple(self.liveness.finality_us),

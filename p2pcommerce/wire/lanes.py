@@ -116,6 +116,8 @@ class OutgoingLanes:
 
     def take(self) -> bytes:
         """Return the next plaintext, of at most FRAMES_BYTES_MAX bytes; empty if nothing waits."""
+        if not any(self._queues):
+            return b""
         frames: list[bytes] = []
         room = FRAMES_BYTES_MAX
         for lane in range(_LANES):

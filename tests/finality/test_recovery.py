@@ -58,6 +58,36 @@ def test_the_question_is_repeated_until_it_is_answered() -> None:
     assert asked[0] != 0
 
 
+def test_the_question_is_repeated_although_others_enter_view_after_view() -> None:
+    bench = Bench(recovered=False)
+    for view in range(1, 9):
+        bench.certify(bench.certificate(Z, view, 0))
+        bench.wait(3 * D0_US // 2)
+    assert bench.view == 9
+    assert len(bench.sent(Status)) >= 8, "no view stood for as long as a standstill takes"
+
+
+def test_the_question_is_asked_again_over_a_new_connection() -> None:
+    bench = Bench(recovered=False)
+    peer = bench.validators.keys[bench.others[0]]
+    for _ in range(2):
+        bench.forget_effects()
+        bench.do(bench.engine.on_peer(peer, bench.now))
+        assert [status.question != 0 for status in bench.sent(Status)] == [True]
+
+
+def test_a_question_that_comes_over_a_new_connection_is_answered_again() -> None:
+    bench = Bench()
+    asker = bench.others[0]
+    bench.forget_effects()
+    for _ in range(2):
+        bench.receive(asker, Status(0, 1, 0, 0, 77))
+    assert len(bench.sent(Answer)) == 1
+    bench.do(bench.engine.on_peer(bench.validators.keys[asker], bench.now))
+    bench.receive(asker, Status(0, 1, 0, 0, 77))
+    assert len(bench.sent(Answer)) == 2
+
+
 def test_a_validator_that_is_recovering_answers_others() -> None:
     bench = Bench(recovered=False)
     bench.cast(Z, 1, 0, bench.others[0])

@@ -22,6 +22,26 @@ def test_what_arrives_within_the_grace_is_not_pulled():
     assert rig.count("wanted") == 0
 
 
+def test_nothing_wakes_the_router_for_what_has_come_in_time():
+    rig = Rig(peers=2)
+    idle = rig.router.deadline
+    rig.announce(1, A)
+    assert rig.router.deadline == rig.now + 20 * MS
+    rig.router.retire([id_of(A)])
+    assert rig.router.deadline == idle
+
+
+def test_a_kept_promise_is_not_waited_for():
+    rig = Rig(peers=2, rtts=(10 * MS, 10 * MS))
+    rig.announce(1, A, B)
+    rig.wait(20 * MS)
+    rig.now += MS
+    rig.show(1, A, B)
+    rig.wait(60 * MS)
+    assert rig.router._pulls.deadline is None
+    assert rig.count("promises_broken") == 0
+
+
 def test_what_is_known_is_not_pulled():
     rig = Rig(peers=2)
     rig.show(1, A)

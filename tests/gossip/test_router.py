@@ -276,6 +276,35 @@ def test_an_own_transaction_is_offered_again_until_it_is_retired():
     assert rig.count("own") == rig.count("live") == 0
 
 
+@pytest.mark.parametrize("show", [Rig.show, Rig.announce])
+def test_what_a_peer_shows_in_the_meantime_is_not_announced_to_it(show):
+    rig = Rig(peers=3)
+    rig.relay(1, A, B)
+    rig.now += 10 * MS
+    show(rig, 2, A)
+    assert told(rig.wait(10 * MS)) == {
+        2: [(short_id(key_of(2), id_of(B)), 250, 7)],
+        3: [(short_id(key_of(3), id_of(raw)), 250, 7) for raw in (A, B)],
+    }
+    asked = (short_id(key_of(2), id_of(A)), short_id(key_of(2), id_of(B)))
+    assert pushed(rig.router.on_pull(peer_of(2), asked, rig.now)) == {2: [B]}
+
+
+@pytest.mark.parametrize("retired", [1, 40])
+def test_what_is_retired_can_be_pulled_no_more_and_takes_no_room(retired):
+    raws = [raw_of(number) for number in range(60)]
+    rig = Rig(peers=3)
+    for raw in raws:
+        rig.relay(1, raw)
+    rig.wait(20 * MS)
+    rig.router.retire(id_of(raw) for raw in raws[:retired])
+    for number in (2, 3):
+        assert len(rig.router._links[peer_of(number)].told) == 60 - retired
+        asked = tuple(short_id(key_of(number), id_of(raw)) for raw in raws)
+        assert pushed(rig.router.on_pull(peer_of(number), asked, rig.now)) == {number: raws[retired:]}
+    assert rig.count("pulls_unserved") == 2 * retired
+
+
 def test_own_transactions_that_are_offered_again_are_bounded():
     rig = Rig(peers=1, own_max=5)
     for number in range(9):

@@ -21,10 +21,12 @@ def test_it_finds_ids_by_their_short_form_in_both_generations():
     seen.key = KEY
     for tx_id in IDS[:8]:
         seen.add(tx_id, 5)
-    assert seen.by_short(short_id(KEY, IDS[0])) == IDS[0]
+    assert seen.by_short(short_id(KEY, IDS[0])) == (IDS[0], 5)
     for tx_id in IDS[8:16]:
         seen.add(tx_id, 6)
-    assert [seen.by_short(short_id(KEY, tx_id)) for tx_id in IDS[:16]] == IDS[:16]
+    assert [seen.by_short(short_id(KEY, tx_id)) for tx_id in IDS[:16]] == [
+        (tx_id, 5 if index < 8 else 6) for index, tx_id in enumerate(IDS[:16])
+    ]
     assert seen.by_short(short_id(KEY, IDS[50])) is None
     assert seen.by_short(short_id(b"x" * 16, IDS[0])) is None
 
@@ -38,7 +40,7 @@ def test_what_is_forgotten_is_new_under_both_forms():
     seen = Seen(10)
     seen.key = KEY
     seen.add(IDS[0], OWN)
-    assert seen.by_short(short_id(KEY, IDS[0])) == IDS[0]
+    assert seen.by_short(short_id(KEY, IDS[0])) == (IDS[0], OWN)
     seen.forget(IDS[0])
     assert IDS[0] not in seen
     assert seen.by_short(short_id(KEY, IDS[0])) is None
@@ -69,4 +71,4 @@ def test_without_a_key_nothing_is_found_by_short_form():
     seen.add(IDS[0], 1)
     assert seen.by_short(short_id(KEY, IDS[0])) is None
     seen.key = KEY
-    assert seen.by_short(short_id(KEY, IDS[0])) == IDS[0]
+    assert seen.by_short(short_id(KEY, IDS[0])) == (IDS[0], 1)

@@ -54,6 +54,66 @@ def test_the_ranking_is_by_round_trip_time_until_enough_was_heard():
     assert len(rig.senders()) == 5
 
 
+def measure(rig, *rtts_ms):
+    return [
+        effect
+        for number, rtt_ms in enumerate(rtts_ms, start=1)
+        for effect in rig.router.on_rtt(peer_of(number), rtt_ms * MS, rig.now)
+    ]
+
+
+def test_nearer_peers_take_the_places_of_farther_ones_as_they_are_measured():
+    rig = Rig(peers=8, outbound=8)
+    assert rig.senders() == {1, 2, 3, 4, 5}
+    effects = measure(rig, 80, 70, 60, 50, 40, 30, 20, 10)
+    assert {6, 7, 8} <= rig.senders()
+    assert len(rig.senders()) == 5
+    assert sorted(chosen(effects)) == [6, 7, 8]
+    assert len(unchosen(effects)) == 3
+
+
+def test_a_measurement_neither_lets_penalties_fade_nor_draws_by_lot():
+    rig = Rig(peers=8, outbound=8, rtts=[10 * MS] * 8)
+    link = rig.router._links[peer_of(1)]
+    link.penalty_us, link.asked, link.broken, link.has_refused = 80 * MS, 4, 2, True
+    state = rig.router._senders._rng.getstate()
+    measure(rig, 9, 9, 9, 9, 9, 1, 9, 9)
+    assert (link.penalty_us, link.asked, link.broken, link.has_refused) == (80 * MS, 4, 2, True)
+    assert rig.router._senders._rng.getstate() == state
+
+
+def test_two_senders_stay_however_far_they_are_measured():
+    rig = Rig(peers=20, outbound=20)
+    for number in range(1, 21):
+        rig.now += MS
+        rig.router.on_rtt(peer_of(number), (100 - number) * MS, rig.now)
+    assert {18, 19, 20} <= rig.senders()
+    assert len(rig.senders() & {1, 2, 3, 4, 5}) == 2
+
+
+def test_a_peer_that_refused_is_not_chosen_by_a_measurement():
+    rig = Rig(peers=8, outbound=8, rtts=[50 * MS] * 8)
+    rig.router._links[peer_of(8)].has_refused = True
+    assert measure(rig, 50, 50, 50, 50, 50, 50, 50, 1) == []
+
+
+def test_measurements_leave_two_senders_that_were_dialled():
+    rig = Rig(outbound=0)
+    for number in (1, 2):
+        rig.connect(number, outbound=True)
+    for number in range(3, 12):
+        rig.connect(number)
+    measure(rig, 300, 300, *range(20, 11, -1))
+    assert {1, 2} <= rig.senders()
+    assert len(rig.senders()) == 5
+
+
+def test_once_enough_was_heard_a_measurement_moves_nobody():
+    rig = Rig(peers=8, outbound=8, rtts=[50 * MS] * 8)
+    warm_up(rig, {1: 0, 2: 10})
+    assert measure(rig, 50, 50, 50, 50, 50, 50, 50, 1) == []
+
+
 def test_the_ranking_is_by_mean_lag_afterwards():
     rig = Rig(peers=8, outbound=8, rtts=[10 * MS] * 8)
     warm_up(rig, {1: 60, 2: 50, 3: 40, 4: 5, 5: 3, 6: 0})

@@ -1,9 +1,14 @@
 """Epochs in the chain of one node: what headers must say, and which blocks may end an epoch."""
 
+import random
+
 import pytest
 
 from p2pcommerce.finality import Simplex
+from p2pcommerce.finality.engine import Context
+from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.simplex.messages import Seal, encode_seal
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Block
 from p2pcommerce.ledger.epochs import SystemKeyError, founding_state, seed_in
 from p2pcommerce.ledger.state import VersionedState
@@ -11,6 +16,7 @@ from p2pcommerce.ledger.validators import ValidatorUpdate
 from p2pcommerce.node.chain import Chain, genesis_header
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import InvalidBlockError
+from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import LocalProtocolError
 
 from .accounts import seed_of
@@ -53,8 +59,27 @@ class Site:
         """Return a chain of another node."""
         state = VersionedState(founding_state(self.genesis, self.application.genesis(self.genesis)))
         head = genesis_header(self.genesis, state.final.root)
-        rules = EpochRules(self.genesis, Simplex(KEYED))
+        self.engine = Simplex(KEYED)
+        rules = EpochRules(self.genesis, self.engine)
         return Chain(self.application, self.genesis, KEYED, state, head, b"", rules)
+
+    def context(self):
+        """Return what the engine is started with."""
+        begun = self.chain.epoch_start
+        return Context(
+            key=None,
+            genesis_hash=self.genesis.hash,
+            parameters=self.genesis.parameters,
+            epoch=begun.epoch,
+            validators=begun.validators,
+            following=begun.following,
+            delivered=self.chain.head,
+            proof=b"",
+            scheme=KEYED,
+            rng=random.Random(1),
+            has_pending=lambda _: False,
+            seed=begun.seed,
+        )
 
     def seal(self, proposer, base, *, carrier=False):
         self.view += 1
@@ -187,6 +212,24 @@ def test_a_carrier_with_roots_of_its_own_is_refused(site, field):
     value = 1 if field == "epoch" else bytes([7]) * 32
     with pytest.raises(InvalidBlockError):
         site.judge(Block(replace(carrier.header, **{field: value}), ()))
+
+
+def test_evidence_is_judged_by_the_sets_in_the_parents_state_while_they_are_young(site):
+    offender = site.genesis.validators.keys[0]
+    rules = site.chain.rules
+    ballots = [Ballot(0, 5, VoteKind.NOTARIZE, bytes([number]) * 32) for number in (1, 2)]
+    signed = [signed_bytes("vote", site.genesis.hash, ballot.data) for ballot in ballots]
+    signatures = [KEYED.sign(site.seeds[offender], each) for each in signed]
+    claim = DoubleSignature(offender, ballots[0].data, signatures[0], ballots[1].data, signatures[1])
+    evidence = encode_evidence(claim)
+    site.extend(BLOCKS)
+    ended_ms = site.chain.head.time_ms
+    late_ms = ended_ms + site.genesis.parameters.unbonding_s * 1_000 + 1
+    state = site.chain.state.final
+    assert rules.convict(state, ended_ms)(evidence) is None, "an engine that has not started knows no network"
+    site.engine.start(site.context(), [], {}, 0)
+    assert rules.convict(state, late_ms - 1)(evidence).kind == "E1"
+    assert rules.convict(state, late_ms)(evidence) is None
 
 
 def test_an_application_that_writes_the_chains_records_is_stopped(site):

@@ -53,7 +53,7 @@ def test_no_json_too_much_and_no_file_are_refused(tmp_path):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_whatever_stands_in_a_member_is_read_or_refused(value):
     for name in GOOD:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.runtime.nodes import (
     SHOP,
     Note,
     config_of,
+    genesis_of,
     identity,
     open_files,
     open_memory,
@@ -42,6 +44,23 @@ async def test_a_payment_is_submitted_final_queried_and_proven(tmp_path, jumping
         proven = p2p.verify_proof(proof.raw, p2p.TrustAnchor.of(config.genesis))
         assert receipt.height <= proven.height <= node.height
         assert node.listen_addresses == ("memory://n0",)
+
+
+async def test_a_proof_leads_from_the_genesis_through_the_epochs_and_a_restart(tmp_path, jumping_clock):
+    genesis = genesis_of()
+    genesis = replace(genesis, parameters=replace(genesis.parameters, epoch_blocks=2))
+    config = config_of(tmp_path, genesis=genesis, engine="simplex")
+    trust = p2p.TrustAnchor.of(genesis)
+    for height in (7, 14):
+        async with open_memory(config) as node:
+            while node.height < height:
+                await node.wait_finalized(await node.submit(pay(5_000_000)))
+            proof = await node.prove("account", account=SHOP.hex())
+            assert p2p.verify_proof(proof.raw, trust).height >= height
+            short = await node.prove("account", account=SHOP.hex(), since_epoch=2)
+            assert len(short.raw) < len(proof.raw)
+            with pytest.raises(p2p.ProofError, match="epoch 0"):
+                p2p.verify_proof(short.raw, trust)
 
 
 async def test_questions_that_do_not_exist_are_refused(tmp_path, jumping_clock):
@@ -236,9 +255,7 @@ async def test_leaving_stops_everything_within_a_second(tmp_path, jumping_clock)
     files, tasks = open_files(), trio.lowlevel.current_statistics().tasks_living
     async with (
         p2p.open_node(config_of(tmp_path, listen=("tcp://127.0.0.1:0",), control=True, log_file=True)) as node,
-        p2p.open_node(
-            config_of(tmp_path, 1, engine="simplex", listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)
-        ) as other,
+        p2p.open_node(config_of(tmp_path, 1, listen=("tcp://127.0.0.1:0",), bootstrap=node.listen_addresses)) as other,
     ):
         await other.wait_peers(1)
         await node.wait_finalized(await node.submit(pay(5_000_000)))

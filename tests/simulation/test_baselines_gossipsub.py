@@ -131,11 +131,37 @@ def test_the_heartbeat_tells_some_outside_the_mesh_for_three_beats():
     assert rig.sent(rig.beat(), IHave) == []
 
 
-def test_what_is_told_of_and_unknown_is_asked_for_once_and_served_three_times():
-    asking, serving = Rig(peers=10), Rig(peers=10)
-    (ask,) = asking.receive(1, IHave((id_of(1),)))
-    assert ask.message == IWant((id_of(1),))
-    assert asking.receive(2, IHave((id_of(1),))) == []
+def test_whoever_tells_of_an_unknown_id_is_asked_until_it_comes():
+    rig = Rig(peers=10)
+    for number in (1, 2):  # the first may never answer
+        (ask,) = rig.receive(number, IHave((id_of(1),)))
+        assert (ask.peer, ask.message) == (peer_of(number), IWant((id_of(1),)))
+    rig.deliver(2, 1)
+    assert rig.receive(3, IHave((id_of(1),))) == []
+
+
+def test_what_comes_from_anybody_keeps_the_promises_of_all():
+    rig = Rig(peers=10)
+    for transaction in range(5):
+        rig.receive(1, IHave((id_of(transaction),)))
+        rig.receive(2, IHave((id_of(transaction),)))
+        rig.deliver(3, transaction)
+        rig.beat(times=4)
+    assert all(rig.node._mesh.peers[peer_of(number)].points >= 0 for number in (1, 2))
+
+
+def test_everyone_who_was_asked_and_sends_nothing_breaks_a_promise():
+    rig = Rig(peers=10)
+    for transaction in range(5):
+        rig.receive(1, IHave((id_of(transaction),)))
+        rig.receive(2, IHave((id_of(transaction),)))
+        rig.beat(times=4)
+    assert all(rig.node._mesh.peers[peer_of(number)].points < 0 for number in (1, 2))
+    assert not rig.node._promises
+
+
+def test_a_message_is_served_to_one_peer_three_times():
+    serving = Rig(peers=10)
     serving.node.publish(id_of(1), raw_of(1), serving.now)
     for _ in range(3):
         (answer,) = serving.receive(1, IWant((id_of(1), id_of(2))))

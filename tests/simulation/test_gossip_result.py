@@ -24,6 +24,7 @@ FIELDS = {
     "trace_hash",
     "events",
     "events_per_s",
+    "realtime_factor",
 }
 
 
@@ -46,6 +47,7 @@ def test_a_result_has_the_fields_of_the_interface_as_json():
     assert set(told) >= FIELDS
     assert set(told["latency_ms"]) == {"p50", "p99"}
     assert told["events_per_s"] == told["events"] / 2
+    assert told["realtime_factor"] == told["world_s"] / 2
 
 
 def test_latency_runs_from_publication_to_acceptance():

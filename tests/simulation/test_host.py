@@ -103,10 +103,11 @@ def test_a_random_output_is_proved_and_is_no_ballot():
 def test_a_rewrite_waits_until_the_blocks_before_it_are_stored():
     world = run_with_load(seconds=4)
     host = world.hosts[0]
+    assert world.run_until(world.now_us + 4 * SECOND, lambda: not host.disk_backlog)
     committed = host.storage.blocks[-1]
     before = host.disk.size("finality.wal")
     stored = []
-    world.on_stored = lambda _, blocks: stored.append((blocks, host.disk.size("finality.wal")))
+    world.on_stored = lambda at, blocks: at is host and stored.append((blocks, host.disk.size("finality.wal")))
     host._queue.give([out.Commit((committed,)), out.Rewrite((b"\x00only",))])
     assert host.disk.size("finality.wal") == before
     world.oracles.violations.clear()  # the block is committed a second time here

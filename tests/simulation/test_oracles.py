@@ -13,6 +13,7 @@ from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.mempool import MempoolParameters
 from p2pcommerce.primitives.ids import PublicKey
 from p2pcommerce.simulation.ballots import BallotJudge
+from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.oracles import VIOLATIONS_MAX, Oracles
 from p2pcommerce.simulation.result import quantile
 from p2pcommerce.simulation.world import World
@@ -120,9 +121,9 @@ def test_an_honest_double_sign_is_seen_and_an_adversarys_is_not():
     one, other = Ballot(0, 10**6, VoteKind.NOTARIZE, bytes(32)), Ballot(0, 10**6, VoteKind.NOTARIZE, b"1" * 32)
     world.hosts[0].signature("vote", one.data)
     world.hosts[0].signature("vote", one.data)
-    assert not world.oracles.violations
+    assert "double_sign" not in names(world.oracles)
     world.hosts[0].signature("vote", other.data)
-    assert names(world.oracles) == ["double_sign"]
+    assert "double_sign" in names(world.oracles)
     oracles = Oracles(world.genesis, adversaries=[0])
     for ballot in (one, other):
         oracles.on_signed(world.hosts[0], ballot.data, 0)
@@ -179,3 +180,34 @@ def test_quantiles_take_the_nearest_rank():
     assert quantile([3, 1, 2], 5_000) == 2
     assert quantile(list(range(1, 101)), 9_900) == 99
     assert quantile([7], 9_900) == 7
+
+
+def test_an_honest_peer_that_is_blamed_is_a_violation_and_a_closed_link_is_not(ran):
+    oracles = Oracles(ran.genesis, adversaries=[2])
+    one, other, adversary = ran.hosts[:3]
+    oracles.on_closed(one, other, "DUPLICATE", 0)
+    oracles.on_closed(one, adversary, "ENGINE", 0)
+    oracles.on_closed(adversary, one, "ENGINE", 0)
+    assert names(oracles) == []
+    oracles.on_closed(one, other, "ENGINE", 0)
+    assert names(oracles) == ["blame"]
+
+
+def test_a_block_from_the_future_and_other_outcomes_are_seen(ran):
+    committed = next(each for each in ran.hosts[0].storage.blocks if each.block.transactions)
+    header = committed.block.header
+    for changed, words in (({"time_ms": header.time_ms + 60_000}, "ahead"), ({"receipts_root": bytes(32)}, "outcomes")):
+        oracles = Oracles(ran.genesis)
+        spoilt = replace(committed, proof=b"", block=replace(committed.block, header=replace(header, **changed)))
+        oracles.on_final(ran.hosts[0], spoilt, header.height - 1, header.time_ms * 1_000 - UNIX_BASE_US)
+        assert any(each.oracle == "block" and words in each.detail for each in oracles.violations)
+
+
+def test_a_final_transaction_that_was_called_dropped_is_seen(ran):
+    host = ran.hosts[0]
+    final = next(tx_id for each in host.storage.blocks for tx_id in each.block.transaction_ids)
+    ran.oracles.on_dropped(host, bytes(32), 0)
+    assert names(ran.oracles) == []
+    ran.oracles.on_dropped(host, final, 0)
+    assert names(ran.oracles) == ["pool"]
+    ran.oracles.violations.clear()

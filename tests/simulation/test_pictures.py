@@ -7,7 +7,14 @@ import pytest
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.simulation.gossip import GossipScenario
 from p2pcommerce.simulation.pictures import ALBUM, CanvasError, PictureSize, UnknownPictureError, measure, picture
-from p2pcommerce.simulation.pictures.samples import QUANTILES, FaultTask, RecordTask, gossip_scenario, strategy_of
+from p2pcommerce.simulation.pictures.samples import (
+    QUANTILES,
+    FaultTask,
+    RecordTask,
+    gossip_scenarios,
+    pooled,
+    strategy_of,
+)
 from p2pcommerce.simulation.scenario import Scenario
 
 SIZE = PictureSize(seeds=2, nodes=20, transactions=10)
@@ -83,17 +90,56 @@ def test_the_data_of_a_picture_is_plain(name, drawn_data):
 
 def test_a_strategy_with_its_option_has_a_name_of_its_own():
     for name in ("chosen", "gossipsub", "gossipsub, IDONTWANT", "flood"):
-        assert strategy_of(gossip_scenario(SIZE, name)) == name
+        assert {strategy_of(task) for task in gossip_scenarios(SIZE, name)} == {name}
 
 
 def test_a_gossip_world_leaves_its_whole_distribution():
-    task = gossip_scenario(SIZE, "chosen", warmup_s=1.0)
+    task = gossip_scenarios(SIZE, "chosen", warmup_s=1.0)[0]
     found = measure(task)
     assert found == measure(task)
     values = found["latencies_ms"]
     assert len(values) == QUANTILES + 1
     assert values == sorted(values)
     assert values[QUANTILES // 2] == pytest.approx(found["latency_ms"]["p50"], rel=0.05)
+
+
+def test_seeds_are_pooled_into_one_row():
+    def row(p99, delivered, low):
+        return {
+            "delivered": delivered,
+            "latency_ms": {"p50": 10.0, "p99": p99},
+            "bytes_per_payload_byte": 4.0,
+            "latencies_ms": [low + step for step in range(QUANTILES + 1)],
+            "trace_hash": str(p99),
+        }
+
+    found = pooled([row(30.0, 1.0, 0), row(20.0, 0.5, 100), row(None, 0.9, 200)])
+    assert found["latency_ms"] == {"p50": 10.0, "p99": 30.0}
+    assert found["p99_range"] == [20.0, 30.0]
+    assert found["delivered"] == pytest.approx(0.8)
+    assert (found["latencies_ms"][0], found["latencies_ms"][-1], len(found["latencies_ms"])) == (0, 400, QUANTILES + 1)
+    assert len(found["trace_hashes"]) == 3
+    assert pooled([row(None, 0.0, 0)])["latency_ms"]["p99"] is None
+
+
+def test_the_diagram_prefers_a_crash_after_which_a_view_is_skipped_and_a_block_is_final(record):
+    second = 1_000_000
+    views = [[(0, 1)] for _ in range(3)] + [[(0, 1), (5 * second, 0)]]
+    telling = {
+        **record,
+        "seed": 77,
+        "downs": [{"at_us": 5 * second, "node": 3}],
+        "sent": [{"kind": "nullify", "view": 1, "from": 0, "to": 1, "at_us": 7 * second, "arrives_us": 7 * second + 1}],
+        "finals": [{"at_us": 8 * second, "node": 0, "height": 3}],
+        "views": views,
+    }
+    tasks = picture("spacetime").tasks(SIZE)
+    results = {task: {**record, "seed": 1} for task in tasks} | {tasks[3]: telling}
+    data = picture("spacetime").data(SIZE, results)
+    assert data["seed"] == 77
+    assert data["start_us"] < 5 * second < 8 * second < data["end_us"]
+    silent = results | {tasks[3]: {**telling, "finals": []}}
+    assert picture("spacetime").data(SIZE, silent)["seed"] == 1
 
 
 def test_a_world_under_a_fault_leaves_its_times_to_finality():

@@ -21,6 +21,7 @@ from p2pcommerce.simulation.tables import TABLES, UnknownTableError
 
 VECTOR = '{"version": 1, "seed": 7, "nodes": 5, "stakes": [3, 1], "engine": "simplex", "table": "aws", \
 "bandwidth_bps": 50000000, "horizon_us": 60000000, "liveness_us": 30000000, "load_tps": 5, "base_delay_us": 1000000, \
+"epoch_blocks": 7200, "churn": "none", \
 "faults": {"loss": 0.1, "crash": 0.02}, "adversaries": [{"strategy": "twins", "nodes": [1]}]}'
 SCENARIO = Scenario(
     seed=7, nodes=5, stakes=(3, 1), faults={"crash": 0.02, "loss": 0.1}, adversaries=(Adversary("twins", (1,)),)

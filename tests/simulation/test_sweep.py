@@ -3,17 +3,13 @@ import math
 import multiprocessing
 import operator
 import os
-import sys
-import types
-from collections import deque
 from contextlib import closing
 from dataclasses import replace
-from typing import ClassVar
 
 import pytest
 
 from p2pcommerce.simulation import campaign as campaign_room
-from p2pcommerce.simulation import sweep as sweep_room
+from p2pcommerce.simulation.adversaries import STRATEGIES, Casting
 from p2pcommerce.simulation.campaign import Campaign, OtherProgramError, run_campaign
 from p2pcommerce.simulation.faults import FAULTS, FaultIntensityError, UnknownFaultError
 from p2pcommerce.simulation.outcome import STALLED, Outcome, OutcomeError, SeedTask, run_seed
@@ -23,8 +19,6 @@ from p2pcommerce.simulation.scenario import ADVERSARIES, Adversary, Scenario, Sc
 from p2pcommerce.simulation.schedule import BREAKS_PROMISES
 from p2pcommerce.simulation.sweep import (
     AHEAD_EACH,
-    DaskCluster,
-    DaskError,
     InProcess,
     ProcessPool,
     WorkerLostError,
@@ -116,122 +110,6 @@ def test_there_is_a_job_for_each_core():
     assert default_jobs() == len(os.sched_getaffinity(0))
 
 
-class FakeFuture:
-    def __init__(self, value):
-        self.value = value
-
-    def result(self):
-        if isinstance(self.value, Exception):
-            raise self.value
-        return self.value
-
-
-class FakeClient:
-    """Answers like a Dask client whose workers are quick."""
-
-    threads: ClassVar = {"tcp://worker": 2}
-    last = None
-
-    def __init__(self, address, timeout):
-        if address == "tcp://nobody:1":
-            raise OSError(f"timed out after {timeout} s")
-        self.pending = deque()
-        self.submitted = 0
-        self.cancelled = None
-        self.is_closed = False
-        type(self).last = self
-
-    def nthreads(self):
-        return self.threads
-
-    def submit(self, work, task, *, pure):
-        assert not pure
-        self.submitted += 1
-        try:
-            return FakeFuture(work(task))
-        except ImportError as error:
-            return FakeFuture(error)
-
-    def cancel(self, futures):
-        self.cancelled = futures
-
-    def close(self):
-        self.is_closed = True
-
-
-@pytest.fixture
-def fake_dask(monkeypatch):
-    module = types.ModuleType("distributed")
-    module.Client = FakeClient
-    module.KilledWorker = type("KilledWorker", (Exception,), {})
-    monkeypatch.setitem(sys.modules, "distributed", module)
-    return module
-
-
-@pytest.mark.usefixtures("fake_dask")
-def test_dask_gives_the_same_results_in_the_same_order():
-    assert list(DaskCluster("tcp://scheduler:1").map(operator.neg, range(40))) == [-task for task in range(40)]
-    assert FakeClient.last.is_closed
-
-
-@pytest.mark.usefixtures("fake_dask")
-def test_dask_is_handed_some_tasks_ahead_and_forgets_them_when_stopped():
-    with closing(DaskCluster("tcp://scheduler:1").map(operator.neg, range(1_000))) as results:
-        next(results)
-    assert FakeClient.last.submitted == 2 * AHEAD_EACH
-    assert len(FakeClient.last.cancelled) == 2 * AHEAD_EACH - 1
-    assert FakeClient.last.is_closed
-
-
-@pytest.mark.usefixtures("fake_dask")
-def test_a_dask_address_that_nobody_answers_is_refused():
-    with pytest.raises(DaskError, match="no Dask scheduler answers at tcp://nobody:1"):
-        list(DaskCluster("tcp://nobody:1").map(operator.neg, [1]))
-
-
-@pytest.mark.usefixtures("fake_dask")
-def test_a_dask_cluster_without_workers_is_refused(monkeypatch):
-    monkeypatch.setattr(FakeClient, "threads", {})
-    with pytest.raises(DaskError, match="no workers"):
-        list(DaskCluster("tcp://scheduler:1").map(operator.neg, [1]))
-
-
-@pytest.mark.usefixtures("fake_dask")
-def test_dask_workers_without_this_program_are_refused():
-    def work(_task):
-        raise ModuleNotFoundError("No module named 'p2pcommerce'")
-
-    with pytest.raises(DaskError, match="lack this program"):
-        list(DaskCluster("tcp://scheduler:1").map(work, [1]))
-
-
-def test_dask_that_kills_workers_is_reported(fake_dask):
-    def submit(self, *_, pure):
-        del pure
-        raise fake_dask.KilledWorker
-
-    class Killing(FakeClient):
-        pass
-
-    Killing.submit = submit
-    fake_dask.Client = Killing
-    with pytest.raises(WorkerLostError):
-        list(DaskCluster("tcp://scheduler:1").map(operator.neg, [1]))
-
-
-def test_dask_without_its_extra_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(DaskError, match="sweep"):
-        list(DaskCluster("tcp://127.0.0.1:1").map(operator.neg, [1]))
-
-
-def test_a_real_dask_client_that_nobody_answers_gives_up(monkeypatch):
-    pytest.importorskip("distributed")
-    monkeypatch.setattr(sweep_room, "DASK_TIMEOUT_S", 1)
-    with pytest.raises(DaskError, match="no Dask scheduler answers"):
-        list(DaskCluster("tcp://127.0.0.1:1").map(operator.neg, [1]))
-
-
 # --- which worlds ---
 
 
@@ -263,7 +141,7 @@ def test_named_adversaries_are_in_every_world_below_a_third_of_the_stake():
 
 def test_adversaries_that_need_no_stake_do_not_validate_if_others_are_there():
     base = BASE.with_(nodes=7)
-    for task in chosen("none", "sybil", 20, base).tasks():
+    for task in chosen("none", "mute", 20, base).tasks():
         assert min(task.scenario.adversary_nodes) >= 4
 
 
@@ -271,7 +149,19 @@ def test_with_all_half_of_the_worlds_have_no_adversary():
     worlds = [task.scenario for task in chosen("none", "all", 400).tasks()]
     quiet = sum(not world.adversaries for world in worlds)
     assert 150 < quiet < 250
-    assert {entry.strategy for world in worlds for entry in world.adversaries} == set(ADVERSARIES)
+    assert {entry.strategy for world in worlds for entry in world.adversaries} == set(STRATEGIES) <= set(ADVERSARIES)
+
+
+def test_every_world_of_a_campaign_with_all_can_be_built():
+    for task in chosen("none", "all", 60).tasks():
+        Casting(task.scenario)
+
+
+def test_a_lone_node_has_no_links_that_could_suffer():
+    alone = BASE.with_(nodes=1, stakes=(1,), engine="solo")
+    kinds = set(chosen(base=alone).faults)
+    assert kinds
+    assert not {kind for kind in kinds if FAULTS[kind].part == "link"}
 
 
 def test_faults_that_spoil_a_node_are_left_out_of_all_where_no_node_may_be_spoilt():
@@ -290,6 +180,8 @@ def test_faults_that_spoil_a_node_are_left_out_of_all_where_no_node_may_be_spoil
         ({"faults": "bit_rot", "base": BASE.with_(nodes=3, stakes=(1, 1, 1))}, ScenarioError),
         ({"faults": "bit_rot", "adversaries": "twins"}, ScenarioError),
         ({"adversaries": "twins", "base": BASE.with_(nodes=3, stakes=(1, 1, 1))}, ScenarioError),
+        ({"faults": "none", "adversaries": "sybil"}, ScenarioError),
+        ({"faults": "loss", "base": BASE.with_(nodes=1, stakes=(1,))}, ScenarioError),
         ({"seeds": 0}, ScenarioError),
     ],
 )
@@ -404,7 +296,7 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path, text):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG\xff\n")
-    with pytest.raises(OutcomeFileError, match="no file of results"):
+    with pytest.raises(OutcomeFileError, match="line 1 is no result"):
         OutcomeFile(path, program_digest())
 
 
@@ -440,6 +332,15 @@ def test_a_tally_sums_up_in_the_order_of_seeds():
     assert tally.finality_delays(5_000) == 3.0
     assert tally.finality_delays(9_900) == 4.0
     assert tally.settled_ms(9_900) == 500
+
+
+def test_a_tally_gives_the_time_until_finality_resumed_in_base_delays():
+    tally = Tally()
+    for seed in range(1, 101):
+        tally.add(outcome(seed, recovery_us=seed * 100_000))
+    tally.add(outcome(101, recovery_us=None))
+    assert [tally.recovery_delays(share_bps, 500_000) for share_bps in (5_000, 9_900, 10_000)] == [10.0, 19.8, 20.0]
+    assert Tally().recovery_delays(5_000, 500_000) is None
 
 
 def test_a_tally_tells_violations_from_stalls_and_keeps_some():

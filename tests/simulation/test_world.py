@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
 from p2pcommerce.simulation.faults import FAULTS, parse_faults
+from p2pcommerce.simulation.load import Load
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.scenario import Scenario
 from p2pcommerce.simulation.schedule import BREAKS_PROMISES, victims_of
@@ -73,6 +75,12 @@ def test_a_world_with_any_one_fault_is_safe_and_finality_resumes(kind):
     assert result.is_good, result.words
     others = set(result.fired) - {kind}
     assert not {name for name in others if result.fired[name]}
+
+
+def test_what_waits_on_slow_links_does_not_outlast_the_faults():
+    result = run_scenario(scenario(1, seconds=24, liveness=12, faults={"slow_link": 1.0}))
+    assert result.is_good, result.words
+    assert result.recovery_us < 6 * SECOND
 
 
 def test_every_fault_fires_in_some_world():
@@ -156,6 +164,44 @@ def test_a_lone_solo_engine_runs():
     result = run_scenario(Scenario(seed=1, nodes=1, stakes=(1,), engine="solo", horizon_us=5 * SECOND, liveness_us=0))
     assert not result.violations
     assert result.heights[0] > 3
+
+
+def test_a_lone_solo_engine_resumes_after_faults():
+    spec = Scenario(
+        seed=1,
+        nodes=1,
+        stakes=(1,),
+        engine="solo",
+        horizon_us=12 * SECOND,
+        liveness_us=8 * SECOND,
+        faults={"crash": 0.9},
+    )
+    result = run_scenario(spec)
+    assert result.is_good, result.words
+    assert result.fired["crash"] > 0
+    assert result.recovery_us is not None
+
+
+def test_users_hear_after_a_restart_of_a_block_that_was_stored_right_before_a_crash():
+    world = run(World(scenario(1, seconds=3, liveness=0, nodes=1, stakes=(1,), engine="solo")))
+    (host,) = world.hosts
+    stored, heard = len(host.storage.blocks), []
+    world.subscribe(heard.append)
+    with mock.patch.object(world, "on_stored"):
+        assert world.run_until(4 * SECOND, lambda: len(host.storage.blocks) > stored)
+    assert not heard
+    host.crash()
+    host.start()
+    assert [each.block.header.height for each in heard] == [stored + 1]
+
+
+def test_a_transaction_that_is_never_final_makes_a_world_stalled():
+    world = World(scenario(1, seconds=30, liveness=28))
+    with mock.patch.object(Load, "on_stored"):
+        run(world)
+    result = world.result()
+    assert "neither final nor refused" in result.stalled
+    assert not result.violations
 
 
 def test_watchers_hear_of_messages_signatures_and_final_blocks():

@@ -71,7 +71,7 @@ class Peer:
         return Chunk(height, index, CHUNKS[index])
 
 
-class None_(Peer):
+class HasNothing(Peer):
     def snapshot(self):
         return Snapshot(b"", b"", b"")
 
@@ -220,11 +220,11 @@ def test_a_liar_is_named_and_costs_little(liar):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_one_honest_peer_among_liars_and_stallers_is_enough(seed):
-    kinds = [*LIARS, Mute, Staller, Staller, None_, FalseChunks, FalseDepths, Peer]
+    kinds = [*LIARS, Mute, Staller, Staller, HasNothing, FalseChunks, FalseDepths, Peer]
     random.Random(seed).shuffle(kinds)
     drive = restored([kind() for kind in kinds], seed)
     assert Peer not in drive.blamed
-    assert None_ not in drive.blamed
+    assert HasNothing not in drive.blamed
 
 
 def test_peers_that_have_the_snapshot_no_more_are_left_without_blame():
@@ -242,7 +242,7 @@ def test_a_peer_that_leaves_is_replaced():
     assert isinstance(drive.run().end, Restored)
 
 
-@pytest.mark.parametrize("peers", [[], [None_()], [Mute()], [FalseChunks()], [NoLinks(), FalseProof()]])
+@pytest.mark.parametrize("peers", [[], [HasNothing()], [Mute()], [FalseChunks()], [NoLinks(), FalseProof()]])
 def test_without_an_honest_peer_it_gives_up(peers):
     drive = Drive(peers).run()
     assert isinstance(drive.end, GaveUp)

@@ -29,7 +29,10 @@ __all__ = ["run"]
 _NODES_MIN: Final = {"finality": 1, "network": 7}
 _ALONE: Final = "solo"
 _VALIDATORS_MAX: Final = 200
+_SECONDS_MIN: Final = 0.001
 _SECONDS_MAX: Final = 365 * 86_400.0
+_RECOVERY_SHARES: Final = {"p50": 5_000, "p99": 9_900, "max": 10_000}
+"""Which quantiles of the time until finality resumes are told, in 1/10,000."""
 _DEFAULTS: Final[Mapping[str, object]] = {
     "first_seed": 1,
     "seeds": 100,
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         silent = tally.silent(campaign.faults)
         repeats = [_repeat(args, campaign, outcome) for outcome in tally.failures]
         stream = sys.stderr if args.json else sys.stdout
-        for line in _lines(args, tally, silent, repeats):
+        for line in _lines(args, campaign, tally, silent, repeats):
             stream.write(line + "\n")
         stream.flush()
         kept = None
@@ -105,6 +108,8 @@ def _campaign(args: argparse.Namespace) -> Campaign:
     if nodes is None:
         # Where validators change, as many others wait for their turn.
         nodes = max(validators, _NODES_MIN[args.stack]) if chosen["churn"] == CHURNS[0] else 2 * validators
+    if nodes < validators:
+        raise ArgumentError(f"--nodes must be at least --validators, which is {validators}")
     base = Scenario(
         seed=0,
         nodes=nodes,
@@ -112,8 +117,8 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         engine=chosen["engine"],
         table=chosen["latency"],
         load_tps=chosen["rate"],
-        horizon_us=_microseconds("horizon", chosen["horizon"]),
-        liveness_us=_microseconds("liveness", chosen["liveness"]),
+        horizon_us=_microseconds("horizon", chosen["horizon"], _SECONDS_MIN, _SECONDS_MAX),
+        liveness_us=_microseconds("liveness", chosen["liveness"], 0, chosen["horizon"]),
         epoch_blocks=chosen["epoch_blocks"],
         churn=chosen["churn"],
     )
@@ -132,9 +137,9 @@ def _chosen(args: argparse.Namespace, name: str, default: object) -> Any:  # noq
     return default if value is None else value
 
 
-def _microseconds(name: str, seconds: float) -> int:
-    if not 0 <= seconds <= _SECONDS_MAX:
-        raise ArgumentError(f"--{name} must be 0 to {_SECONDS_MAX:g} seconds")
+def _microseconds(name: str, seconds: float, least: float, most: float) -> int:
+    if not least <= seconds <= most:
+        raise ArgumentError(f"--{name} must be {least:g} to {most:,.12g} seconds")
     return round(seconds * MICROSECONDS)
 
 
@@ -212,6 +217,9 @@ def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[
         "safety_violations": tally.violated,
         "stalled": tally.stalled,
         "finality_delays": {"p50": tally.finality_delays(5_000), "p99": tally.finality_delays(9_900)},
+        "recovery_delays": {
+            name: tally.recovery_delays(share_bps, base.base_delay_us) for name, share_bps in _RECOVERY_SHARES.items()
+        },
         "trace_hash": tally.trace_hash,
         "events": tally.events,
         "adversary_acts": dict(sorted(tally.adversary_acts.items())),
@@ -229,7 +237,9 @@ def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[
     return report
 
 
-def _lines(args: argparse.Namespace, tally: Tally, silent: list[str], repeats: list[str]) -> list[str]:
+def _lines(
+    args: argparse.Namespace, campaign: Campaign, tally: Tally, silent: list[str], repeats: list[str]
+) -> list[str]:
     lines: list[str] = []
     for outcome, repeat in zip(tally.failures, repeats, strict=True):
         lines += [*failure_lines(outcome, repeat), ""]
@@ -239,6 +249,10 @@ def _lines(args: argparse.Namespace, tally: Tally, silent: list[str], repeats: l
         f"finality           {_delays(tally.finality_delays(5_000))} at the median, "
         f"{_delays(tally.finality_delays(9_900))} at 99 %, in message delays",
     ]
+    base_delay_us = campaign.base.base_delay_us
+    waits = (tally.recovery_delays(share_bps, base_delay_us) for share_bps in _RECOVERY_SHARES.values())
+    median, high, longest = map(_delays, waits)
+    lines.append(f"after the faults   {median} at the median, {high} at 99 %, {longest} at most, in base delays")
     if args.stack == "network":
         lines.append(
             f"transactions       {tally.submitted} submitted, {tally.finalized} final ({tally.failed} of them failed), "

@@ -13,6 +13,7 @@ from p2pcommerce.cli.shared import print_json
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.workers import terminable
 from p2pcommerce.primitives.ids import MICROSECONDS
+from p2pcommerce.runtime.collector import calm_collector
 from p2pcommerce.simulation.gossip import GossipResult, GossipScenario, World, run_gossip
 from p2pcommerce.simulation.tables import table
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
     chosen = {field: getattr(args, name) for name, field in _FIELDS.items() if getattr(args, name) is not None}
     scenario = GossipScenario(**{**chosen, "warmup_rate": min(_DEFAULT.warmup_rate, chosen.get("rate", math.inf))})
+    calm_collector()  # a world is millions of small objects without cycles, as a pool is
     with terminable(), Progress(sys.stderr, "gossip", scenario.transactions + _warmup(scenario)) as bar:
 
         def show(world: World) -> None:
@@ -66,7 +68,9 @@ def _done(world: World) -> float:
 
 def _lines(result: GossipResult) -> list[str]:
     latency = result.latency_ms
-    rates = "" if result.events_per_s is None else f", {result.events_per_s:,.0f} per second"
+    rates = ""
+    if result.events_per_s is not None and result.realtime_factor is not None:
+        rates = f", {result.events_per_s:,.0f} per second; {result.realtime_factor:.2f} times real time"
     return [
         f"{result.nodes} nodes, strategy {result.strategy}, attack {result.attack}, seed {result.seed}",
         f"delays: {result.latency_table}: {table(result.latency_table).source}",

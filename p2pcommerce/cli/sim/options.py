@@ -52,7 +52,12 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
         metavar="FILE",
         help="make the first failure small, and keep it in FILE (default: seed-N.scenario.json)",
     )
-    add("--out", type=Path, metavar="FILE.jsonl", help="keep results there; what is there already is not run again")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="keep results there, as CSV if it ends in .csv, else JSON lines; what is there is not run again",
+    )
     _add_workers(parser)
 
 
@@ -63,7 +68,7 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("pictures"), metavar="DIR", help="where to (default: pictures)")
     add("--redraw", action="store_true", help="draw the data that an earlier run left in DIR, and run nothing")
     add("--seed", type=int, metavar="N", help="the first one (default 1)")
-    add("--seeds", type=int, metavar="N", help="for each point of finality (default 4)")
+    add("--seeds", type=int, metavar="N", help="worlds for each point (default 3)")
     add("--nodes", type=int, metavar="N", help="of gossip worlds (default 100)")
     add("--transactions", type=int, metavar="N", help="in each of them (default 200)")
     _add_workers(parser)

@@ -1,7 +1,7 @@
 """How far a long run is, and how long it still takes.
 
-On a terminal one line that is drawn anew; elsewhere a plain line now and then. What had been done before this run
-counts as done, and not for the speed.
+On a terminal one line that is drawn anew; elsewhere a plain line now and then, ever more rarely. What had been done
+before this run counts as done, and not for the speed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ __all__ = ["Progress"]
 _BAR: Final = 30
 _REDRAW_S: Final = 0.1
 _PLAIN_EVERY_S: Final = 10.0
+_PLAIN_SHARE: Final = 0.05
+"""A plain line comes after so much of the time spent, too: a log of a day has some hundred of them."""
 _CLEAR: Final = "\r\x1b[K"
 
 
@@ -40,7 +42,8 @@ class Progress:
     def show(self, done: float, note: str = "") -> None:
         """Show that `done` is done, if it is time to."""
         now_s = self._clock()
-        if now_s - self._shown_s < (_REDRAW_S if self._is_terminal else _PLAIN_EVERY_S):
+        plain_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * (now_s - self._started_s))
+        if now_s - self._shown_s < (_REDRAW_S if self._is_terminal else plain_s):
             return
         self._shown_s = now_s
         share = min(1.0, done / self._total)

@@ -20,7 +20,8 @@ from typing import Any, Final, NoReturn
 
 from p2pcommerce.cli.interrupt import TERMINATED
 from p2pcommerce.cli.shared import ArgumentError
-from p2pcommerce.simulation.sweep import JOBS_MAX, DaskCluster, InProcess, ProcessPool, Workers, default_jobs
+from p2pcommerce.simulation.dask_cluster import DaskCluster
+from p2pcommerce.simulation.sweep import JOBS_MAX, InProcess, ProcessPool, Workers, default_jobs
 
 __all__ = ["prepare_worker", "terminable", "workers_of"]
 

@@ -24,7 +24,7 @@ __all__ = ["Decision", "decided", "is_well_placed"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The highest block that is shown to be final.
+    """A block that is shown to be final.
 
     Attributes:
         hash: 32 bytes.
@@ -37,13 +37,15 @@ class Decision:
     carriers: tuple[Header, ...] = ()
 
 
-def decided(state: State) -> Decision | None:
-    """Return what is decided: the epoch's last block if a peer proved it, else the block of the highest F."""
+def decided(state: State) -> list[Decision]:
+    """Return what is decided, the highest first: the last block if a peer proved it, the block of the highest F."""
+    found: list[Decision] = []
     if state.ending is not None:
         proof = decode_proof(state.ending.proof)
-        return Decision(state.ending.header.hash, proof.certificate, proof.headers)
-    final = state.held.final
-    return None if final is None else Decision(BlockHash(final.hash), final)
+        found.append(Decision(state.ending.header.hash, proof.certificate, proof.headers))
+    if state.held.final is not None:
+        found.append(Decision(BlockHash(state.held.final.hash), state.held.final))
+    return found
 
 
 def is_well_placed(state: State, header: Header, parent: Header) -> bool:

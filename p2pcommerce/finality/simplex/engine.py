@@ -123,7 +123,7 @@ class Simplex:
 
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A validator connected: tell it where this node stands."""
-        self._running.resender.tell(peer, now)
+        self._running.resender.greet(peer, now)
         return self._running.finish(now)
 
     def on_block(self, header: Header, now: int) -> list[Effect]:
@@ -239,6 +239,8 @@ class _Parts:
         self.recovery = Recovery(state, self.replica, self.resender, crossing)
         self.inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
         self._logged = 0
+        self._deadline: int | None = None
+        self._is_planned = False
 
     def follow(self, old: _Parts, now: int) -> None:
         """Begin the epoch after the one of `old`, then take whatever came early."""
@@ -246,22 +248,28 @@ class _Parts:
         state.counters["epochs"] += 1
         state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
         self.crossing.begin(old.state, state, old.resender.finalized(), now)
-        self.recovery.go_on(old.recovery, was_ready=old.state.signer.ready, now=now)
+        self.recovery.go_on(old.recovery, now)
         self._logged = old._logged
         for peer, data in self.crossing.take_early():
             self.inbox.on_message(peer, data, now)
 
     @property
     def deadline(self) -> int | None:
-        if self.state.is_over:
-            return self.crossing.deadline
-        return earliest(self.replica.deadline, self.resender.deadline, self.crossing.deadline)
+        # Asked for far more often than an input comes, and only `finish`, the end of every input, changes it.
+        if not self._is_planned:
+            rooms = () if self.state.is_over else (self.replica.deadline, self.resender.deadline)
+            self._deadline = earliest(self.crossing.deadline, *rooms)
+            self._is_planned = True
+        return self._deadline
 
     def finish(self, now: int) -> list[Effect]:
         """Run the rules and hand over the effects."""
+        self._is_planned = False
         self.replica.step(now)
         state = self.state
         self.crossing.step(state, now)
+        if not state.out:
+            return []
         self._logged += sum(1 for effect in state.out if isinstance(effect, Persist))
         if self._logged >= state.parameters.rewrite_records:
             self._logged = 0

@@ -6,7 +6,8 @@ once comes back. A good signature of its own key that neither log nor guard know
 it stops for good.
 
 A first start cannot be told from one with a lost disk, so that it asks as well. So does a validator that enters the
-set. One that votes on from epoch to epoch in one life has forgotten nothing, and asks no more.
+set for the first time in its life. One that has asked in two epochs of one life has forgotten nothing since, and asks
+no more, not even if it left the set in between.
 
 Source: the recovery of the finality specification.
 """
@@ -33,8 +34,8 @@ __all__ = ["Recovery"]
 
 
 CONFIRMATIONS: Final = 2
-"""Epochs in a row in which a validator asks after a start; then it goes from epoch to epoch without asking. One would
-not do: what it lost may have been signed in an epoch that those who answered had not reached."""
+"""Epochs in which a validator asks after a start; then it goes from epoch to epoch without asking. One would not do:
+what it lost may have been signed in an epoch that those who answered had not reached."""
 
 
 class Recovery:
@@ -76,8 +77,8 @@ class Recovery:
         self._take_log(journal, blocks, now)
         self._ask()
 
-    def go_on(self, before: Recovery, *, was_ready: bool, now: int) -> None:
-        """Begin an epoch in the life in which the one before was left; ask, unless this validator was voting in it."""
+    def go_on(self, before: Recovery, now: int) -> None:
+        """Begin an epoch in the life in which the one before was left; ask, unless that was done often enough."""
         state, epoch, crossing = self._state, self._state.context.epoch, self._crossing
         self.confirmations = before.confirmations
         journal, blocks = crossing.journal, crossing.blocks
@@ -86,7 +87,7 @@ class Recovery:
             state.signer.restore_epoch(journal.ballots)
             self._take_log(journal, blocks, now)
         self._replica.see_pending(now)
-        if was_ready and self.confirmations >= CONFIRMATIONS and state.signer.index is not None:
+        if self.confirmations >= CONFIRMATIONS and state.signer.index is not None:
             state.signer.ready = True
             state.signer.sign_again(state.held.view)
         else:

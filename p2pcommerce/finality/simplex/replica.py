@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Target
 from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, encode_proof
-from p2pcommerce.finality.simplex.ending import decided, is_well_placed
+from p2pcommerce.finality.simplex.ending import Decision, decided, is_well_placed
 from p2pcommerce.finality.simplex.journal import UNSIGNED, certificate_record, proposal_record
 from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal, vrf_input
 from p2pcommerce.finality.simplex.resend import Resender
@@ -142,20 +142,25 @@ class Replica:
     def _deliver(self) -> None:
         """Rule 7: deliver the ancestors of the highest F, oldest first, each once; carriers are not delivered."""
         state = self.state
-        decision = decided(state)
-        if decision is None or decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
-            return
-        try:
-            headers = state.tree.path(decision.hash)
-        except ForkError as error:
-            self._is_forked = True
-            state.signer.halt(str(error))
-            return
-        delivered_before = state.tree.delivered.height
-        for position, header in enumerate(headers or ()):
+        for decision in decided(state):
+            if decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
+                return
+            try:
+                headers = state.tree.path(decision.hash)
+            except ForkError as error:
+                self._is_forked = True
+                state.signer.halt(str(error))
+                return
+            if headers is not None:  # else a link is missing; something lower may be decided, too
+                self._deliver_all(headers, decision)
+                return
+
+    def _deliver_all(self, headers: list[Header], decision: Decision) -> None:
+        state, delivered_before = self.state, self.state.tree.delivered.height
+        for position, header in enumerate(headers):
             if not state.tree.is_valid(header.hash) or state.is_over:
                 break
-            between = [*(headers or ())[position + 1 :], *decision.carriers]
+            between = [*headers[position + 1 :], *decision.carriers]
             proof = encode_proof(decision.certificate, between) if len(between) <= PROOF_HEADERS_MAX else b""
             state.tree.log(header.hash)
             state.out.append(Finalized(header.hash, proof))
@@ -176,9 +181,9 @@ class Replica:
         """Rule 4: F for a notarized, executed block, if no own Z or other N forbids it."""
         state = self.state
         for certificate in state.held.notarized():
-            ballot = Ballot(state.context.epoch, certificate.view, VoteKind.FINALIZE, certificate.hash)
             if certificate.view <= state.signer.last_view(VoteKind.FINALIZE):
                 continue
+            ballot = Ballot(state.context.epoch, certificate.view, VoteKind.FINALIZE, certificate.hash)
             if state.tree.is_valid(BlockHash(certificate.hash)) and state.signer.may(ballot):
                 state.tree.log(BlockHash(certificate.hash))
                 state.signer.cast(ballot)
@@ -295,20 +300,25 @@ class Replica:
         state, view = self.state, self.state.held.view
         if not state.signer.may_act or state.signer.last_view(VoteKind.NULLIFY) >= view or self._gave_up_view == view:
             return
-        leader = state.context.validators.index(state.leader(view))
-        given_up = (
-            state.spoiled_view == view
-            or 3 * state.pool.nullify_weight(view) > state.context.validators.total
-            or state.pool.has_nullified(leader, view)
-        )
         due = self._nullify_at()
-        if not given_up and (due is None or now < due):
+        if (due is None or now < due) and not self._is_given_up(view):
             return
         anchor = max(state.held.highest_view, state.signer.last_view(VoteKind.FINALIZE))
         if state.signer.cast(Ballot(state.context.epoch, view, VoteKind.NULLIFY, anchor_hash(anchor))):
             state.pace.see_own_nullification(now, proposal_held=view in state.proposals)
         else:
             self._gave_up_view = view
+
+    def _is_given_up(self, view: int) -> bool:
+        """Tell whether a view cannot succeed: its block is bad, its leader or more than a third nullified it."""
+        state = self.state
+        if state.spoiled_view == view:
+            return True
+        weight = state.pool.nullify_weight(view)
+        if not weight:
+            return False
+        leader = state.context.validators.index(state.leader(view))
+        return 3 * weight > state.context.validators.total or state.pool.has_nullified(leader, view)
 
     def _nullify_at(self) -> int | None:
         """Return when the view will have taken too long."""

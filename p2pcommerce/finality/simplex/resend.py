@@ -6,7 +6,8 @@ to decide. A network at rest sends nothing.
 
 Source: rules 8 and 9, and the recovery, of the finality specification. Deviations: a validator whose votes are above
 the window is told where this node stands (once per D0/2), so that it answers; this saves waiting for its own
-standstill.
+standstill. The question of a validator that has restarted is repeated every D0 plus 0-25 %, whatever the view does:
+others may nullify view after view in less than a standstill, each time because its leader still waits for answers.
 """
 
 from __future__ import annotations
@@ -62,8 +63,16 @@ class Resender:
         self._following = {key: _Shown() for key in context.following.keys if key != own and key not in self._shown}
         self._relays: deque[tuple[int, Certificate]] = deque(maxlen=state.parameters.relays_max)
         self._standstill_at: int | None = None
+        self._ask_at: int | None = None
 
     # --- what others show ---
+
+    def greet(self, peer: PeerId, now: int) -> None:
+        """A validator connected: tell it where this node stands; what was sent before may be lost."""
+        shown = self._shown.get(peer)
+        if shown is not None:
+            shown.told_at = shown.helped_at = shown.answered_at = None
+            self.tell(peer, now)
 
     def see_vote(self, peer: PeerId, vote: Vote) -> None:
         """A validator voted; not verified: it only decides what that same validator is sent."""
@@ -148,7 +157,7 @@ class Resender:
         state = self._state
         if state.signer.index is None or state.is_over:
             return False
-        return self.question != 0 or state.pace.started is not None or not state.held.head_is_final
+        return state.pace.started is not None or not state.held.head_is_final
 
     @property
     def _has_to_fetch(self) -> bool:
@@ -165,6 +174,7 @@ class Resender:
                 self._relay(certificate)
             else:
                 self._relays.append((due, certificate))
+        self._ask(now)
         if not self._has_to_decide and not self._has_to_fetch:
             self._standstill_at = None
         elif self._standstill_at is None:
@@ -173,9 +183,21 @@ class Resender:
             self._standstill_at = self._next_standstill(now)
             self._repeat()
 
+    def _ask(self, now: int) -> None:
+        """Repeat the question after a restart."""
+        if not self.question:
+            self._ask_at = None
+        elif self._ask_at is None:
+            self._ask_at = self._after(self._state.parameters.base_delay_us, now)
+        elif self._ask_at <= now:
+            self._ask_at = self._after(self._state.parameters.base_delay_us, now)
+            self._state.send(Target.VALIDATORS, self._state.status(self.question))
+
     def _next_standstill(self, now: int) -> int:
-        wait = self._state.parameters.standstill_us
-        return now + wait + self._state.context.rng.randint(0, wait // 4)
+        return self._after(self._state.parameters.standstill_us, now)
+
+    def _after(self, wait_us: int, now: int) -> int:
+        return now + wait_us + self._state.context.rng.randint(0, wait_us // 4)
 
     def _repeat(self) -> None:
         state = self._state
@@ -205,4 +227,4 @@ class Resender:
     @property
     def deadline(self) -> int | None:
         """When something is to be sent again, microseconds."""
-        return earliest(self._standstill_at, *[due for due, _ in self._relays])
+        return earliest(self._standstill_at, self._ask_at, *[due for due, _ in self._relays])

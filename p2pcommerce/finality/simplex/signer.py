@@ -39,6 +39,7 @@ class Signer:
         self._epoch = context.epoch
         self._out = out
         self._last: dict[str, bytes] = {}
+        self._last_views: dict[VoteKind, int] = {}
         self._own: dict[tuple[VoteKind, int], bytes] = {}
         self.outputs: dict[int, bytes] = {}
         self._requests: dict[int, Ballot] = {}
@@ -77,6 +78,7 @@ class Signer:
             # Taken out and put in again, so that the order is that of the log.
             self._last.pop(ballot.kind.name, None)
             self._last[ballot.kind.name] = ballot.data
+            self._last_views[ballot.kind] = ballot.view if ballot.epoch == self._epoch else 0
 
     def prune(self, low: int) -> None:
         """Forget own ballots of views below `low`, but the last of each kind."""
@@ -87,9 +89,7 @@ class Signer:
 
     def last_view(self, kind: VoteKind) -> int:
         """Return the view of the last own ballot of a kind in this epoch, 0 if there is none."""
-        data = self._last.get(kind.name)
-        ballot = None if data is None else read_ballot(data)
-        return 0 if ballot is None or ballot.epoch != self._epoch else ballot.view
+        return self._last_views.get(kind, 0)
 
     def last_ballots(self) -> list[Ballot]:
         """Return the last ballot of each kind, in the order of the log."""

@@ -3,6 +3,7 @@
 - `adversary`: what all of them have; `casting`: who plays what in a world
 - `leaders`: equivocating, invalid blocks, false times; `voters`: double votes, twins, withholding, selective sending
 - `talkers`: lying to who catches up, mute, floods and spam
+- `wild`: votes for everything, proposals beside the highest block, forged certificates
 - `unscrupulous`: the engine of those who would sign anything
 """
 

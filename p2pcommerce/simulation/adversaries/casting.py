@@ -10,6 +10,7 @@ from p2pcommerce.simulation.adversaries.adversary import Adversary
 from p2pcommerce.simulation.adversaries.leaders import Equivocate, FalseTime, InvalidBlock
 from p2pcommerce.simulation.adversaries.talkers import AnnounceSpam, LyingSync, MempoolFlood, Mute, PullSpam
 from p2pcommerce.simulation.adversaries.voters import DoubleVote, Selective, Twin, Withhold
+from p2pcommerce.simulation.adversaries.wild import Forge, Wild
 from p2pcommerce.simulation.scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ STRATEGIES: Final[Mapping[str, type[Adversary]]] = MappingProxyType(
         "pull_spam": PullSpam,
         "mute": Mute,
         "mempool_flood": MempoolFlood,
+        "wild": Wild,
+        "forge": Forge,
     }
 )
 """Strategies that a world of whole nodes knows; swarms of identities are for worlds of gossip."""

@@ -7,21 +7,31 @@ same valid justify. Votes follow the proposal that their receiver was told of.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from p2pcommerce.commerce import Transfer, build_transaction
+from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.finality.certificates import Vote
-from p2pcommerce.finality.simplex.messages import Cast, Message, Proposal, decode_seal
+from p2pcommerce.finality.simplex.messages import Cast, Message, Proposal, decode_seal, encode_message
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.transaction import Transaction, decode_transaction
+from p2pcommerce.node.effects import Transmit
 from p2pcommerce.primitives.compat import override
-from p2pcommerce.primitives.ids import BlockHash, Height, PeerId
+from p2pcommerce.primitives.ids import HEIGHT_MAX, BlockHash, Height, PeerId
 from p2pcommerce.simulation.adversaries.adversary import Adversary, Stage, sign_proposal
 from p2pcommerce.simulation.host import Host
+from p2pcommerce.wire import messages as wire
 
 __all__ = ["Equivocate", "FalseTime", "InvalidBlock"]
 
 _KEPT_MAX: Final = 256
+_SECOND_US_MAX: Final = 300_000
+"""A second proposal follows the first within this time."""
+_LOOKED_BACK: Final = 16
+"""Final blocks among whose transactions one is chosen that stands in the chain already."""
 
 
 class _Leader(Adversary):
@@ -73,8 +83,8 @@ class _Leader(Adversary):
         ballot = Ballot(cast.vote.ballot.epoch, cast.vote.ballot.view, cast.vote.ballot.kind, digest)
         return Cast(Vote(ballot, cast.vote.voter, self.sign_vote(ballot)), cast.anchor)
 
-    def rebuilt(self, proposal: Proposal, time_ms: int) -> Proposal | None:
-        """Return an empty proposal on the same parent at another time, executed by the own core."""
+    def rebuilt(self, proposal: Proposal, time_ms: int, transactions: Sequence[Transaction] = ()) -> Proposal | None:
+        """Return another proposal on the same parent, executed by the own core."""
         chain, header = self.host.node.chain, proposal.header
         parent = chain.header(header.parent_hash)
         if parent is None or chain.version(header.parent_hash) is None or time_ms <= parent.time_ms:
@@ -88,11 +98,12 @@ class _Leader(Adversary):
                 epoch=header.epoch,
                 time_ms=time_ms,
                 seal=header.engine_data,
-                transactions=(),
+                transactions=transactions,
             ).executed
         if executed is None:
             return None
-        return self.signed(replace(proposal, header=executed.block.header, transaction_ids=()))
+        block = executed.block
+        return self.signed(replace(proposal, header=block.header, transaction_ids=block.transaction_ids))
 
     def signed(self, proposal: Proposal) -> Proposal:
         """Return a proposal with the own signature."""
@@ -101,7 +112,7 @@ class _Leader(Adversary):
 
 
 class Equivocate(_Leader):
-    """Proposes one block to one half of the validators, and another to the other half."""
+    """Proposes one block to one half of the validators, another to the other half, and now and then both to one."""
 
     @override
     def other(self, proposal: Proposal) -> Proposal | None:
@@ -112,6 +123,18 @@ class Equivocate(_Leader):
     def is_told(self, peer: PeerId) -> bool:
         """One half is."""
         return self.in_second_half(peer)
+
+    @override
+    def on_engine(self, peer: PeerId, message: Message) -> Message | None:
+        """Tell one block at once, and perhaps the other soon after."""
+        said = super().on_engine(peer, message)
+        if isinstance(message, Proposal) and said is not message and not self.rng.randrange(2):
+            self.host.later(self.rng.randrange(_SECOND_US_MAX), self._tell, peer, message)
+        return said
+
+    def _tell(self, peer: PeerId, message: Message) -> None:
+        self.acts["both blocks told"] += 1
+        self.host.act([Transmit(peer, wire.Engine(encode_message(message)))])
 
 
 class FalseTime(_Leader):
@@ -135,7 +158,9 @@ class InvalidBlock(_Leader):
     @override
     def other(self, proposal: Proposal) -> Proposal | None:
         """Return the block with one thing wrong."""
-        header, draw = proposal.header, self.rng.randrange(7)
+        header, draw = proposal.header, self.rng.randrange(11)
+        if draw > 6:
+            return self._with_transaction(proposal, self._spent() if draw % 2 else self._unsigned())
         wrong = self.rng.randbytes(32)
         changed: Header
         if draw == 0:
@@ -153,3 +178,27 @@ class InvalidBlock(_Leader):
         else:
             changed = replace(header, tx_root=wrong)
         return self.signed(replace(proposal, header=changed))
+
+    def _with_transaction(self, proposal: Proposal, transaction: Transaction | None) -> Proposal | None:
+        """Return a block with a transaction that must not stand in it, if the own core can be made to execute it."""
+        if transaction is None:
+            return None
+        found = self.rebuilt(proposal, proposal.header.time_ms + 1, (transaction,))
+        return found if found is not None and found.transaction_ids else None
+
+    def _spent(self) -> Transaction | None:
+        """Return one that is final already."""
+        stored = [] if self.host.storage is None else self.host.storage.blocks[-_LOOKED_BACK:]
+        known = [raw for committed in stored for raw in committed.block.transactions]
+        return decode_transaction(known[self.rng.randrange(len(known))]) if known else None
+
+    def _unsigned(self) -> Transaction | None:
+        """Return one whose signature is not good."""
+        host = self.host
+        value = host.node.chain.state.values.get(ACCOUNT.key(host.key))
+        if value is None:
+            return None
+        payload, nonce = Transfer(host.key, 1), ACCOUNT.read(value).nonce
+        made = build_transaction(payload, self.stage.genesis, host.seed, nonce, HEIGHT_MAX, scheme=host.world.scheme)
+        wrong = bytes([*made.signature[:-1], made.signature[-1] ^ 1])
+        return decode_transaction(made.raw.replace(made.signature, wrong))

@@ -8,6 +8,7 @@ from typing import Final
 
 from p2pcommerce.commerce import Transfer, build_transaction
 from p2pcommerce.finality.simplex.messages import Message
+from p2pcommerce.ledger.block import Block, decode_block
 from p2pcommerce.node.effects import Effect, Transmit
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import HEIGHT_MAX, PeerId
@@ -61,9 +62,14 @@ class LyingSync(Adversary):
                 return replace(message, data=bytes([*message.data[:-1], message.data[-1] ^ 1]) if message.data else b"")
 
     def _range(self, message: wire.Blocks) -> wire.Message | None:
-        draw = self.rng.randrange(5)
+        draw = self.rng.randrange(7)
         if draw == 0:
             return None
+        if draw > 4 and message.blocks:
+            # A whole and good block that nobody decided, in the place of the last one.
+            last = decode_block(message.blocks[-1])
+            other = Block(replace(last.header, time_ms=last.header.time_ms + draw), last.transactions)
+            return replace(message, blocks=(*message.blocks[:-1], other.raw))
         if draw == 1:
             return replace(message, blocks=message.blocks[:-1])
         if draw == 2:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from p2pcommerce.finality import Simplex
+from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.engine import Context, Effect, Halt
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.validators import ValidatorSet
@@ -42,3 +43,7 @@ class Unscrupulous(Simplex):
         signer.knows = lambda ballot: True  # type: ignore[method-assign] # an adversary's patch
         signer.halted = None
         return [effect for effect in effects if not isinstance(effect, Halt)]
+
+    def certificates(self) -> list[Certificate]:
+        """Return every certificate that is held."""
+        return self._running.state.held.all()

@@ -8,9 +8,10 @@ Source: CometBFT's mempool before its CAT; Bitcoin's inventories without the inv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from p2pcommerce.gossip import Judged
+from p2pcommerce.gossip.arrivals import TRANSACTION_ID
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.history import History
@@ -25,10 +26,10 @@ class Flood:
 
     __slots__ = ("_history", "_peers")
 
-    def __init__(self) -> None:
-        """Start without peers."""
+    def __init__(self, identify: Callable[[bytes], TransactionId] = TRANSACTION_ID) -> None:
+        """Start without peers; `identify` returns the id (32 bytes) of a transaction's bytes."""
         self._peers: dict[PeerId, None] = {}
-        self._history = History()
+        self._history = History(identify)
 
     @property
     def deadline(self) -> int | None:

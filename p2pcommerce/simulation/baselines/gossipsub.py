@@ -5,16 +5,18 @@ mesh, who ask for what they lack. Scores prune links that deliver nothing. One t
 peer exchange. IDONTWANT (v1.2) is an option.
 
 Source: the gossipsub v1.0, v1.1 and v1.2 specifications; the choices of go-libp2p where they leave one.
-Deviations: peers that show a message while it is being judged do not get it back, and an id is not asked of two peers
-in one heartbeat; both save the baseline bytes.
+Deviations, all in favour of the baseline: peers that show a message while it is being judged do not get it back; a mesh
+that is too thin after a connection is made or lost is filled at once and not at the next heartbeat; every id that was
+asked for is a promise, and not one of each IWANT.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from p2pcommerce.gossip import Judged
+from p2pcommerce.gossip.arrivals import TRANSACTION_ID
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.frames import Graft, IDontWant, IHave, IWant, Prune
@@ -49,15 +51,26 @@ class Gossipsub:
         "_scores",
     )
 
-    def __init__(self, parameters: GossipsubParameters, rng: random.Random) -> None:
-        """Start without peers; `rng` draws the mesh, whom to tell, and when the heart beats."""
+    def __init__(
+        self,
+        parameters: GossipsubParameters,
+        rng: random.Random,
+        identify: Callable[[bytes], TransactionId] = TRANSACTION_ID,
+    ) -> None:
+        """Start without peers.
+
+        Args:
+            parameters: the numbers.
+            rng: draws the mesh, whom to tell, and when the heart beats.
+            identify: the id of a message (32 bytes) by its bytes.
+        """
         self._parameters = parameters
         self._rng = rng
         self._mesh = Mesh(parameters, rng)
-        self._history = History()
+        self._history = History(identify)
         self._cache = MessageCache(parameters.history_windows, parameters.gossip_windows)
         self._scores: dict[PeerId, PeerScore] = {}
-        self._promises: dict[TransactionId, tuple[int, PeerId]] = {}
+        self._promises: dict[TransactionId, dict[PeerId, int]] = {}
         self._heartbeat_us: int | None = None
         self._beats = 0
 
@@ -207,13 +220,13 @@ class Gossipsub:
         room = parameters.ihave_ids_max - known.asked
         if known.points < parameters.gossip_score or known.ihaves > parameters.ihave_messages_max or room <= 0:
             return ()
-        wanted = [tx_id for tx_id in ids if tx_id not in self._history and tx_id not in self._promises][:room]
+        # As in go-libp2p, whoever tells of an id that is not here is asked for it: the first one may never answer.
+        wanted = [tx_id for tx_id in ids if tx_id not in self._history][:room]
         if not wanted:
             return ()
         known.asked += len(wanted)
-        promise = (now + parameters.promise_us, known.peer)
         for tx_id in wanted:
-            self._promises[tx_id] = promise
+            self._promises.setdefault(tx_id, {}).setdefault(known.peer, now + parameters.promise_us)
         return [SendFrame(known.peer, IWant(tuple(wanted)))]
 
     def _on_iwant(self, known: MeshPeer, ids: Sequence[TransactionId]) -> Sequence[Action]:
@@ -262,9 +275,14 @@ class Gossipsub:
 
     def _break_promises(self, now: int) -> None:
         """Count one breach for each peer that did not send what it was asked for."""
-        overdue = [(tx_id, peer) for tx_id, (due_us, peer) in self._promises.items() if due_us <= now]
-        for tx_id, _ in overdue:
-            del self._promises[tx_id]
+        overdue = [
+            (tx_id, peer) for tx_id, asked in self._promises.items() for peer, due_us in asked.items() if due_us <= now
+        ]
+        for tx_id, peer in overdue:
+            asked = self._promises[tx_id]
+            del asked[peer]
+            if not asked:
+                del self._promises[tx_id]
         for peer in dict.fromkeys(peer for _, peer in overdue):
             if peer in self._scores:
                 self._scores[peer].misbehaved += 1

@@ -11,10 +11,11 @@ __all__ = ["GossipsubParameters"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GossipsubParameters:
-    """Source: the defaults of the gossipsub v1.1 specification, unless said otherwise.
+    """Source: the defaults of the gossipsub v1.0 and v1.1 specifications, unless said otherwise.
 
     Attributes:
-        mesh: D, links of the mesh that a node wants.
+        mesh: D, links of the mesh that a node wants. The specification's default is 6 (with D_lo 4; 5 in go-libp2p),
+            and Ethereum's consensus layer runs 8 (with D_lo 6): quicker, surer under attack, and more bytes.
         mesh_low: D_lo, below this it grafts.
         mesh_high: D_hi, above this it prunes.
         mesh_score: D_score, when pruning, so many are kept for their score.

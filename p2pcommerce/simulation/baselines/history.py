@@ -5,11 +5,10 @@ Source: the seen-cache of gossipsub (`seen_ttl`, 120 s).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pcommerce.gossip import Offer
-from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId, TransactionId
 
 __all__ = ["SEEN_IDS_MAX", "SEEN_US", "History", "Showing"]
@@ -42,10 +41,11 @@ class Showing:
 class History:
     """Ids that were seen and when first, kept for 120 to 240 seconds; and what is being judged."""
 
-    __slots__ = ("_began_us", "_flight", "_ids_max", "_old", "_young")
+    __slots__ = ("_began_us", "_flight", "_identify", "_ids_max", "_old", "_young")
 
-    def __init__(self, ids_max: int = SEEN_IDS_MAX) -> None:
-        """Start empty; keep at most `ids_max` ids in each of two generations."""
+    def __init__(self, identify: Callable[[bytes], TransactionId], ids_max: int = SEEN_IDS_MAX) -> None:
+        """Start empty; keep at most `ids_max` ids in each of two generations; `identify` returns that of some bytes."""
+        self._identify = identify
         self._ids_max = ids_max
         self._young: dict[TransactionId, int] = {}
         self._old: dict[TransactionId, int] = {}
@@ -68,7 +68,7 @@ class History:
         """Sort what a peer (32 bytes) shows into new and seen; the new is marked as seen before it is judged."""
         showing = Showing()
         for raw in items:
-            tx_id = TransactionId(blake2b_256(raw))
+            tx_id = self._identify(raw)
             first_us = self._young.get(tx_id)
             if first_us is None:
                 first_us = self._old.get(tx_id)

@@ -25,7 +25,7 @@ class Meter:
 
     Attributes:
         is_open: the window is open.
-        sent_bytes: of each node, in the window.
+        sent_bytes: of each honest node, in the window.
         repeated: full transactions that came again, in the window.
         accepted: first deliveries, in the window.
         measured: the transactions whose delivery counts.

@@ -24,7 +24,7 @@ from p2pcommerce.simulation.links import Links
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import LatencyTable, place, table
 
-__all__ = ["Network", "Runner"]
+__all__ = ["Known", "Network", "Runner"]
 
 _CONNECT_US: Final = MICROSECONDS
 """Nodes dial at random moments of the first second."""
@@ -47,6 +47,18 @@ class Runner(Protocol):
         ...
 
 
+class Known(Protocol):
+    """What a world knows of its transactions, for all nodes."""
+
+    def raw(self, tx_id: TransactionId) -> bytes | None:
+        """Return the bytes of a transaction by its id (32 bytes)."""
+        ...
+
+    def identify(self, raw: bytes) -> TransactionId:
+        """Return the id (32 bytes) of a transaction by its bytes."""
+        ...
+
+
 class Network:
     """Nodes and connections.
 
@@ -61,7 +73,7 @@ class Network:
         scenario: GossipScenario,
         streams: Streams,
         near: Sequence[int],
-        lookup: Callable[[TransactionId], bytes | None],
+        known: Known,
     ) -> None:
         """Build the nodes, without connections.
 
@@ -69,11 +81,11 @@ class Network:
             scenario: their number, strategy and links.
             streams: of the world.
             near: the nodes with the fastest links.
-            lookup: a transaction's bytes by its id (32 bytes).
+            known: the world's transactions.
         """
         self._scenario = scenario
         self._streams = streams
-        self._lookup = lookup
+        self._known = known
         self._table = _table(scenario.latency_table)
         regions = place(table(scenario.latency_table), scenario.nodes, streams.of("place"))
         for node in near:
@@ -135,9 +147,11 @@ class Network:
             rng=self._streams.fresh(f"node.{self._starts}"),
             key_of=self._keys.__getitem__,
             own_key=self._keys[peer],
-            lookup=self._lookup,
+            lookup=self._known.raw,
+            identify=self._known.identify,
             expected_rate=min(self._scenario.rate, self._scenario.warmup_rate),
             idontwant=self._scenario.idontwant,
+            mesh=self._scenario.mesh,
         )
         return STRATEGIES[self._scenario.strategy](setting)
 

@@ -1,7 +1,7 @@
 """What a gossip world measured.
 
 Source: the interfaces specification (`sim gossip --json`).
-Deviations: `max_over_mean_upload` is added, because the networking specification sets a goal for it.
+Deviations: `max_over_mean_upload` and `realtime_factor` are added, because the specifications set goals for them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class GossipResult:
         events: taken from the queue.
         world_s: seconds of world time.
         events_per_s: per second of the stopwatch; None: nobody looked at one.
+        realtime_factor: seconds of world time per second of the stopwatch, 1 if the world keeps pace with it.
     """
 
     seed: int
@@ -54,6 +55,7 @@ class GossipResult:
     events: int
     world_s: float
     events_per_s: float | None
+    realtime_factor: float | None
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""

@@ -1,7 +1,7 @@
 """Running gossip worlds, one or several to compare.
 
 Source: the interfaces specification (`sim gossip`).
-Deviations: a core reads no clock, so whoever wants events per second brings a stopwatch.
+Deviations: a core reads no clock, so whoever wants to know the speed brings a stopwatch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def run_gossip(
     """Run a scenario to its end.
 
     Args:
-        scenario: what to run; the same one gives the same result, but for `events_per_s`.
+        scenario: what to run; the same one gives the same result, but for `events_per_s` and `realtime_factor`.
         stopwatch: returns seconds of any clock; None: nobody asks for speed.
         on_progress: called after each `progress_events` events.
         progress_events: how often.
@@ -43,7 +43,8 @@ def run_gossip(
             on_progress(world)
     meter = world.meter
     events = world.trace.count
-    events_per_s = None if stopwatch is None else events / max(stopwatch() - started_s, 1e-9)
+    world_s = world.now_us / MICROSECONDS
+    took_s = None if stopwatch is None else max(stopwatch() - started_s, 1e-9)
     return GossipResult(
         seed=scenario.seed,
         nodes=scenario.nodes,
@@ -58,8 +59,9 @@ def run_gossip(
         max_over_mean_upload=meter.max_over_mean_upload(world.honest),
         trace_hash=world.trace.hash,
         events=events,
-        world_s=world.now_us / MICROSECONDS,
-        events_per_s=events_per_s,
+        world_s=world_s,
+        events_per_s=None if took_s is None else events / took_s,
+        realtime_factor=None if took_s is None else world_s / took_s,
     )
 
 

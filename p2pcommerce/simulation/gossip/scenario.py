@@ -52,6 +52,7 @@ class GossipScenario:
         admission_us: CPU for a new transaction, microseconds, one after the other.
         final_s: seconds after which a transaction is final and no longer offered; no source.
         idontwant: gossipsub's option.
+        mesh: D of gossipsub; D_lo is 2 less, but 5 at least, as in go-libp2p.
     """
 
     seed: int = 1
@@ -74,6 +75,7 @@ class GossipScenario:
     admission_us: int = 50
     final_s: float = 5.0
     idontwant: bool = False
+    mesh: int = 8
 
     def __post_init__(self) -> None:
         """Check everything.
@@ -93,6 +95,7 @@ class GossipScenario:
         _within("outbound", self.outbound, 1, 1_000)
         _within("inbound_max", self.inbound_max, self.outbound, 10_000)
         _within("bandwidth_bps", self.bandwidth_bps, 1_000, 1_000_000_000_000)
+        _within("mesh", self.mesh, 6, 12)
         _within("admission_us", self.admission_us, 0, 1_000_000)
         for name in ("warmup_s", "drain_s", "settle_s", "final_s"):
             _within(name, getattr(self, name), 0, 86_400)

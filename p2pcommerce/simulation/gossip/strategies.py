@@ -26,6 +26,7 @@ from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactio
 __all__ = ["STRATEGIES", "Chosen", "Setting"]
 
 _FEE_MINOR = 1
+_MESH_LOW_MIN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +38,20 @@ class Setting:
         key_of: the announcement key (16 bytes) of a node by its id (32 bytes).
         own_key: this node's, 16 bytes.
         lookup: a transaction's bytes by its id (32 bytes).
+        identify: a transaction's id by its bytes; the world remembers it, so that nodes share one object and one hash.
         expected_rate: transactions per second that an operator would expect.
         idontwant: gossipsub's option.
+        mesh: gossipsub's D.
     """
 
     rng: random.Random
     key_of: Callable[[PeerId], bytes]
     own_key: bytes
     lookup: Callable[[TransactionId], bytes | None]
+    identify: Callable[[bytes], TransactionId]
     expected_rate: float
     idontwant: bool
+    mesh: int
 
 
 class Chosen:
@@ -58,7 +63,7 @@ class Chosen:
         """Start a router without peers."""
         self._key_of = setting.key_of
         self._own_key = setting.own_key
-        self.router = Router(_PARAMETERS, setting.rng, setting.lookup)
+        self.router = Router(_PARAMETERS, setting.rng, setting.lookup, setting.identify)
 
     @property
     def deadline(self) -> int | None:
@@ -116,13 +121,17 @@ _PARAMETERS: Final = GossipParameters()
 
 
 def _gossipsub(setting: Setting) -> Strategy:
-    parameters = GossipsubParameters(expected_rate=setting.expected_rate, idontwant=setting.idontwant)
-    return Gossipsub(parameters, setting.rng)
+    parameters = GossipsubParameters(
+        mesh=setting.mesh,
+        mesh_low=max(setting.mesh - 2, _MESH_LOW_MIN),
+        expected_rate=setting.expected_rate,
+        idontwant=setting.idontwant,
+    )
+    return Gossipsub(parameters, setting.rng, setting.identify)
 
 
 def _flood(setting: Setting) -> Strategy:
-    del setting
-    return Flood()
+    return Flood(setting.identify)
 
 
 STRATEGIES: Final[Mapping[str, Callable[[Setting], Strategy]]] = MappingProxyType(

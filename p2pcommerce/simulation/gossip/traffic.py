@@ -74,6 +74,7 @@ class Traffic:
         self._silent_us: int | None = None
         self._not_final: deque[Publication] = deque()
         self.publications: dict[TransactionId, Publication] = {}
+        self._ids: dict[bytes, TransactionId] = {}
         self.is_over = False
 
     def begin(self, publisher: Publisher) -> None:
@@ -87,6 +88,10 @@ class Traffic:
         """Return the bytes of a transaction by its id (32 bytes)."""
         publication = self.publications.get(tx_id)
         return None if publication is None else publication.raw
+
+    def identify(self, raw: bytes) -> TransactionId:
+        """Return the id (32 bytes) of a transaction by its bytes: that of a published one is hashed only once."""
+        return self._ids.get(raw) or TransactionId(blake2b_256(raw))
 
     def forget(self, node: int) -> None:
         """A node starts with an empty memory: it no longer holds what is not final."""
@@ -126,6 +131,7 @@ class Traffic:
             nodes=self._scenario.nodes,
         )
         self.publications[publication.tx_id] = publication
+        self._ids[raw] = publication.tx_id
         self._not_final.append(publication)
         publisher.publish(publication, now)
         if is_measured:

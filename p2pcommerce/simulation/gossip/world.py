@@ -77,7 +77,7 @@ class World:
             taking_part, [node for node, is_other in enumerate(others) if is_other], streams.of("attack")
         )
         self._traffic = Traffic(scenario, self._attack, self.meter, streams)
-        self.network = Network(scenario, streams, taking_part if scenario.near else (), self._traffic.raw)
+        self.network = Network(scenario, streams, taking_part if scenario.near else (), self._traffic)
         self._stations = self.network.stations
         self._transmit = self.network.links.transmit
         self._queue: EventQueue[Event] = EventQueue()
@@ -220,7 +220,7 @@ class World:
         if self._is_attacking and self._is_attacker[index] and not self._attack.passes(message):
             return
         size = wire_bytes(message)
-        if self.meter.is_open:
+        if self.meter.is_open and not self._is_attacker[index]:
             self.meter.sent_bytes[index] += size
         target, number = connection
         for arrival_us in self._transmit(index, target, size, now):

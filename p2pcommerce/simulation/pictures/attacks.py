@@ -5,11 +5,11 @@ Source: the networking specification (Under attack).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from p2pcommerce.simulation.pictures.canvas import INK, STRATEGY_COLORS, STRATEGY_NAMES, figure
-from p2pcommerce.simulation.pictures.samples import PictureSize, Task, gossip_scenario
+from p2pcommerce.simulation.pictures.canvas import DASHES, STRATEGY_COLORS, STRATEGY_NAMES, caption, figure, seeds_text
+from p2pcommerce.simulation.pictures.samples import PictureSize, Task, gossip_scenarios, pooled
 
 __all__ = ["data", "draw", "tasks"]
 
@@ -21,36 +21,39 @@ _ATTACKS: Final[Mapping[str, str]] = {
     "churn": "Come and go",
 }
 _SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
+_DELIVERED_FROM: Final = (99, 95, 90, 75, 50, 0)
+"""Where the axis of deliveries may begin, %."""
+_TICKS_MS: Final = (50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
 
 
-def _task(size: PictureSize, strategy: str, attack: str, share: float) -> Task:
+def _tasks(size: PictureSize, strategy: str, attack: str, share: float) -> list[Task]:
     if not share:
-        return gossip_scenario(size, strategy)
-    return gossip_scenario(size, strategy, attack=attack, attack_share=share)
+        return gossip_scenarios(size, strategy)
+    return gossip_scenarios(size, strategy, attack=attack, attack_share=share)
 
 
 def tasks(size: PictureSize) -> list[Task]:
     """Return the worlds that it needs."""
-    return [
-        _task(size, strategy, attack, share) for attack in _ATTACKS for share in _SHARES for strategy in _STRATEGIES
-    ]
+    points = [(strategy, attack, share) for attack in _ATTACKS for share in _SHARES for strategy in _STRATEGIES]
+    return [task for point in points for task in _tasks(size, *point)]
 
 
 def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str, Any]:
     """Return what is drawn."""
-    kept = ("delivered", "latency_ms", "trace_hash")
+    kept = ("delivered", "latency_ms", "p99_range", "trace_hashes")
     rows = []
     for attack in _ATTACKS:
         for strategy in _STRATEGIES:
             for share in _SHARES:
-                row = results[_task(size, strategy, attack, share)]
+                row = pooled([results[task] for task in _tasks(size, strategy, attack, share)])
                 found = {name: row[name] for name in kept}
                 rows.append({"attack": attack, "share": share, "strategy": strategy, **found})
-    base = gossip_scenario(size, _STRATEGIES[0])
+    first = results[gossip_scenarios(size, _STRATEGIES[0])[0]]
     return {
-        "nodes": base.nodes,
-        "transactions": base.transactions,
-        "latency_table": base.latency_table,
+        "nodes": first["nodes"],
+        "transactions": first["transactions"],
+        "latency_table": first["latency_table"],
+        "seeds": size.seeds,
         "rows": rows,
     }
 
@@ -58,47 +61,59 @@ def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str,
 def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
     """Draw it: a column for each attack, a curve for each strategy over the share of nodes that attack."""
     attacks = list(dict.fromkeys(row["attack"] for row in data["rows"]))
-    strategies = list(dict.fromkeys(row["strategy"] for row in data["rows"]))
-    drawn, panels = figure(3.9, 2, len(attacks), sharex=True, sharey="row")
+    drawn, panels = figure(4.3, 2, len(attacks), sharex=True, sharey="row")
     for column, attack in enumerate(attacks):
-        upper, lower = panels[0][column], panels[1][column]
-        for order, strategy in enumerate(strategies):
-            rows = [row for row in data["rows"] if (row["attack"], row["strategy"]) == (attack, strategy)]
-            late = [row for row in rows if row["latency_ms"]["p99"] is not None]
-            look = {
-                "color": STRATEGY_COLORS[strategy],
-                "label": STRATEGY_NAMES[strategy],
-                "linewidth": 1.5,
-                "marker": "o",
-                "markersize": 3.5,
-                "zorder": 5 - order,
-            }
-            upper.plot([100 * row["share"] for row in rows], [100 * row["delivered"] for row in rows], **look)
-            lower.plot([100 * row["share"] for row in late], [row["latency_ms"]["p99"] for row in late], **look)
-        upper.set_title(_ATTACKS.get(attack, attack))
-        lower.set_yscale("log")
+        _draw_attack(panels[0][column], panels[1][column], [row for row in data["rows"] if row["attack"] == attack])
+        panels[0][column].set_title(_ATTACKS.get(attack, attack))
     panels[0][0].set_ylabel("delivered to\nhonest nodes, %")
     panels[1][0].set_ylabel("99th percentile\nof the time, ms")
-    panels[0][0].set_ylim(top=101)
-    panels[1][0].set_yticks(*_time_ticks(data["rows"]))
+    least = min(100 * row["delivered"] for row in data["rows"])
+    low = next(bound for bound in _DELIVERED_FROM if bound <= least)
+    panels[0][0].set_ylim(low, 100 + (100 - low) / 20)
+    marks = (low, (100 + low) / 2, 100)
+    panels[0][0].set_yticks(marks, [f"{mark:g}" for mark in marks])
+    times = [row["latency_ms"]["p99"] for row in data["rows"] if row["latency_ms"]["p99"] is not None]
+    ticks = _time_ticks(times)
+    panels[1][0].set_yscale("log")
+    panels[1][0].set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    panels[1][0].set_ylim(ticks[0], max(ticks[-1], 1.1 * max(times, default=0)))
     for axes in panels[1]:
         axes.minorticks_off()
-        axes.set_xticks([0, 20, 40, 60, 80])
+        axes.set_xticks([100 * share for share in _SHARES])
+        axes.set_xlabel("share of the nodes, %")
     handles, names = panels[0][0].get_legend_handles_labels()
-    drawn.legend(handles, names, loc="outside upper center", ncols=len(names))
-    drawn.supxlabel("share of the nodes that do so, %", fontsize=8.5, color=INK)
-    drawn.text(
-        0.01,
-        0.012,
-        f"{data['nodes']} nodes, {data['transactions']} transactions, delays: {data['latency_table']}",
-        fontsize=7.5,
-        color=INK,
+    drawn.legend(handles, names, loc="outside upper center", ncols=len(names), handlelength=2.4)
+    caption(
+        drawn,
+        f"{data['nodes']:,} nodes, {data['transactions']:,} transactions, {seeds_text(data['seeds'])}; bars: from "
+        "the least to the most of the seeds.",
+        latency_table=data["latency_table"],
     )
     return drawn
 
 
-def _time_ticks(rows: list[dict[str, Any]]) -> tuple[list[int], list[str]]:
-    """Return round times up to the longest, with their labels."""
-    most = max((row["latency_ms"]["p99"] or 0 for row in rows), default=0)
-    ticks = [tick for tick in (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000) if tick <= 2 * most]
-    return ticks, [f"{tick:,}" for tick in ticks]
+def _draw_attack(upper: Any, lower: Any, rows: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401 - of an extra
+    for order, strategy in enumerate(_STRATEGIES):
+        mine = [row for row in rows if row["strategy"] == strategy]
+        late = [row for row in mine if row["latency_ms"]["p99"] is not None]
+        look = {
+            "color": STRATEGY_COLORS[strategy],
+            "label": STRATEGY_NAMES[strategy],
+            "linestyle": DASHES[strategy],
+            "linewidth": 1.4,
+            "marker": "o",
+            "markersize": 3.5,
+            "zorder": 5 - order,
+        }
+        upper.plot([100 * row["share"] for row in mine], [100 * row["delivered"] for row in mine], **look)
+        xs = [100 * row["share"] for row in late]
+        lower.plot(xs, [row["latency_ms"]["p99"] for row in late], **look)
+        lows, highs = [row["p99_range"][0] for row in late], [row["p99_range"][1] for row in late]
+        lower.vlines(xs, lows, highs, color=STRATEGY_COLORS[strategy], linewidth=0.8, zorder=2)
+
+
+def _time_ticks(times_ms: Sequence[float]) -> list[int]:
+    """Return round times from below the least to the one below twice the greatest."""
+    most, least = max(times_ms, default=1_000), min(times_ms, default=200)
+    low = max((tick for tick in _TICKS_MS if tick <= least), default=_TICKS_MS[0])
+    return [tick for tick in _TICKS_MS if low <= tick <= 2 * most]

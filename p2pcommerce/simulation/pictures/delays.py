@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from p2pcommerce.simulation.pictures.canvas import GREY, INK, figure
-from p2pcommerce.simulation.pictures.samples import FaultTask, PictureSize, Task
+from p2pcommerce.simulation.pictures.canvas import GREY, caption, figure
+from p2pcommerce.simulation.pictures.samples import FAULT_HORIZON_S, FaultTask, PictureSize, Task
 from p2pcommerce.simulation.result import quantile
 
 __all__ = ["data", "draw", "tasks"]
@@ -27,10 +27,18 @@ _SWEPT: Final[Mapping[str, tuple[float, ...]]] = {
 _LABELS: Final[Mapping[str, str]] = {
     "loss": "messages lost, %",
     "reordering": "messages held back, %",
-    "asymmetric": "pairs slower one way, %",
+    "asymmetric": "pairs of nodes, %",
     "partition": "time spent cut apart, %",
     "crash": "crashes of each node in 100 s",
     "clock_skew": "clocks off by up to, s",
+}
+_TITLES: Final[Mapping[str, str]] = {
+    "loss": "Loss",
+    "reordering": "Reordering",
+    "asymmetric": "Slower one way",
+    "partition": "Partition",
+    "crash": "Crash and restart",
+    "clock_skew": "Clock skew",
 }
 _SCALE: Final[Mapping[str, float]] = {"clock_skew": 300.0}
 _SHARES_BPS: Final[Mapping[str, int]] = {"p50": 5_000, "p90": 9_000, "p99": 9_900}
@@ -73,16 +81,16 @@ def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str,
 def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
     """Draw it: a panel for each kind of fault; the median, and a band up to the 90th and 99th percentile."""
     kinds = data["kinds"]
-    drawn, panels = figure(3.9, -(-len(kinds) // _COLUMNS), _COLUMNS, sharey=True)
+    drawn, panels = figure(4.2, -(-len(kinds) // _COLUMNS), _COLUMNS, sharey=True)
     for axes, (kind, points) in zip(panels.flat, kinds.items(), strict=False):
         scale = _SCALE.get(kind, 100.0)
         xs = [point["intensity"] * scale for point in points]
         p50, p90, p99 = ([point[name] for point in points] for name in _SHARES_BPS)
         axes.fill_between(xs, p90, p99, color=_COLOR, alpha=0.12, linewidth=0, label="90 % to 99 %")
         axes.fill_between(xs, p50, p90, color=_COLOR, alpha=0.3, linewidth=0, label="50 % to 90 %")
-        axes.plot(xs, p50, color=_COLOR, linewidth=1.6, marker="o", markersize=3, label="median")
+        axes.plot(xs, p50, color=_COLOR, linewidth=1.6, marker="o", markersize=3, label="median", clip_on=False)
         axes.axhline(_IDEAL_DELAYS, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-        axes.set_title(kind.replace("_", " ").capitalize())
+        axes.set_title(_TITLES[kind])
         axes.set_xlabel(_LABELS[kind])
         axes.set_xlim(0, xs[-1])
         axes.set_yscale("log")
@@ -92,12 +100,11 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
         axes.set_ylabel("time to finality,\nmessage delays")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     drawn.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=len(labels))
-    drawn.supxlabel(
-        f"4 validators, {data['seeds']} seeds for each point, delays: {data['latency_table']}; dashed: "
-        f"{_IDEAL_DELAYS} message delays",
-        fontsize=7.5,
-        color=INK,
-        x=0.01,
-        ha="left",
+    seeds = data["seeds"]
+    caption(
+        drawn,
+        f"4 validators, one kind of fault at a time, {seeds} {'seed' if seeds == 1 else 'seeds'} of "
+        f"{FAULT_HORIZON_S} s for each point; dashed: {_IDEAL_DELAYS} message delays.",
+        latency_table=data["latency_table"],
     )
     return drawn

@@ -7,7 +7,9 @@ Source: the pictures of the simulator specification.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -19,11 +21,25 @@ from p2pcommerce.simulation.pictures.recording import record
 from p2pcommerce.simulation.scenario import Scenario
 from p2pcommerce.simulation.world import run_scenario
 
-__all__ = ["QUANTILES", "FaultTask", "PictureSize", "RecordTask", "Task", "gossip_scenario", "measure", "strategy_of"]
+__all__ = [
+    "FAULT_HORIZON_S",
+    "GOSSIP_RATE",
+    "QUANTILES",
+    "FaultTask",
+    "PictureSize",
+    "RecordTask",
+    "Task",
+    "gossip_scenarios",
+    "measure",
+    "pooled",
+    "strategy_of",
+]
 
 QUANTILES: Final = 200
 """Steps into which a distribution is cut."""
-_FAULT_HORIZON_US: Final = 40 * MICROSECONDS
+GOSSIP_RATE: Final = 100.0
+"""Transactions per second."""
+FAULT_HORIZON_S: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +48,13 @@ class PictureSize:
 
     Attributes:
         seed: the first one.
-        seeds: worlds for each point of the picture of faults.
+        seeds: worlds for each point of a picture.
         nodes: of gossip worlds.
         transactions: measured in each of them.
     """
 
     seed: int = 1
-    seeds: int = 4
+    seeds: int = 3
     nodes: int = 100
     transactions: int = 200
 
@@ -57,7 +73,7 @@ class FaultTask:
     def of(cls, seed: int, kind: str, intensity: float) -> FaultTask:
         """Return the world of a kind and an intensity; 0: without faults."""
         faults = {kind: intensity} if intensity else {}
-        return cls(Scenario(seed=seed, faults=faults, horizon_us=_FAULT_HORIZON_US, liveness_us=0))
+        return cls(Scenario(seed=seed, faults=faults, horizon_us=FAULT_HORIZON_S * MICROSECONDS, liveness_us=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +90,18 @@ class RecordTask:
 Task: TypeAlias = GossipScenario | FaultTask | RecordTask
 
 
-def gossip_scenario(size: PictureSize, strategy: str, **changes: Any) -> GossipScenario:  # noqa: ANN401 - fields differ
-    """Return the world of a strategy; "gossipsub, IDONTWANT" is gossipsub with that option."""
+def gossip_scenarios(size: PictureSize, strategy: str, **changes: Any) -> list[Task]:  # noqa: ANN401 - fields differ
+    """Return the worlds of a strategy, one for each seed; "gossipsub, IDONTWANT" is gossipsub with that option."""
     name, _, option = strategy.partition(", ")
     base = GossipScenario(
-        seed=size.seed,
         nodes=size.nodes,
         transactions=size.transactions,
         strategy=name,
         idontwant=bool(option),
-        rate=100.0,
+        rate=GOSSIP_RATE,
         warmup_rate=10.0,
     )
-    return replace(base, **changes)
+    return [replace(base, seed=seed, **changes) for seed in range(size.seed, size.seed + size.seeds)]
 
 
 def strategy_of(scenario: GossipScenario) -> str:
@@ -101,6 +116,33 @@ def measure(task: Task) -> dict[str, Any]:
     if isinstance(task, FaultTask):
         return _faults(task)
     return record(task.scenario)
+
+
+def pooled(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one row of the gossip worlds of several seeds: means, medians of times, and what `p99_range` they span."""
+    late = [_median([row["latency_ms"][name] for row in rows]) for name in ("p50", "p99")]
+    known = [row["latency_ms"]["p99"] for row in rows if row["latency_ms"]["p99"] is not None]
+    return {
+        "delivered": statistics.fmean(row["delivered"] for row in rows),
+        "latency_ms": {"p50": late[0], "p99": late[1]},
+        "p99_range": [min(known), max(known)] if known else None,
+        "bytes_per_payload_byte": round(statistics.fmean(row["bytes_per_payload_byte"] for row in rows), 3),
+        "latencies_ms": _merged([row["latencies_ms"] for row in rows]),
+        "trace_hashes": [row["trace_hash"] for row in rows],
+    }
+
+
+def _median(values_ms: Sequence[float | None]) -> float | None:
+    """Return the median, where None stands for never."""
+    found = statistics.median(math.inf if value is None else value for value in values_ms)
+    return None if math.isinf(found) else round(found, 1)
+
+
+def _merged(curves: Sequence[Sequence[float]]) -> list[float]:
+    """Return the quantiles of several distributions of equal weight together."""
+    values = sorted(value for curve in curves for value in curve)
+    last = len(values) - 1
+    return [round(values[round(step * last / QUANTILES)], 1) for step in range(QUANTILES + 1)] if values else []
 
 
 def _gossip(scenario: GossipScenario) -> dict[str, Any]:

@@ -8,22 +8,23 @@ Source: Lamport, Time, Clocks and the Ordering of Events (1978); the views of th
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from p2pcommerce.primitives.ids import MICROSECONDS
-from p2pcommerce.simulation.pictures.canvas import INK, figure
+from p2pcommerce.simulation.pictures.canvas import INK, caption, figure
 from p2pcommerce.simulation.pictures.samples import PictureSize, RecordTask, Task
 from p2pcommerce.simulation.scenario import Scenario
 
-__all__ = ["data", "draw", "tasks"]
+__all__ = ["SEEDS_TRIED", "data", "draw", "tasks"]
 
-_WINDOW_US: Final = 2_600_000
-_BEFORE_US: Final = 700_000
-_AFTER_US: Final = 1_500_000
-"""So soon after a crash its consequences are seen in the picture."""
+_WINDOW_US: Final = 4_200_000
+_BEFORE_US: Final = 800_000
 _SETTLED_US: Final = 3 * MICROSECONDS
 """Before, the network is only starting."""
+SEEDS_TRIED: Final = 12
+"""Worlds of which the first one with a telling crash is drawn."""
+_HORIZON_US: Final = 25 * MICROSECONDS
 _COLORS: Final[Mapping[str, str]] = {
     "propose": "#0072B2",
     "notarize": "#009E73",
@@ -43,22 +44,24 @@ _PLACES: Final = (0.5, 0.35, 0.65, 0.2, 0.8)
 _FAR_MS: Final = 60.0
 
 
-def _task(size: PictureSize) -> RecordTask:
-    horizon_us = 60 * MICROSECONDS
+def _task(seed: int) -> RecordTask:
+    horizon_us = _HORIZON_US
     return RecordTask(
-        Scenario(seed=size.seed, faults={"crash": 0.05}, horizon_us=horizon_us, liveness_us=horizon_us // 4, load_tps=2)
+        Scenario(seed=seed, faults={"crash": 0.05}, horizon_us=horizon_us, liveness_us=horizon_us // 5, load_tps=4)
     )
 
 
 def tasks(size: PictureSize) -> list[Task]:
     """Return the worlds that it needs."""
-    return [_task(size)]
+    return [_task(seed) for seed in range(size.seed, size.seed + SEEDS_TRIED)]
 
 
 def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str, Any]:
-    """Return what is drawn: what happened around a crash, if there is one after which a view is skipped."""
-    record = results[_task(size)]
-    start_us = _moment(record) - _BEFORE_US
+    """Return what is drawn: what happened around a crash, of the first seed that has a telling one."""
+    records = [results[task] for task in tasks(size)]
+    record = next((each for each in records if _telling(each) is not None), records[0])
+    moment_us = _telling(record)
+    start_us = (_any(record) if moment_us is None else moment_us) - _BEFORE_US
     end_us = start_us + _WINDOW_US
 
     def within(name: str) -> list[dict[str, Any]]:
@@ -79,17 +82,31 @@ def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str,
     }
 
 
-def _moment(record: Mapping[str, Any]) -> int:
-    """Return when the first crash was that led to votes to nullify; else the first crash, else the fifth second."""
-    crashes = [down["at_us"] for down in record["downs"] if down["at_us"] >= _SETTLED_US]
-    nullified = [row["at_us"] for row in record["sent"] if row["kind"] == "nullify"]
-    for at_us in crashes:
-        if any(at_us < vote_us < at_us + _AFTER_US for vote_us in nullified):
-            return int(at_us)
-    return int(crashes[0]) if crashes else 5 * MICROSECONDS
+def _telling(record: Mapping[str, Any]) -> int | None:
+    """Return when the first crash was that led to votes to nullify and then to a block, all others up; None: never."""
+    nullified = [int(row["at_us"]) for row in record["sent"] if row["kind"] == "nullify"]
+    final = [int(row["at_us"]) for row in record["finals"]]
+    for at_us in (int(down["at_us"]) for down in record["downs"] if down["at_us"] >= _SETTLED_US):
+        start_us, end_us = at_us - _BEFORE_US, at_us - _BEFORE_US + _WINDOW_US
+        voted = [vote_us for vote_us in nullified if start_us <= vote_us <= end_us]
+        is_alone = sum(_is_down(views, start_us, end_us) for views in record["views"]) == 1
+        if voted and is_alone and at_us < min(voted) and any(max(voted) < each < end_us for each in final):
+            return at_us
+    return None
 
 
-def _pieces(views: list[tuple[int, int]], start_us: int, end_us: int) -> list[tuple[int, int, int]]:
+def _is_down(views: Sequence[Sequence[int]], start_us: int, end_us: int) -> bool:
+    """Tell whether a node is down at some time of a window."""
+    return any(not view for _, _, view in _pieces(views, start_us, end_us))
+
+
+def _any(record: Mapping[str, Any]) -> int:
+    """Return when the first crash was, else the fifth second."""
+    crashes = [int(down["at_us"]) for down in record["downs"] if down["at_us"] >= _SETTLED_US]
+    return crashes[0] if crashes else 5 * MICROSECONDS
+
+
+def _pieces(views: Sequence[Sequence[int]], start_us: int, end_us: int) -> list[tuple[int, int, int]]:
     """Cut a node's views to the window: from, to, view; 0: down."""
     ends = [at_us for at_us, _ in views[1:]] + [end_us]
     pieces = [
@@ -122,9 +139,7 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"world time since {start_us / MICROSECONDS:.3f} s, ms")
     _draw_legend(drawn, is_crash=bool(data["downs"]))
-    drawn.supxlabel(
-        f"seed {data['seed']}, delays: {data['table']}; numbers: views", fontsize=7.5, color=INK, x=0.01, ha="left"
-    )
+    caption(drawn, f"Seed {data['seed']}, four validators; numbers: views.", latency_table=data["table"])
     return drawn
 
 

@@ -1,0 +1,260 @@
+"""Deliberate bugs of finality: votes, what is durable, coming back, delivery and liveness."""
+
+from __future__ import annotations
+
+from campaigns import CRASHES, EQUIVOCATE, FAR_WILD, FORGE, HALVES, MUTE, QUIET, ROUGH, WILD
+from plants import Edit, Mutant
+
+VOTING = "finality/voting.py"
+REPLICA = "finality/simplex/replica.py"
+INBOX = "finality/simplex/inbox.py"
+SIGNER = "finality/simplex/signer.py"
+CERTIFICATES = "finality/certificates.py"
+
+BUGS = (
+    # --- votes ---
+    Mutant(
+        "quorum_low",
+        "a quorum is two thirds of the stake, not more",
+        HALVES,
+        (Edit("ledger/validators.py", "VoteWeight(2 * total // 3 + 1)", "VoteWeight(2 * total // 3)"),),
+    ),
+    Mutant(
+        "f_after_z",
+        "F for a view that the voter has given up",
+        ROUGH,
+        (Edit(VOTING, "above = nullified is None or ballot.view > nullified.view", "above = True"),),
+    ),
+    Mutant(
+        "z_ignores_f",
+        "Z from below the voter's own F",
+        ROUGH,
+        (
+            Edit(VOTING, "return ballot.anchor >= finalized.view", "return True"),
+            Edit(
+                REPLICA,
+                "anchor = max(state.held.highest_view, state.signer.last_view(VoteKind.FINALIZE))",
+                "anchor = state.held.final_view",
+            ),
+        ),
+    ),
+    Mutant(
+        "n_after_z",
+        "N in a view that the voter has given up",
+        ROUGH,
+        (
+            Edit(
+                REPLICA,
+                "return max(signer.last_view(VoteKind.NOTARIZE), signer.last_view(VoteKind.NULLIFY)) >= view",
+                "return signer.last_view(VoteKind.NOTARIZE) >= view",
+            ),
+        ),
+    ),
+    Mutant(
+        "n_twice",
+        "N for two blocks of one view",
+        EQUIVOCATE,
+        (
+            Edit(VOTING, "(same is None or ballot.view > same.view)", "(same is None or ballot.view >= same.view)"),
+            Edit(
+                REPLICA,
+                "return max(signer.last_view(VoteKind.NOTARIZE), signer.last_view(VoteKind.NULLIFY)) >= view",
+                "return signer.last_view(VoteKind.NULLIFY) >= view",
+            ),
+            Edit(
+                REPLICA,
+                "                state.signer.cast(ballot)\n                return",
+                "                state.signer.cast(ballot)",
+            ),
+        ),
+    ),
+    Mutant(
+        "f_against_n",
+        "F for another block than the voter's own N",
+        EQUIVOCATE,
+        (
+            Edit(VOTING, "return above and (notarized is None or _above_or_same(ballot, notarized))", "return above"),
+            Edit(VOTING, "return _above_or_same(ballot, finalized)", "return True"),
+        ),
+    ),
+    Mutant(
+        "justify_unchecked",
+        "N for a proposal whose justify does not allow its parent",
+        WILD,
+        (Edit(INBOX, "if not (is_parent and is_covered):", "if not is_parent and is_covered and False:"),),
+    ),
+    Mutant(
+        "justify_anchor",
+        "a nullification justifies a parent below what its signers had seen",
+        FAR_WILD,
+        (Edit(INBOX, "                and skip.anchor <= seal.parent_view\n", ""),),
+    ),
+    Mutant(
+        "justify_no_skip",
+        "a parent is justified without the nullification of the views between",
+        WILD,
+        (
+            Edit(
+                INBOX, "if seal.parent_view == seal.view - 1:", "if seal.parent_view == seal.view - 1 or skip is None:"
+            ),
+        ),
+    ),
+    Mutant(
+        "certificate_weight",
+        "a certificate counts whatever its signers weigh",
+        FORGE,
+        (Edit(CERTIFICATES, "if weight < self.validators.quorum:", "if weight < 1:"),),
+    ),
+    Mutant(
+        "certificate_signatures",
+        "the signatures of a certificate are not verified",
+        FORGE,
+        (
+            Edit(
+                CERTIFICATES,
+                "if not self.is_good(index, certificate.ballot(position), signature):",
+                "if index < position or len(signature) != 64:",
+            ),
+        ),
+    ),
+    Mutant(
+        "no_chain_id",
+        "signed bytes do not name the network",
+        QUIET,
+        (
+            Edit(
+                "primitives/crypto.py",
+                'return b"p2pcommerce/1/" + kind.encode("ascii") + b"\\x00" + genesis_hash',
+                'return b"p2pcommerce/1/" + kind.encode("ascii") + b"\\x00" + bytes(32)',
+            ),
+        ),
+    ),
+    Mutant(
+        "parents_any",
+        "a leader builds below what the nullification's signers had seen",
+        WILD,
+        (Edit("finality/simplex/held.py", "if view >= max(lowest, self.final_view):", "if view >= self.final_view:"),),
+    ),
+    # --- what is durable, and coming back ---
+    Mutant(
+        "votes_not_logged",
+        "an own vote is sent and not in the log",
+        CRASHES,
+        (
+            Edit(
+                SIGNER,
+                "        self._out.append(Persist(ballot_record(ballot)))\n        self._ask",
+                "        self._ask",
+            ),
+        ),
+    ),
+    Mutant(
+        "bodies_not_logged",
+        "N for a block whose body is not in the log",
+        CRASHES,
+        (
+            Edit(
+                "finality/simplex/tree.py",
+                "            self._out.append(PersistBlock(block_hash))\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
+        "guard_not_saved",
+        "a signature is made before the guard has saved it",
+        CRASHES,
+        (Edit("finality/guard.py", "return encode(_FRAME, frame)\n\n    def frames", 'return b""\n\n    def frames'),),
+    ),
+    Mutant(
+        "votes_not_restored",
+        "own votes are forgotten at a restart",
+        CRASHES,
+        (Edit(SIGNER, "for ballot in [*lost, *ballots]:", "for ballot in ballots[:0]:"),),
+    ),
+    Mutant(
+        "status_quorum_skipped",
+        "after a restart a validator signs before a quorum has answered",
+        CRASHES,
+        (
+            Edit(
+                "finality/simplex/recovery.py",
+                "sum(members[index].stake for index in self._answered) < state.context.validators.quorum",
+                "not self._answered",
+            ),
+        ),
+    ),
+    Mutant(
+        "leader_proposes_anew",
+        "a leader that restarts makes a second proposal in its view",
+        CRASHES,
+        (
+            Edit(VOTING, "(same is None or ballot.view > same.view)", "(same is None or ballot.view >= same.view)"),
+            Edit(
+                REPLICA,
+                "if self._is_spent(view) or state.signer.last_view(VoteKind.PROPOSE) >= view:",
+                "if state.signer.last_view(VoteKind.NULLIFY) >= view:",
+            ),
+            Edit(REPLICA, "elif view != building.view or self._is_spent(view):", "elif view != building.view:"),
+        ),
+    ),
+    Mutant(
+        "log_not_synced",
+        "what was written counts as durable before its sync",
+        CRASHES,
+        (
+            Edit(
+                "simulation/disk_queue.py",
+                "            self._owner.later(self._sync_us(), self._sync_log, batch)\n",
+                "            self._do(batch)\n",
+            ),
+        ),
+    ),
+    # --- delivery and liveness ---
+    Mutant(
+        "ancestors_skipped",
+        "a final block is delivered without its ancestors",
+        ROUGH,
+        (
+            Edit(
+                REPLICA,
+                "for position, header in enumerate(headers or ()):",
+                "for position, header in enumerate((headers or ())[-1:]):",
+            ),
+        ),
+    ),
+    Mutant(
+        "never_resent",
+        "nothing is ever sent again",
+        ROUGH,
+        (
+            Edit(
+                "finality/simplex/resend.py",
+                "        for message in self._everything():\n            state.send(Target.",
+                "        for message in ():\n            state.send(Target.",
+            ),
+            Edit(
+                "finality/simplex/resend.py",
+                "            for message in self._everything():\n                state.send(peer",
+                "            for message in ():\n                state.send(peer",
+            ),
+            Edit(
+                "finality/simplex/resend.py",
+                "            if due <= now:\n                self._relay(certificate)",
+                "            if due <= now:\n                pass",
+            ),
+        ),
+    ),
+    Mutant(
+        "views_never_end",
+        "no validator gives up a view because it takes too long",
+        MUTE,
+        (
+            Edit(
+                REPLICA,
+                "return pace.advance_at if self.state.held.view in self.state.proposals else pace.leader_at",
+                "return pace.leader_at if pace.started is None else None",
+            ),
+        ),
+    ),
+)
