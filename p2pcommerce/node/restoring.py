@@ -89,7 +89,12 @@ class Restoring:
 
     @property
     def is_active(self) -> bool:
-        """Whether a snapshot can be had and is being fetched: no blocks are to be."""
+        """Whether a snapshot is being fetched: no blocks are to be.
+
+        With AUTO this is so once one can be had, for what peers claim is not believed; with SNAPSHOT from the first.
+        """
+        if self._parameters.mode is RestoreMode.SNAPSHOT:
+            return self._begin_us is not None or self._attempt is not None
         return self._attempt is not None and self._attempt.has_offer
 
     @property

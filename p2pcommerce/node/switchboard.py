@@ -242,6 +242,7 @@ class Switchboard:
     def on_status(self, peer: PeerId, status: Status, now: int) -> list[Effect]:
         """A peer says where it stands."""
         self.restoring.on_status(peer, status.height, now)
+        self._see_restoring()
         return self.catch_up(self.sync.on_status(peer, status, now), now)
 
     def restore(self, effects: Sequence[snapshot.RestoreEffect], now: int) -> list[Effect]:
@@ -261,10 +262,13 @@ class Switchboard:
                     out += self._adopt(effect, now)
                 case snapshot.GaveUp(reason):
                     out.append(Log("WARNING", "sync", f"no snapshot is restored, blocks are fetched: {reason}"))
+        self._see_restoring()
+        return out
+
+    def _see_restoring(self) -> None:
         if self.restoring.is_active is not self._is_restoring:
             self._is_restoring = self.restoring.is_active
             self._set_horizon()
-        return out
 
     def _adopt(self, restored: snapshot.Restored, now: int) -> list[Effect]:
         """Stand on a restored state."""

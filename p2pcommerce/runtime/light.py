@@ -27,7 +27,7 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.light import FinalHeader, LightClient
 from p2pcommerce.primitives.crypto import ED25519
-from p2pcommerce.primitives.errors import RemoteProtocolError, UsageError
+from p2pcommerce.primitives.errors import P2PError, RemoteProtocolError, UsageError
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.transport import Transport, TransportError
@@ -141,13 +141,18 @@ async def _connected(genesis: Genesis, address: str, transports: dict[str, Trans
     if stream is None:
         raise TransportError(f"{address}: nobody answers within {ANSWER_S:g} s")
     peer = _Peer(stream, address, _local(genesis))
+    failure: P2PError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peer.run)
         try:
             yield peer
+        except P2PError as error:
+            failure = error  # raised below: the nursery would put it into a group
         finally:
             peer.connection.close("DONE", "all was asked")
             nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _local(genesis: Genesis) -> LocalPeer:
