@@ -276,7 +276,7 @@ class Restore:
                 self._drop(peer)
                 self._refused[peer] = None
                 effects.append(Blame(peer, Fault.STALLED))
-        if now - self._moved_us >= self._parameters.patience_us:
+        if now - self._moved_us >= self._parameters.patience_us or self._is_hopeless(now):
             return [*effects, self._give_up("no peer gives what a snapshot needs")]
         self._choose(now)
         for peer, source in self._sources.items():
@@ -284,8 +284,18 @@ class Restore:
         if self._chosen is not None:
             effects += self._ask_for_chunks(self._chosen, now)
         waits = [until_us for source in self._sources.values() for until_us in source.waits.values()]
+        hopeless_us = self._began_us + self._parameters.hopeless_us
+        waits += [hopeless_us] if hopeless_us > now else []
         self._deadline = earliest(*waits, self._gather_until, self._moved_us + self._parameters.patience_us)
         return effects
+
+    def _is_hopeless(self, now: int) -> bool:
+        """Tell whether every peer that is left has said that it has nothing, and others had time to come."""
+        has_hope = any(
+            not source.has_answered or source.told is not None or source.offer is not None
+            for source in self._sources.values()
+        )
+        return not has_hope and now - self._began_us >= self._parameters.hopeless_us
 
     # --- offers ---
 
