@@ -9,7 +9,7 @@ Source: catching up and weak subjectivity in the finality specification.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from p2pcommerce.finality.engine import FinalityEngine
@@ -17,12 +17,12 @@ from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.epoch_links import EpochLink, decode_link
-from p2pcommerce.node.light import LightClient, NotFinalError, TrustExpiredError, trust_s_of
+from p2pcommerce.node.light import ConflictError, LightClient, NotFinalError, TrustExpiredError, trust_s_of
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
-from p2pcommerce.sync import GaveUp, Restore, Restored, RestoreEffect, RestoreMode, RestoreParameters
+from p2pcommerce.sync import Broken, GaveUp, Restore, Restored, RestoreEffect, RestoreMode, RestoreParameters
 from p2pcommerce.wire.messages import Chunk, Links, Snapshot
 
 __all__ = ["Restoring"]
@@ -132,15 +132,15 @@ class Restoring:
 
     def on_snapshot(self, peer: PeerId, message: Snapshot, now: int) -> list[RestoreEffect]:
         """A peer says which snapshot it has."""
-        return [] if self._attempt is None else self._see(self._attempt.on_snapshot(peer, message, now))
+        return self._go_on(lambda attempt: attempt.on_snapshot(peer, message, now))
 
     def on_links(self, peer: PeerId, message: Links, now: int) -> list[RestoreEffect]:
         """A peer leads from epoch to epoch."""
-        return [] if self._attempt is None else self._see(self._attempt.on_links(peer, message, now))
+        return self._go_on(lambda attempt: attempt.on_links(peer, message, now))
 
     def on_chunk(self, peer: PeerId, message: Chunk, now: int) -> list[RestoreEffect]:
         """A peer sends a chunk."""
-        return [] if self._attempt is None else self._see(self._attempt.on_chunk(peer, message, now))
+        return self._go_on(lambda attempt: attempt.on_chunk(peer, message, now))
 
     # --- time ---
 
@@ -157,9 +157,7 @@ class Restoring:
             if gave_up is not None:
                 return self._see([gave_up])
         due = None if self._attempt is None else self._attempt.deadline
-        if self._attempt is None or due is None or due > now:
-            return []
-        return self._see(self._attempt.on_deadline(now))
+        return [] if due is None or due > now else self._go_on(lambda attempt: attempt.on_deadline(now))
 
     def _begin(self, now: int) -> GaveUp | None:
         client = LightClient(
@@ -183,6 +181,19 @@ class Restoring:
         own = TrustAnchor(head.genesis_hash, begun.validators, begun.epoch, head.time_ms)
         checkpoint = self._checkpoint
         return own if checkpoint is None or checkpoint.epoch < own.epoch else checkpoint
+
+    def _go_on(self, step: Callable[[Restore], list[RestoreEffect]]) -> list[RestoreEffect]:
+        """Take a step of the attempt, if there is one."""
+        if self._attempt is None:
+            return []
+        try:
+            return self._see(step(self._attempt))
+        except TrustExpiredError as error:
+            self._attempt = None
+            return self._see([GaveUp(str(error))])
+        except ConflictError as error:
+            self._attempt = None
+            return [Broken(str(error))]
 
     def _see(self, effects: list[RestoreEffect]) -> list[RestoreEffect]:
         """Note the end of an attempt."""

@@ -38,7 +38,7 @@ from p2pcommerce.primitives.errors import RejectionCode, Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId, PublicKey, TransactionId, short
 from p2pcommerce.sync import RestoreParameters, Sync, SyncParameters
 from p2pcommerce.sync import effects as sync
-from p2pcommerce.sync import restore as snapshot
+from p2pcommerce.sync import restore_effects as snapshot
 from p2pcommerce.wire.messages import Status
 
 __all__ = ["NodeParameters", "Switchboard"]
@@ -260,6 +260,8 @@ class Switchboard:
                     out.append(Log("INFO", "sync", f"snapshot of height {height}: {done} of {total} chunks{left}"))
                 case snapshot.Restored():
                     out += self._adopt(effect, now)
+                case snapshot.Broken(reason):
+                    out.append(Halt(reason))
                 case snapshot.GaveUp(reason):
                     out.append(Log("WARNING", "sync", f"no snapshot is restored, blocks are fetched: {reason}"))
         self._see_restoring()

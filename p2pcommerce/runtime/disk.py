@@ -229,7 +229,7 @@ class Disk:
                     taken, blocks = self._consecutive()
                     await trio.to_thread.run_sync(self._store.commit_many, blocks, limiter=self.store_limiter)
                 case TakeSnapshot() as effect:
-                    frozen = await trio.to_thread.run_sync(FrozenState, self._store.path, limiter=self.store_limiter)
+                    frozen = await trio.to_thread.run_sync(self._store.freeze, limiter=self.store_limiter)
                     self._on_frozen(effect, frozen)
                 case Restore(block, links):
                     blocks = [block]

@@ -34,6 +34,7 @@ from p2pcommerce.primitives.codec import decode, encode
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, TransactionId
 from p2pcommerce.runtime.durable_file import sync_directory
+from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.store_error import StoreNetworkError, StoreVersionError, damaged, translated
 
 __all__ = ["SCHEMA_VERSION", "STORE_FILE", "Store"]
@@ -168,6 +169,10 @@ class Store:
             cursor = self._connection.execute("SELECT key, value FROM state ORDER BY key")
             while rows := cursor.fetchmany(_STATE_ROWS):
                 yield from rows
+
+    def freeze(self) -> FrozenState:
+        """Return the state after the head as it is now, to be read on a connection of its own."""
+        return FrozenState(self.path)
 
     def blocks(self, from_height: int, count: int, bytes_max: int) -> list[tuple[bytes, bytes, bytes]]:
         """Return consecutive blocks, the first of `from_height`.

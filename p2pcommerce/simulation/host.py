@@ -100,9 +100,7 @@ class Host:
         self.attached: dict[PeerId, int] = {}
         self.announcement_key = bytes(16)
         self.storage: Storage | None = None
-        self.is_halted = False
-        self.is_damaged = False
-        self.stays_down = False
+        self.is_halted = self.is_damaged = self.stays_down = False
         self.height = 0
         self.head = BlockHash(bytes(32))
         self.refused_to_sign = 0
@@ -340,11 +338,10 @@ class Host:
             self._work(self.node.on_loaded(effect.request, rows))
 
     def _load_items(self, request: int, query: Query) -> None:
-        storage, world = self.storage, self.world
+        storage, genesis = self.storage, self.world.genesis
         if storage is not None:
-            founded = partial(founding_state, world.genesis, world.make_application().genesis(world.genesis))
-            items = self._offers.read(query, lambda height: storage.state(founded(), height))
-            self._work(self.node.on_items(request, items))
+            founded = partial(founding_state, genesis, self.world.make_application().genesis(genesis))
+            self._work(self.node.on_items(request, self._offers.read(query, lambda up: storage.state(founded(), up))))
 
     def _save_book(self, data: bytes) -> None:
         # The runtime says in its log that the book was not saved, and goes on.

@@ -16,9 +16,8 @@ Source: catching up in the finality specification.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 
 from p2pcommerce.ledger.block import Header, decode_header
 from p2pcommerce.primitives.core import earliest
@@ -26,84 +25,15 @@ from p2pcommerce.primitives.errors import CodecError, RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.sync.chunks import Place, read_chunk, read_depths
 from p2pcommerce.sync.effects import Blame, Fault
+from p2pcommerce.sync.restore_effects import Ask, BadOfferError, GaveUp, Progress, Restored, RestoreEffect, Trail
 from p2pcommerce.sync.restore_parameters import RestoreParameters
 from p2pcommerce.wire.messages import Chunk, GetChunk, GetLinks, GetSnapshot, Links, Snapshot
 
-__all__ = ["Ask", "BadOfferError", "GaveUp", "Progress", "Restore", "RestoreEffect", "Restored", "Trail"]
+__all__ = ["Restore"]
 
 _AT_ONCE: Final = 0
 _OFFERS_ASKED_MAX: Final = 64
 """Peers whose offers are looked at in one attempt."""
-
-
-class BadOfferError(RemoteProtocolError):
-    """A snapshot whose header is malformed, of another network, or not shown to be final."""
-
-    code = "SNAPSHOT_OFFER"
-
-
-class Trail(Protocol):
-    """Leads from what this node trusts to the validators of later epochs."""
-
-    @property
-    def epoch(self) -> int:
-        """The newest epoch whose validators are known."""
-        ...
-
-    def follow(self, links: Sequence[bytes], now: int) -> None:
-        """Take links from a peer.
-
-        Raises:
-            RemoteProtocolError: one does not hold.
-        """
-        ...
-
-    def is_final(self, header: Header, proof: bytes, now: int) -> bool:
-        """Tell whether a header of a known epoch is final."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Send a request to a connected peer."""
-
-    peer: PeerId
-    message: GetLinks | GetSnapshot | GetChunk
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it is: chunks that are here, of how many, and the time that the rest may take (µs; None: not known)."""
-
-    height: int
-    done: int
-    total: int
-    left_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """The whole state after a final block.
-
-    Attributes:
-        header: of the block.
-        proof: its proof.
-        state: key to value.
-    """
-
-    header: Header
-    proof: bytes
-    state: dict[bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class GaveUp:
-    """No snapshot can be had now: catch up by blocks."""
-
-    reason: str
-
-
-RestoreEffect: TypeAlias = Ask | Blame | Progress | Restored | GaveUp
 
 
 @dataclass(slots=True)
@@ -220,11 +150,11 @@ class Restore:
         before = self._trail.epoch
         try:
             self._trail.follow(message.links, now)
-            is_useless = self._trail.epoch == before == source.asked_epoch
-            if is_useless and source.told is not None and source.told[0].epoch > before:
-                raise BadOfferError("it offers a snapshot and does not show the way to its validators")
         except (RemoteProtocolError, CodecError) as error:
             return [self._refuse(peer, error.code)]
+        is_useless = self._trail.epoch == before == source.asked_epoch
+        if is_useless and source.told is not None and source.told[0].epoch > before:
+            self._leave(peer)  # it began with a snapshot itself, perhaps, and knows of no earlier epoch
         if self._trail.epoch > before:
             self._moved_us = now
         effects: list[RestoreEffect] = []
@@ -242,8 +172,7 @@ class Restore:
         if source is None or chosen is None or source.offer is not chosen or message.height != chosen.header.height:
             return []
         if not message.data:
-            self._drop(peer)  # it has a newer snapshot: no fault
-            self._refused[peer] = None
+            self._leave(peer)  # it has a newer snapshot
             return []
         place = chosen.places[message.index]
         if place in self._done:
@@ -273,8 +202,7 @@ class Restore:
         effects: list[RestoreEffect] = []
         for peer, source in list(self._sources.items()):
             if any(until_us <= now for until_us in source.waits.values()):
-                self._drop(peer)
-                self._refused[peer] = None
+                self._leave(peer)
                 effects.append(Blame(peer, Fault.STALLED))
         if now - self._moved_us >= self._parameters.patience_us or self._is_hopeless(now):
             return [*effects, self._give_up("no peer gives what a snapshot needs")]
@@ -397,9 +325,13 @@ class Restore:
         return source
 
     def _refuse(self, peer: PeerId, code: str) -> Blame:
+        self._leave(peer)
+        return Blame(peer, code)
+
+    def _leave(self, peer: PeerId) -> None:
+        """Ask a peer no more in this attempt."""
         self._drop(peer)
         self._refused[peer] = None
-        return Blame(peer, code)
 
     def _drop(self, peer: PeerId) -> None:
         source = self._sources.pop(peer, None)

@@ -6,12 +6,14 @@ import pytest
 
 from p2pcommerce.finality import Simplex
 from p2pcommerce.node.epochs import EpochRules
-from p2pcommerce.node.restoring import Restoring
+from p2pcommerce.node.restoring import Restoring, _Trail
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import MICROSECONDS
-from p2pcommerce.sync import Ask, GaveUp, RestoreMode, RestoreParameters
+from p2pcommerce.sync import Ask, Broken, GaveUp, RestoreMode, RestoreParameters
+from p2pcommerce.wire.messages import Snapshot
 
 from .accounts import KEYED, START_US, make_genesis
+from .epoch_world import TIME_MS, EpochWorld
 from .parts import Site
 
 A, B = bytes([1]) * 32, bytes([2]) * 32
@@ -87,6 +89,24 @@ def test_trust_that_is_too_old_ends_it_with_what_to_do_and_a_checkpoint_mends_it
     room = restoring(checkpoint=anchor)
     room.on_status(A, 10**6, late)
     assert isinstance(begun(room, late)[0], Ask)
+
+
+def test_two_final_blocks_of_one_height_stop_the_node():
+    room = restoring()
+    room.on_status(A, 10**6, START_US)
+    world = EpochWorld()
+    begun(room)
+    room._trail = room._attempt._trail = _Trail(world.client())
+    room._attempt._genesis_hash = world.genesis.hash
+    room._attempt.on_connected(B)
+    room.on_deadline(START_US + 2 * MICROSECONDS)
+    for peer, time_ms in ((A, 1), (B, 2)):
+        header = world.header(0, 1_000, time_ms=TIME_MS + time_ms)
+        effects = room.on_snapshot(peer, Snapshot(header.raw, world.certify(header), b"\x00"), START_US)
+    (broken,) = effects
+    assert isinstance(broken, Broken)
+    assert "final at height 1000" in broken.reason
+    assert room.deadline is None
 
 
 def test_an_attempt_without_an_honest_peer_ends_once():

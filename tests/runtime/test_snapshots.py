@@ -12,7 +12,7 @@ from p2pcommerce.ledger.block import Block
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
-from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, FrozenState, Snapshots
+from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, Snapshots
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.runtime.store_error import StoreDamagedError
 from p2pcommerce.sync.chunks import read_chunk, read_depths
@@ -60,13 +60,13 @@ def snapshots(tmp_path):
 def taken(snapshots, store, height=9):
     """Take a snapshot of the store's state, as if it were that of a height."""
     header = header_of(dict(store.load_state()), height)
-    snapshots.write(FrozenState(store.path), header, b"proof")
+    snapshots.write(store.freeze(), header, b"proof")
     snapshots.offer(height)
     return header
 
 
 def test_a_frozen_state_stays_as_it_was_while_blocks_are_committed(store):
-    frozen = FrozenState(store.path)
+    frozen = store.freeze()
     store.commit(committed(FOUNDING, changes={b"a": b"new", b"c": b"3", b"b": None}))
     assert dict(frozen.pairs()) == STATE
     frozen.close()
@@ -90,7 +90,7 @@ def test_a_snapshot_gives_the_state_back_chunk_by_chunk(store, snapshots):
 
 def test_a_stored_state_that_the_validators_did_not_sign_stops_the_node(store, snapshots):
     with pytest.raises(StoreDamagedError, match="not the one that the validators signed; move it away"):
-        snapshots.write(FrozenState(store.path), header_of(WHOLE), b"proof")
+        snapshots.write(store.freeze(), header_of(WHOLE), b"proof")
     assert snapshots.newest() == []
 
 
