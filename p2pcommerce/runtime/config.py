@@ -248,8 +248,8 @@ def _check(name: str, value: object) -> None:
     elif name in _CHOICES:
         if value not in _CHOICES[name]:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}")
-    elif name == "checkpoint":
-        _path(name, value or "-")
+    elif name == "checkpoint" and value != "":
+        _path(name, value)
     elif not isinstance(value, str) or not value.isprintable() or len(value.encode()) > _NAME_BYTES_MAX:
         raise ConfigError(f"{name} must be printable text of at most {_NAME_BYTES_MAX} bytes")
 

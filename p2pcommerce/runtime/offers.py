@@ -8,7 +8,8 @@ from p2pcommerce.node.effects import ChunkOf, LinksOf, NewestSnapshot, Query, Ta
 from p2pcommerce.node.epoch_links import encode_link
 from p2pcommerce.runtime.log import Log
 from p2pcommerce.runtime.reading import Reading
-from p2pcommerce.runtime.snapshots import FrozenState, Snapshots
+from p2pcommerce.runtime.snapshots import FrozenState, Snapshots, StateConflictError
+from p2pcommerce.runtime.store_error import StoreError
 from p2pcommerce.sync import CutError
 
 __all__ = ["Offers"]
@@ -44,16 +45,18 @@ class Offers:
                 return await trio.to_thread.run_sync(self._snapshots.chunk, height, index, limiter=self._limiter)
 
     async def take(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
-        """Take a snapshot; one that cannot be cut is said in the log.
+        """Take a snapshot; one that cannot be cut or written is said in the log, and the node goes on.
 
         Raises:
-            StoreError: the stored state is not what the validators signed, or the disk failed: the node must stop.
+            StateConflictError: the stored state is not the one that the validators signed: the node must stop.
         """
         self.is_taking = True
         try:
             await trio.to_thread.run_sync(self._snapshots.write, frozen, effect.header, effect.proof)
             await trio.to_thread.run_sync(self._snapshots.offer, effect.header.height, limiter=self._limiter)
-        except CutError as error:
+        except StateConflictError:
+            raise
+        except (CutError, StoreError, OSError) as error:
             self._log.warning("sync", f"no snapshot of height {effect.header.height} is offered: {error}")
         finally:
             self.is_taking = False

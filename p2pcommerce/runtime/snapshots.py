@@ -21,10 +21,10 @@ from p2pcommerce.ledger.block import Header, decode_header
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import GenesisHash
 from p2pcommerce.runtime.durable_file import sync_directory
-from p2pcommerce.runtime.store_error import damaged, translated
+from p2pcommerce.runtime.store_error import StoreError, translated
 from p2pcommerce.sync import Cut
 
-__all__ = ["SNAPSHOTS_KEPT", "FrozenState", "Snapshots"]
+__all__ = ["SNAPSHOTS_KEPT", "FrozenState", "Snapshots", "StateConflictError"]
 
 SNAPSHOTS_KEPT: Final = 2
 _ROWS_AT_ONCE: Final = 500
@@ -33,6 +33,12 @@ _SCHEMA: Final = """
 CREATE TABLE head (header BLOB NOT NULL, proof BLOB NOT NULL, depths BLOB NOT NULL) STRICT;
 CREATE TABLE chunks (number INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 """
+
+
+class StateConflictError(StoreError):
+    """The stored state is not the one that the validators signed: the node must stop."""
+
+    code = "STATE_CONFLICT"
 
 
 class FrozenState:
@@ -91,7 +97,8 @@ class Snapshots:
             proof: its proof.
 
         Raises:
-            StoreError: the stored state is not the one that the validators signed, or the disk failed.
+            StateConflictError: the stored state is not the one that the validators signed.
+            StoreError: the disk is full or failed; nothing is left of the snapshot.
             CutError: the state makes no snapshot.
         """
         try:
@@ -99,25 +106,23 @@ class Snapshots:
         finally:
             frozen.close()
         if cut.root != header.state_root:
-            raise damaged(
-                frozen.path,
-                f"its state at height {header.height} is not the one that the validators signed; move it away and let "
-                "the node catch up from its peers",
+            raise StateConflictError(
+                f"{frozen.path}: its state at height {header.height} is not the one that the validators signed; move "
+                "it away and start again: the node then catches up from its peers"
             )
         path = self._path(header.height)
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.unlink(missing_ok=True)
-        with translated(path):
-            connection = sqlite3.connect(temporary, isolation_level=None)
-            try:
+        try:
+            with translated(path), closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
                 connection.executescript(_SCHEMA)
                 connection.execute("BEGIN")
                 connection.execute("INSERT INTO head VALUES (?, ?, ?)", (header.raw, proof, cut.depths))
                 connection.executemany("INSERT INTO chunks VALUES (?, ?)", enumerate(cut.chunks()))
                 connection.execute("COMMIT")
-            finally:
-                connection.close()
-        temporary.replace(path)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         sync_directory(self._folder)
 
     def offer(self, height: int) -> None:

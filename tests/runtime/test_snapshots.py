@@ -12,9 +12,8 @@ from p2pcommerce.ledger.block import Block
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
-from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, Snapshots
+from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, Snapshots, StateConflictError
 from p2pcommerce.runtime.store import Store
-from p2pcommerce.runtime.store_error import StoreDamagedError
 from p2pcommerce.sync.chunks import read_chunk, read_depths
 
 from .test_store import FOUNDING, GENESIS, STATE, chain, committed
@@ -89,8 +88,16 @@ def test_a_snapshot_gives_the_state_back_chunk_by_chunk(store, snapshots):
 
 
 def test_a_stored_state_that_the_validators_did_not_sign_stops_the_node(store, snapshots):
-    with pytest.raises(StoreDamagedError, match="not the one that the validators signed; move it away"):
+    with pytest.raises(StateConflictError, match="not the one that the validators signed; move it away"):
         snapshots.write(store.freeze(), header_of(WHOLE), b"proof")
+    assert snapshots.newest() == []
+
+
+def test_a_folder_that_takes_no_snapshot_keeps_no_half_of_one(store, snapshots, tmp_path):
+    (tmp_path / "snapshot-9.sqlite3").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        taken(snapshots, store)
+    assert not list(tmp_path.glob("*.tmp"))
     assert snapshots.newest() == []
 
 
