@@ -11,7 +11,7 @@ The map of the house; a room imports only rooms on lower floors:
        simulation    whole nodes over simulated links, clocks and disks
     3  node          one node as one core
     2  discovery     who is there           gossip    transactions from peer to peer
-       mempool       what waits             finality  what is final: simplex, solo
+       mempool       what waits             finality  what is final: simplex, ffg, solo
        sync          catching up            commerce  the default application
     1  wire          Noise, records, lanes  ledger    transactions, blocks, state
     0  primitives    codec, crypto, trees, ids, errors

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, minor_of_tokens, print_json, public_key_of
+from p2pcommerce.finality import ENGINES, Solo
 from p2pcommerce.ledger.genesis import Genesis, GenesisError
 from p2pcommerce.primitives.ids import PublicKey
 
@@ -42,6 +43,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="an account that begins with tokens; once for each",
     )
     new.add_argument("--network", default="p2pcommerce", metavar="NAME", help="its name, at most 32 bytes")
+    new.add_argument(
+        "--engine", choices=tuple(ENGINES), default="simplex", help="finality engine of all its nodes (default simplex)"
+    )
     new.add_argument("--local", action="store_true", help="fast parameters, for one machine")
     add_json(new)
     new.set_defaults(handler=_new)
@@ -55,10 +59,19 @@ def _new(args: argparse.Namespace) -> int:
         raise ArgumentError("a network needs a validator; give --validator KEY:STAKE, once for each")
     balances = _amounts(args.balance, "--balance")
     make = Genesis.local if args.local else Genesis.new
-    genesis = make(args.network, validators, balances, time_ms=time.time_ns() // 1_000_000)
+    if args.engine == Solo.name and len(validators) > 1:
+        raise ArgumentError(f"--engine {Solo.name} is one validator's: give one, or choose another engine")
+    genesis = make(args.network, validators, balances, time_ms=time.time_ns() // 1_000_000, engine=args.engine)
     genesis.save(args.out)
     if args.json:
-        print_json({"file": str(args.out), "genesis_hash": genesis.hash.hex(), "validators": len(validators)})
+        print_json(
+            {
+                "file": str(args.out),
+                "genesis_hash": genesis.hash.hex(),
+                "validators": len(validators),
+                "engine": genesis.engine,
+            }
+        )
     else:
         print(
             f'network "{genesis.network}" with {len(validators)} validators in {args.out}\nchain {genesis.hash.hex()}'

@@ -8,9 +8,10 @@ from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json, public_key_of
 from p2pcommerce.discovery import parse_address
+from p2pcommerce.finality import ENGINES
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.primitives.errors import UsageError
-from p2pcommerce.runtime.config import ENGINES, Setting, write_config
+from p2pcommerce.runtime.config import Setting, write_config
 from p2pcommerce.runtime.durable_file import create_file
 from p2pcommerce.runtime.identity import KEY_FILE_BYTES_MAX
 
@@ -50,7 +51,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="where to accept connections (default tcp://0.0.0.0:7400)",
     )
     parser.add_argument("--name", default="", help="of the node, for people")
-    parser.add_argument("--engine", choices=ENGINES, default="simplex", help="finality engine, the same in all nodes")
+    parser.add_argument("--engine", choices=tuple(ENGINES), help="the one that the genesis must name")
     add_json(parser)
     parser.set_defaults(handler=_init)
 
@@ -70,8 +71,10 @@ def _init(args: argparse.Namespace) -> int:
             raise InitError(f"{folder / name}: exists already; choose another folder")
     _check_addresses(args.listen, args.bootstrap)
     genesis = Genesis.load(args.genesis)
+    if args.engine not in {None, genesis.engine}:
+        raise InitError(f"--engine {args.engine}: the network of {args.genesis} runs {genesis.engine}; leave it out")
     public_key = public_key_of(str(args.key))
-    settings: dict[str, Setting] = {"bootstrap": tuple(args.bootstrap), "engine": args.engine}
+    settings: dict[str, Setting] = {"bootstrap": tuple(args.bootstrap)}
     if args.listen:
         settings["listen"] = tuple(args.listen)
     if args.name:

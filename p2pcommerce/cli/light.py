@@ -9,7 +9,7 @@ from typing import Any
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.node.light import LightClient, trust_s_of
+from p2pcommerce.node.light import LightClient
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.light import Followed, follow
@@ -45,10 +45,7 @@ def _sync(args: argparse.Namespace) -> int:
 
 async def _follow(args: argparse.Namespace) -> int:
     genesis = Genesis.load(args.genesis)
-    trust = TrustAnchor.of(genesis) if args.trust is None else TrustAnchor.load(args.trust)
-    if trust.genesis_hash != genesis.hash:
-        raise ArgumentError(f"{args.trust}: belongs to another network than {args.genesis}")
-    client = LightClient(trust, trust_s=trust_s_of(genesis))
+    client = LightClient.of(genesis, None if args.trust is None else TrustAnchor.load(args.trust))
     followed = await follow(client, genesis, args.peer)
     out = args.out or args.trust
     if out is not None:

@@ -1,15 +1,18 @@
 """Floor 2: the default application, what merchants, makers, carriers and buyers do on the chain.
 
 - `application`: `Commerce`, the biggest idea: envelopes, fees, failures
-- `registry`: the table of transaction types; each has a payload file: `transfer`, `store`, `product`, `terms`,
-  `listing`, `order_place`, `order_ship`, `order_close`, `trace`
+- `registry`: the table of transaction types; each has a payload file: `transfer`, `validator_register`, `stake`,
+  `evidence`, `store`, `product`, `terms`, `listing`, `order_place`, `order_ship`, `order_close`, `trace`
 - `body`: what every payload has; `errors`: why one is refused; `weight`: what it costs
-- `schema`: the table of state records; `kind`: what every record has; `account`, `validator`, `totals`, `rules`,
-  `order`, `item` and the payload files define them
-- `ledger`: the draft of one transaction; `founding`: the state at height 0; `audit`: conservation
+- `schema`: the table of state records; `kind`: what every record has; `account`, `validator`, `delegation`,
+  `totals`, `rules`, `order`, `item` and the payload files define them
+- `pool`: stake in shares; `candidates`: who stands for the validator set; `rewards`: fees at the end of a block;
+  `epoch_clock`: when unbonded stake is free
+- `ledger`: the draft of one transaction; `founding`: the state at height 0; `audit`: conservation; `stake_audit`: the
+  books of stake
 - `gtin`: check digits
 - `history`: the custody history of an item, checked offline; `epcis`: the events that it refers to
-- `queries`: questions about a state; `wallet`: building transactions
+- `queries`, `stake_queries`: questions about a state, `arguments` of theirs; `wallet`: building transactions
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from p2pcommerce.commerce.application import Commerce
 from p2pcommerce.commerce.audit import audit_block, scan
 from p2pcommerce.commerce.body import Body
 from p2pcommerce.commerce.errors import CommerceError
+from p2pcommerce.commerce.evidence import SubmitEvidence
 from p2pcommerce.commerce.history import (
     HISTORY_ENTRY,
     HistoryEntry,
@@ -39,11 +43,13 @@ from p2pcommerce.commerce.product import ProductId, ProductSet
 from p2pcommerce.commerce.queries import QUERIES
 from p2pcommerce.commerce.registry import BODIES, read_body
 from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.stake import Bond, Unbond, Withdraw
 from p2pcommerce.commerce.store import Operator, Rights, StoreSet
 from p2pcommerce.commerce.terms import Arbiter, TermsSet
 from p2pcommerce.commerce.totals import Totals
 from p2pcommerce.commerce.trace import Lot, TraceCommission, TraceReceive, TraceShip
 from p2pcommerce.commerce.transfer import Transfer
+from p2pcommerce.commerce.validator_register import RegisterValidator
 from p2pcommerce.commerce.wallet import Sponsor, build_transaction
 from p2pcommerce.commerce.weight import fee_for
 
@@ -54,6 +60,7 @@ __all__ = [
     "QUERIES",
     "Arbiter",
     "Body",
+    "Bond",
     "Commerce",
     "CommerceError",
     "HistoryEntry",
@@ -73,9 +80,11 @@ __all__ = [
     "PointsSpent",
     "ProductId",
     "ProductSet",
+    "RegisterValidator",
     "Rights",
     "Sponsor",
     "StoreSet",
+    "SubmitEvidence",
     "Team",
     "TermsSet",
     "Totals",
@@ -83,6 +92,8 @@ __all__ = [
     "TraceReceive",
     "TraceShip",
     "Transfer",
+    "Unbond",
+    "Withdraw",
     "audit_block",
     "build_transaction",
     "entry_from",

@@ -14,21 +14,23 @@ fails: its nonce must be kept somewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.audit import audit_block
 from p2pcommerce.commerce.body import Body, Call
+from p2pcommerce.commerce.epoch_clock import note_epoch
 from p2pcommerce.commerce.errors import CommerceError, FormatError
 from p2pcommerce.commerce.founding import found
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.ledger import Ledger, RecordCache
 from p2pcommerce.commerce.queries import answer
 from p2pcommerce.commerce.registry import BODIES, read_body
+from p2pcommerce.commerce.rewards import credit_fees, report_stake
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.schema import KINDS
 from p2pcommerce.commerce.totals import TIME_STEP_MS_MAX
-from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
+from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.commerce.weight import weigh, weigh_transaction
 from p2pcommerce.ledger.application import Admission, BlockContext, InvalidTransactionError, Rejection
 from p2pcommerce.ledger.genesis import Genesis
@@ -37,9 +39,11 @@ from p2pcommerce.ledger.state import State, StateChanges, StateView
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import ValidatorUpdate
 from p2pcommerce.primitives.errors import RejectionCode
-from p2pcommerce.primitives.ids import Height
+from p2pcommerce.primitives.ids import Height, PublicKey
 
 __all__ = ["Commerce"]
+
+_VALIDATOR_TAG: Final = VALIDATOR.tag[0]
 
 
 class Commerce:
@@ -107,9 +111,12 @@ class Commerce:
         return Admission(weight, transaction.payer, spend_minor, balance_minor, nonce)
 
     def begin_block(self, state: State, context: BlockContext) -> None:
-        """Advance application time, by at most 60 s."""
+        """Advance application time, by at most 60 s, and note when an epoch begins."""
         step_ms = min(max(context.time_ms - context.parent_time_ms, 0), TIME_STEP_MS_MAX)
-        Ledger(state, self._cache).advance_time(state, step_ms)
+        ledger = Ledger(state, self._cache)
+        ledger.advance_time(state, step_ms)
+        if note_epoch(ledger, context.epoch):
+            ledger.commit(state)
 
     def apply(self, transaction: Transaction, state: State, context: BlockContext) -> Outcome:
         """Execute one transaction whose signatures are good.
@@ -141,17 +148,14 @@ class Commerce:
         return Outcome(RejectionCode.OK, (Event(transaction.type, tuple(dict.fromkeys(ids))),))
 
     def end_block(self, state: State, context: BlockContext) -> Sequence[ValidatorUpdate]:
-        """Credit the proposer with the fees of the block; stake does not change in this version."""
+        """Credit the proposer with the fees of the block, and report the validators whose stake it changed."""
         ledger = Ledger(state, self._cache)
-        fees_minor = ledger.totals.fee_pot_minor
-        proposer = ledger.get(VALIDATOR, context.proposer)
-        # Fees of a proposer that the state does not know wait in the pot for the next one that it does.
-        if fees_minor and proposer is not None:
-            credited = ValidatorRecord(proposer.bonded_minor, proposer.rewards_minor + fees_minor)
-            ledger.put(VALIDATOR, context.proposer, credited)
-            ledger.fee_pot_minor = -fees_minor
+        is_credited = credit_fees(ledger, context.proposer)
+        changed = sorted(PublicKey(key[1:]) for key in state.changes if key[0] == _VALIDATOR_TAG)
+        updates = report_stake(ledger, changed)
+        if is_credited or updates:
             ledger.commit(state)
-        return ()
+        return updates
 
     def query(self, name: str, arguments: Mapping[str, object], view: StateView) -> object:
         """Answer a named question about a state with plain values.
@@ -229,6 +233,6 @@ class Commerce:
 
     @staticmethod
     def _execute(payload: Body, transaction: Transaction, ledger: Ledger, context: BlockContext) -> tuple[bytes, ...]:
-        ids = payload.apply(ledger, Call.of(transaction, context.time_ms))
+        ids = payload.apply(ledger, Call.of(transaction, context.time_ms, context.convict))
         ledger.settle_deposits(transaction.sender)
         return ids

@@ -6,7 +6,9 @@
 what they hold, and compares with the sums that the block claims in its `Totals` record. `scan` adds up a whole state;
 it is for genesis, tests and a node's start.
 
-Source: properties 1 and 2 of the commerce specification.
+Stake has books of its own beside it (`stake_audit`).
+
+Source: properties 1, 2 and 10 of the commerce specification.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 from p2pcommerce.commerce.kind import NOTHING_HELD, Holdings, Kind
 from p2pcommerce.commerce.rules import RULES
 from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.stake_audit import audit_stake, scan_stake
 from p2pcommerce.commerce.totals import TOTALS, Totals
 from p2pcommerce.ledger.epochs import is_system_key
 from p2pcommerce.ledger.state import StateChanges, StateView
@@ -42,6 +45,8 @@ def sums_of(records: Iterable[tuple[bytes, bytes]], kinds: Mapping[int, Kind[Any
     """
     balances = bonded = rewards = escrow = size = 0
     for key, value in records:
+        if is_system_key(key):
+            continue  # of the chain, which keeps its own records in the same state
         kind = kinds.get(key[0])
         if kind is None:
             raise LocalProtocolError(f"the state holds a record of unknown kind {key[0]}")
@@ -98,6 +103,7 @@ def audit_block(
     total = new_totals.sum_minor(byte_price)
     if total != supply_minor:
         raise LocalProtocolError(f"there are {total} minor units, at genesis there were {supply_minor}")
+    audit_stake(before, changes)
 
 
 def scan(values: Mapping[bytes, bytes], kinds: Mapping[int, Kind[Any]] = KINDS) -> Totals:
@@ -123,6 +129,7 @@ def scan(values: Mapping[bytes, bytes], kinds: Mapping[int, Kind[Any]] = KINDS) 
     total = counted.sum_minor(rules.byte_price)
     if total != rules.supply_minor:
         raise LocalProtocolError(f"there are {total} minor units, at genesis there were {rules.supply_minor}")
+    scan_stake(values)
     return counted
 
 

@@ -21,12 +21,18 @@ from p2pcommerce.commerce.errors import ForbiddenError, FormatError
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.primitives.codec import Shape, record_of
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 
 __all__ = ["Body", "Call", "body", "require_increasing", "require_not_offered"]
 
 B = TypeVar("B", bound="type[Body]")
+Convict = Callable[[bytes], Offence | None]
+
+
+def _convict_nobody(_evidence: bytes) -> Offence | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Call:
         payer: who pays escrow and deposits: the sender, or the sponsor if `sponsor_pays`; 32 bytes.
         tx_id: 32 bytes.
         time_ms: of the block's header, Unix milliseconds.
+        convict: evidence -> the offence that it proves, None if it proves nothing; outside of a block always None.
     """
 
     transaction: Transaction
@@ -46,12 +53,13 @@ class Call:
     payer: PublicKey
     tx_id: TransactionId
     time_ms: int
+    convict: Convict = _convict_nobody
 
     @classmethod
-    def of(cls, transaction: Transaction, time_ms: int) -> Call:
+    def of(cls, transaction: Transaction, time_ms: int, convict: Convict = _convict_nobody) -> Call:
         """Return the call of a transaction in a block of a time."""
         payer = transaction.payer if transaction.sponsor_pays else transaction.sender
-        return cls(transaction, transaction.sender, payer, transaction.id, time_ms)
+        return cls(transaction, transaction.sender, payer, transaction.id, time_ms, convict)
 
 
 class Body(ABC):

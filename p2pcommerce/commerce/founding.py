@@ -6,9 +6,11 @@ from typing import Final
 
 from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES, Account
 from p2pcommerce.commerce.audit import scan, sums_of
+from p2pcommerce.commerce.candidates import ROSTER, Roster
+from p2pcommerce.commerce.delegation import DELEGATION, Delegation
 from p2pcommerce.commerce.rules import RULES, Rules
 from p2pcommerce.commerce.totals import TOTALS, Totals
-from p2pcommerce.commerce.validator import ROSTER, VALIDATOR, Roster, ValidatorRecord
+from p2pcommerce.commerce.validator import VALIDATOR, founding_validator
 from p2pcommerce.ledger.genesis import Genesis, GenesisError
 
 __all__ = ["found"]
@@ -37,7 +39,9 @@ def found(genesis: Genesis) -> dict[bytes, bytes]:
             )
         values[ACCOUNT.key(account)] = ACCOUNT.write(Account(amount_minor - deposit, 0))
     for validator in genesis.validators:
-        values[VALIDATOR.key(validator.public_key)] = VALIDATOR.write(ValidatorRecord(validator.stake, 0))
+        key, own = validator.public_key, Delegation(validator.stake, 0, (), is_founding=True)
+        values[VALIDATOR.key(key)] = VALIDATOR.write(founding_validator(validator.stake))
+        values[DELEGATION.key(key + key)] = DELEGATION.write(own)
     values[ROSTER.tag] = ROSTER.write(Roster(tuple(genesis.validators.keys)))
     held, size = sums_of(values.items())
     values[TOTALS.tag] = TOTALS.write(Totals(genesis.time_ms, *held, size, 0, 0))

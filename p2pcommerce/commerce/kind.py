@@ -33,8 +33,8 @@ class Holdings(NamedTuple):
 
     Attributes:
         balances_minor: free, in an account.
-        bonded_minor: stake of a validator.
-        rewards_minor: fees that a validator earned.
+        bonded_minor: stake at a validator, active and unbonding.
+        rewards_minor: fees that a validator and its delegators earned and did not take.
         escrow_minor: cash of an open order.
     """
 

@@ -73,6 +73,11 @@ class Ledger:
         self._totals = totals
 
     @property
+    def view(self) -> StateView:
+        """The state under this draft: the records of the chain itself are read from it."""
+        return self._view
+
+    @property
     def totals(self) -> Totals:
         """The sums before this draft."""
         return self._totals

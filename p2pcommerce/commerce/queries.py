@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from p2pcommerce.commerce.account import ACCOUNT
+from p2pcommerce.commerce.arguments import Arguments, read_key, read_number, read_text
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.history import item_id
 from p2pcommerce.commerce.item import ITEM, ItemStatus
@@ -17,15 +18,12 @@ from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.listing import LISTING
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER, Order, OrderStatus
 from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
+from p2pcommerce.commerce.stake_queries import stake, validator, validators
 from p2pcommerce.commerce.store import STORE, Rights
 from p2pcommerce.commerce.terms import TERMS, numbered
-from p2pcommerce.commerce.validator import ROSTER, VALIDATOR
 from p2pcommerce.ledger.application import QueryError
-from p2pcommerce.primitives.ids import PUBLIC_KEY_BYTES, PublicKey
 
 __all__ = ["QUERIES", "answer"]
-
-Arguments = Mapping[str, object]
 
 
 def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
@@ -45,34 +43,8 @@ def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
     return function(arguments, ledger)
 
 
-def _key(arguments: Arguments, name: str, size: int = PUBLIC_KEY_BYTES) -> PublicKey:
-    value = arguments.get(name)
-    try:
-        found = value if isinstance(value, bytes) else bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError:
-        found = b""
-    if len(found) != size:
-        raise QueryError(f"the argument {name} must be {2 * size} hexadecimal digits")
-    return PublicKey(found)
-
-
-def _number(arguments: Arguments, name: str) -> int:
-    value = arguments.get(name)
-    found = int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= 10 else value
-    if type(found) is not int or not 0 <= found < 2**32:
-        raise QueryError(f"the argument {name} must be a whole number from 0 to {2**32 - 1}")
-    return found
-
-
-def _text(arguments: Arguments, name: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str):
-        raise QueryError(f"the argument {name} must be text")
-    return value
-
-
 def _product_id(arguments: Arguments) -> ProductId:
-    issuer, gtin14 = _key(arguments, "issuer"), _text(arguments, "gtin")
+    issuer, gtin14 = read_key(arguments, "issuer"), read_text(arguments, "gtin")
     try:
         require_gtin(gtin14)
     except FormatError as error:
@@ -85,7 +57,7 @@ def _plain_product(product: ProductId | None) -> object:
 
 
 def _account(arguments: Arguments, ledger: Ledger) -> object:
-    account = ledger.get(ACCOUNT, _key(arguments, "account"))
+    account = ledger.get(ACCOUNT, read_key(arguments, "account"))
     if account is None:
         return {"balance_minor": 0, "nonce": 0, "exists": False}
     return {"balance_minor": account.balance_minor, "nonce": account.nonce, "exists": True}
@@ -108,28 +80,12 @@ def _supply(_: Arguments, ledger: Ledger) -> object:
     }
 
 
-def _validators(_: Arguments, ledger: Ledger) -> object:
-    roster = ledger.get(ROSTER, b"")
-    answers = []
-    for key in () if roster is None else roster.keys:
-        validator = ledger.get(VALIDATOR, key)
-        if validator is not None:
-            answers.append(
-                {
-                    "public_key": key.hex(),
-                    "bonded_minor": validator.bonded_minor,
-                    "rewards_minor": validator.rewards_minor,
-                }
-            )
-    return answers
-
-
 def _time(_: Arguments, ledger: Ledger) -> object:
     return {"time_ms": ledger.now_ms}
 
 
 def _store(arguments: Arguments, ledger: Ledger) -> object:
-    store = ledger.get(STORE, _key(arguments, "store"))
+    store = ledger.get(STORE, read_key(arguments, "store"))
     if store is None:
         return None
     return {
@@ -153,7 +109,7 @@ def _product(arguments: Arguments, ledger: Ledger) -> object:
 
 
 def _terms(arguments: Arguments, ledger: Ledger) -> object:
-    terms = ledger.get(TERMS, numbered(_key(arguments, "store"), _number(arguments, "number")))
+    terms = ledger.get(TERMS, numbered(read_key(arguments, "store"), read_number(arguments, "number")))
     if terms is None:
         return None
     return {
@@ -166,7 +122,7 @@ def _terms(arguments: Arguments, ledger: Ledger) -> object:
 
 
 def _listing(arguments: Arguments, ledger: Ledger) -> object:
-    listing = ledger.get(LISTING, numbered(_key(arguments, "store"), _number(arguments, "number")))
+    listing = ledger.get(LISTING, numbered(read_key(arguments, "store"), read_number(arguments, "number")))
     if listing is None:
         return None
     return {
@@ -180,7 +136,7 @@ def _listing(arguments: Arguments, ledger: Ledger) -> object:
 
 
 def _order(arguments: Arguments, ledger: Ledger) -> object:
-    order_id = _key(arguments, "order")
+    order_id = read_key(arguments, "order")
     order = ledger.get(ORDER, order_id)
     if order is not None:
         return _plain_order(order)
@@ -217,11 +173,11 @@ def _plain_order(order: Order) -> object:
 def _item_id(arguments: Arguments) -> bytes:
     if "id" in arguments:
         try:
-            return bytes.fromhex(_text(arguments, "id"))
+            return bytes.fromhex(read_text(arguments, "id"))
         except ValueError:
             raise QueryError("the argument id must be hexadecimal") from None
     product = _product_id(arguments)
-    serial, lot = (None if arguments.get(name) is None else _text(arguments, name) for name in ("serial", "lot"))
+    serial, lot = (None if arguments.get(name) is None else read_text(arguments, name) for name in ("serial", "lot"))
     try:
         return item_id(product.issuer, product.gtin14, serial=serial, lot=lot)
     except FormatError as error:
@@ -257,7 +213,9 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "listing": (("store", "number"), _listing),
     "order": (("order",), _order),
     "item": (("issuer", "gtin", "serial", "lot", "id"), _item),
-    "validators": ((), _validators),
+    "validators": ((), validators),
+    "validator": (("validator",), validator),
+    "stake": (("account", "validator"), stake),
     "time": ((), _time),
 }
 """Name of the question -> the names of its arguments, and its function."""

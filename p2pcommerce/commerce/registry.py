@@ -11,15 +11,18 @@ from typing import Final
 
 from p2pcommerce.commerce.body import Body
 from p2pcommerce.commerce.errors import FormatError
+from p2pcommerce.commerce.evidence import SubmitEvidence
 from p2pcommerce.commerce.listing import ListingSet
 from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
 from p2pcommerce.commerce.order_place import OrderPlace
 from p2pcommerce.commerce.order_ship import OrderShip
 from p2pcommerce.commerce.product import ProductSet
+from p2pcommerce.commerce.stake import Bond, Unbond, Withdraw
 from p2pcommerce.commerce.store import StoreSet
 from p2pcommerce.commerce.terms import TermsSet
 from p2pcommerce.commerce.trace import TraceCommission, TraceReceive, TraceShip
 from p2pcommerce.commerce.transfer import Transfer
+from p2pcommerce.commerce.validator_register import RegisterValidator
 from p2pcommerce.primitives.errors import CodecError
 
 __all__ = ["BODIES", "read_body"]
@@ -28,6 +31,11 @@ BODIES: Final[Mapping[str, type[Body]]] = {
     cls.TYPE: cls
     for cls in (
         Transfer,
+        RegisterValidator,
+        Bond,
+        Unbond,
+        Withdraw,
+        SubmitEvidence,
         StoreSet,
         ProductSet,
         TermsSet,

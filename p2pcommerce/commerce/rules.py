@@ -30,6 +30,10 @@ class Rules:
         term_s_max: most ship, confirm and dispute time, seconds.
         done_order_s: how long a finished order is kept, seconds.
         protocol_fee_bps: basis points of a finished order's escrow.
+        bond_minor_min: least stake that an account may have at a validator.
+        unbonding_s: seconds from leaving the validator set to withdrawal.
+        slash_bps: basis points of its stake that an offender loses.
+        reporter_bps: basis points of that for the reporter.
     """
 
     chain_id: GenesisHash
@@ -40,6 +44,10 @@ class Rules:
     term_s_max: int
     done_order_s: int
     protocol_fee_bps: int
+    bond_minor_min: int
+    unbonding_s: int
+    slash_bps: int
+    reporter_bps: int
 
     @classmethod
     def of(cls, genesis: Genesis) -> Rules:
@@ -54,6 +62,10 @@ class Rules:
             term_s_max=parameters.term_s_max,
             done_order_s=parameters.done_order_s,
             protocol_fee_bps=parameters.protocol_fee_bps,
+            bond_minor_min=parameters.bond_minor_min,
+            unbonding_s=parameters.unbonding_s,
+            slash_bps=parameters.slash_bps,
+            reporter_bps=parameters.reporter_bps,
         )
 
 
@@ -70,6 +82,10 @@ RULES: Final = Kind(
         term_s_max=U64,
         done_order_s=U64,
         protocol_fee_bps=U64,
+        bond_minor_min=U64,
+        unbonding_s=U64,
+        slash_bps=U64,
+        reporter_bps=U64,
     ),
     size=lambda _: 0,
 )

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from p2pcommerce.commerce.account import ACCOUNT
+from p2pcommerce.commerce.candidates import ROSTER
+from p2pcommerce.commerce.delegation import DELEGATION
+from p2pcommerce.commerce.epoch_clock import EPOCH_CLOCK, EPOCH_START
+from p2pcommerce.commerce.evidence import OFFENCE
 from p2pcommerce.commerce.item import ITEM
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.listing import LISTING
@@ -15,7 +19,7 @@ from p2pcommerce.commerce.rules import RULES
 from p2pcommerce.commerce.store import STORE
 from p2pcommerce.commerce.terms import TERMS
 from p2pcommerce.commerce.totals import TOTALS
-from p2pcommerce.commerce.validator import ROSTER, VALIDATOR
+from p2pcommerce.commerce.validator import VALIDATOR
 
 __all__ = ["KINDS"]
 
@@ -34,6 +38,10 @@ KINDS: Final[Mapping[int, Kind[Any]]] = {
         ORDER,
         DONE_ORDER,
         ITEM,
+        DELEGATION,
+        OFFENCE,
+        EPOCH_CLOCK,
+        EPOCH_START,
     )
 }
 """First byte of a state key -> kind."""

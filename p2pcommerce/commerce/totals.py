@@ -27,8 +27,8 @@ class Totals:
     Attributes:
         time_ms: application time, Unix milliseconds at genesis.
         balances_minor: of all accounts.
-        bonded_minor: stake of all validators.
-        rewards_minor: earned by all validators.
+        bonded_minor: stake at all validators, active and unbonding.
+        rewards_minor: earned by all validators and their delegators, and not taken.
         escrow_minor: cash of all open orders.
         state_bytes: sum of the sizes of all records; the deposit pot is this times the byte price.
         fee_pot_minor: fees that no proposer has been credited with yet.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, VoteKind, anchor_hash
 from p2pcommerce.ledger.validators import VALIDATORS_MAX, ValidatorSet
@@ -29,9 +29,13 @@ __all__ = [
     "VOTE",
     "Certificate",
     "CertificateError",
+    "Quorum",
+    "Signed",
     "Vote",
     "VoteVerifier",
+    "bitmap_of",
     "make_certificate",
+    "signers_of",
 ]
 
 CERTIFICATE_BYTES_MAX: Final = 128 + VALIDATORS_MAX * (66 + 9)
@@ -116,9 +120,7 @@ class Certificate:
     @cached_property
     def signers(self) -> tuple[int, ...]:
         """The indices of the signers, ascending."""
-        return tuple(
-            8 * position + bit for position, byte in enumerate(self.bitmap) for bit in range(8) if byte >> bit & 1
-        )
+        return signers_of(self.bitmap)
 
     @property
     def anchor(self) -> int:
@@ -182,9 +184,6 @@ CERTIFICATE: Final[Shape[Certificate]] = Shape(
 def make_certificate(votes: Iterable[Vote], validators: ValidatorSet) -> Certificate:
     """Join verified votes of one kind, view and (but for nullifications) hash; each voter once, at least one vote."""
     ordered = sorted(votes, key=lambda vote: vote.voter)
-    bits = 0
-    for vote in ordered:
-        bits |= 1 << vote.voter
     ballot = ordered[0].ballot
     anchors = tuple(vote.ballot.anchor for vote in ordered) if ballot.kind is VoteKind.NULLIFY else ()
     return Certificate(
@@ -193,9 +192,22 @@ def make_certificate(votes: Iterable[Vote], validators: ValidatorSet) -> Certifi
         view=ballot.view,
         hash=anchor_hash(max(anchors)) if anchors else ballot.hash,
         anchors=anchors,
-        bitmap=bits.to_bytes(bitmap_bytes(validators), "little"),
+        bitmap=bitmap_of([vote.voter for vote in ordered], validators),
         signatures=tuple(vote.signature for vote in ordered),
     )
+
+
+def signers_of(bitmap: bytes) -> tuple[int, ...]:
+    """Return the indices that a bitmap names, ascending."""
+    return tuple(8 * position + bit for position, byte in enumerate(bitmap) for bit in range(8) if byte >> bit & 1)
+
+
+def bitmap_of(voters: Iterable[int], validators: ValidatorSet) -> bytes:
+    """Return the bitmap over a set that names these indices."""
+    bits = 0
+    for voter in voters:
+        bits |= 1 << voter
+    return bits.to_bytes(bitmap_bytes(validators), "little")
 
 
 def bitmap_bytes(validators: ValidatorSet) -> int:
@@ -203,25 +215,64 @@ def bitmap_bytes(validators: ValidatorSet) -> int:
     return (len(validators) + 7) // 8
 
 
+class Signed(Protocol):
+    """Anything that a vote says."""
+
+    @property
+    def data(self) -> bytes:
+        """The fixed-width form that is signed."""
+        ...
+
+
+class Quorum(Protocol):
+    """Signatures of several voters, whatever their votes say."""
+
+    @property
+    def bitmap(self) -> bytes:
+        """Who signed, one bit per validator."""
+        ...
+
+    @property
+    def signers(self) -> tuple[int, ...]:
+        """The indices of the signers, ascending; at least one."""
+        ...
+
+    @property
+    def signatures(self) -> tuple[bytes, ...]:
+        """64 bytes each, in index order."""
+        ...
+
+    def ballot(self, position: int) -> Signed:
+        """Return what the signer at `position` (of `signers`) signed."""
+        ...
+
+
 class VoteVerifier:
     """Verifies the votes of one validator set, each signature once."""
 
-    def __init__(self, validators: ValidatorSet, genesis_hash: GenesisHash, scheme: SignatureScheme) -> None:
+    def __init__(
+        self,
+        validators: ValidatorSet,
+        genesis_hash: GenesisHash,
+        scheme: SignatureScheme,
+        domain: str = VOTE_DOMAIN,
+    ) -> None:
         """Make a verifier.
 
         Args:
             validators: whose votes.
             genesis_hash: 32 bytes.
             scheme: the network's signature scheme.
+            domain: the tag under which votes are signed.
         """
         self.validators = validators
         self.checked = 0
         """Signatures verified, without those remembered."""
         self._scheme = scheme
-        self._prefix = domain_prefix(VOTE_DOMAIN, genesis_hash)
+        self._prefix = domain_prefix(domain, genesis_hash)
         self._good: dict[tuple[int, bytes], bytes] = {}
 
-    def is_good(self, voter: int, ballot: Ballot, signature: bytes) -> bool:
+    def is_good(self, voter: int, ballot: Signed, signature: bytes) -> bool:
         """Tell whether `signature` (64 bytes) is the voter's on this ballot."""
         if voter >= len(self.validators):
             return False
@@ -241,7 +292,7 @@ class VoteVerifier:
             del self._good[next(iter(self._good))]
         self._good[voter, data] = signature
 
-    def check(self, certificate: Certificate) -> None:
+    def check(self, certificate: Quorum) -> None:
         """Check a certificate: signers in the set, weight at least the quorum, all signatures good.
 
         Raises:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,7 @@ GENESIS_BYTES_MAX: Final = 16 * 2**20
 BALANCES_MAX: Final = 100_000
 SUPPLY_MAX: Final = 2**63 - 1
 _DAY_S: Final = 86_400
+_ENGINE: Final = re.compile(r"[a-z0-9-]{1,16}")
 
 
 class GenesisError(UsageError):
@@ -128,6 +130,7 @@ class Genesis:
     Attributes:
         network: its name, at most 32 bytes.
         time_ms: Unix milliseconds of height 0.
+        engine: name of the finality engine that all of its nodes run; 1 to 16 of a-z, 0-9 and "-".
         parameters: what every node agrees on.
         validators: the first validator set.
         balances: account (32 bytes) to minor units, at least 1.
@@ -138,6 +141,7 @@ class Genesis:
     parameters: ChainParameters
     validators: ValidatorSet
     balances: Mapping[PublicKey, int] = field(default_factory=dict)
+    engine: str = "simplex"
 
     def __post_init__(self) -> None:
         """Check what the shapes of the fields do not say.
@@ -153,6 +157,8 @@ class Genesis:
             raise GenesisError(f"genesis: {error}") from error
         if not self.network:
             raise GenesisError("genesis: network must have a name")
+        if not isinstance(self.engine, str) or not _ENGINE.fullmatch(self.engine):
+            raise GenesisError('genesis: engine must be a name of 1 to 16 of a-z, 0-9 and "-"')
         if self.parameters.term_s_max < self.parameters.term_s_min:
             raise GenesisError("genesis: term_s_max must not be below term_s_min")
         if self.supply_minor > SUPPLY_MAX:
@@ -169,6 +175,7 @@ class Genesis:
         *,
         time_ms: int = 0,
         parameters: ChainParameters | None = None,
+        engine: str = "simplex",
     ) -> Genesis:
         """Build a genesis with the parameters of a wide network.
 
@@ -178,6 +185,7 @@ class Genesis:
             balances: account (32 bytes) to minor units.
             time_ms: Unix milliseconds of height 0.
             parameters: other than the defaults.
+            engine: name of the finality engine that all of its nodes run.
 
         Raises:
             GenesisError: something is out of range.
@@ -197,6 +205,7 @@ class Genesis:
             parameters=ChainParameters() if parameters is None else parameters,
             validators=chosen,
             balances=dict(balances or {}),
+            engine=engine,
         )
 
     @classmethod
@@ -207,9 +216,12 @@ class Genesis:
         balances: Mapping[PublicKey, int] | None = None,
         *,
         time_ms: int = 0,
+        engine: str = "simplex",
     ) -> Genesis:
         """Build a genesis with the parameters for demos and tests on one machine; see `new`."""
-        return cls.new(network, validators, balances, time_ms=time_ms, parameters=ChainParameters.local())
+        return cls.new(
+            network, validators, balances, time_ms=time_ms, parameters=ChainParameters.local(), engine=engine
+        )
 
     @property
     def supply_minor(self) -> int:
@@ -226,6 +238,7 @@ class Genesis:
         document = {
             "network": self.network,
             "time_ms": self.time_ms,
+            "engine": self.engine,
             "parameters": dataclasses.asdict(self.parameters),
             "validators": [
                 {"public_key": validator.public_key.hex(), "stake_minor": validator.stake}
@@ -279,7 +292,7 @@ class Genesis:
             raise GenesisError(f"line {error.lineno} column {error.colno}: {error.msg}") from error
         except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested too deep
             raise GenesisError(f"is not readable JSON: {error}") from error
-        top = _members(document, "genesis", ("network", "time_ms", "parameters", "validators", "balances"))
+        top = _members(document, "genesis", ("network", "time_ms", "engine", "parameters", "validators", "balances"))
         given = _members(top["parameters"], "parameters", tuple(_PARAMETER_RANGES))
         parameters = _read(_PARAMETERS, tuple(given[name] for name in _PARAMETER_RANGES), "parameters")
         validators = [
@@ -296,7 +309,7 @@ class Genesis:
                 raise GenesisError(f"{where}: account {account.hex()} is named twice")
             balances[account] = _integer(row["amount_minor"], f"{where}.amount_minor")
         network, time_ms = _read(_HEAD, (top["network"], top["time_ms"]), "genesis")
-        return cls.new(network, validators, balances, time_ms=time_ms, parameters=parameters)
+        return cls.new(network, validators, balances, time_ms=time_ms, parameters=parameters, engine=top["engine"])
 
 
 _HEAD: Final[Shape[tuple[str, int]]] = record(
@@ -310,6 +323,7 @@ def _plain_genesis(genesis: Genesis) -> object:
         1,
         genesis.network,
         genesis.time_ms,
+        genesis.engine,
         _PARAMETERS.plain(genesis.parameters),
         VALIDATORS.plain(genesis.validators.validators),
         tuple(sorted(genesis.balances.items())),

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from p2pcommerce.finality import ENGINES, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.finality.evidence import DoubleSignature, contradiction, encode_evidence
 from p2pcommerce.finality.proof import decode_proof
@@ -194,6 +195,27 @@ class LightClient:
         self._sets: OrderedDict[int, ValidatorSet] = OrderedDict({int(anchor.epoch): anchor.validators})
         self._headers: OrderedDict[int, FinalHeader] = OrderedDict()
 
+    @classmethod
+    def of(
+        cls, genesis: Genesis, anchor: TrustAnchor | None = None, *, scheme: SignatureScheme = ED25519
+    ) -> LightClient:
+        """Return a light client of a network, with its engine and its trust period.
+
+        Args:
+            genesis: the network.
+            anchor: what is trusted; None: the genesis.
+            scheme: the network's signature scheme.
+
+        Raises:
+            UsageError: the anchor is of another network, or the genesis names an engine that is not known here.
+        """
+        anchor = TrustAnchor.of(genesis) if anchor is None else anchor
+        if anchor.genesis_hash != genesis.hash:
+            raise UsageError("the trust anchor belongs to another network than the genesis")
+        if genesis.engine not in ENGINES:
+            raise UsageError(f'the genesis names the engine "{genesis.engine}"; there are {", ".join(ENGINES)}')
+        return cls(anchor, engine=make_engine(genesis.engine, scheme), scheme=scheme, trust_s=trust_s_of(genesis))
+
     @property
     def anchor(self) -> TrustAnchor:
         """What is trusted now: save it (`to_json`), and begin with it the next time."""
@@ -239,7 +261,7 @@ class LightClient:
             if link.header.epoch < self.epoch:
                 self._compare_old(link)
                 continue
-            if is_carrier(link.header):
+            if self._is_carrier(link.header):
                 raise EpochLinkError(f"the link of epoch {link.header.epoch} holds a carrier, no block")
             anchor = follow_link(self._anchor, link, self._engine)
             self._remember(FinalHeader(link.header, link.finality))
@@ -266,7 +288,7 @@ class LightClient:
         self.check_age(now)
         if header.genesis_hash != self._anchor.genesis_hash:
             raise NotFinalError("a header of another network")
-        if is_carrier(header):
+        if self._is_carrier(header):
             raise NotFinalError("a carrier: it decides on the block below it, and is none itself")
         if header.epoch not in self._sets:
             raise NotFinalError(f"the validators of epoch {header.epoch} are not known: follow the links to it first")
@@ -290,6 +312,9 @@ class LightClient:
 
     # --- inside ---
 
+    def _is_carrier(self, header: Header) -> bool:
+        return self._engine.name == Simplex.name and is_carrier(header)
+
     def _anchor_of(self, epoch: int) -> TrustAnchor:
         known = self._sets.get(epoch)
         return self._anchor if known is None else TrustAnchor(self._anchor.genesis_hash, known, Epoch(epoch))
@@ -302,7 +327,7 @@ class LightClient:
         """Compare a link of an epoch that is over with what is known, if it is another one and is proven."""
         header = link.header
         known = self._headers.get(header.height)
-        if known is None or known.header == header or header.epoch not in self._sets or is_carrier(header):
+        if known is None or known.header == header or header.epoch not in self._sets or self._is_carrier(header):
             return
         if not self._engine.verify(header, link.finality, self._sets.__getitem__):
             raise EpochLinkError(f"the link of epoch {header.epoch} is not shown to be final by its validators")

@@ -20,8 +20,7 @@ from p2pcommerce.commerce import HISTORY_ENTRY, HistoryEntry, Item, item_id, ite
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.errors import CommerceError
 from p2pcommerce.commerce.order import ORDER
-from p2pcommerce.finality import Simplex, Solo
-from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.finality import ENGINES, make_engine
 from p2pcommerce.ledger.block import HEADER, Header
 from p2pcommerce.node.epoch_links import (
     EPOCH_LINK,
@@ -45,7 +44,6 @@ __all__ = [
     "Proven",
     "Subject",
     "TrustAnchor",
-    "engine_named",
     "make_proof",
     "subject_of",
     "verify_proof",
@@ -60,7 +58,6 @@ LINKS_MAX: Final = 1_024
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
-_ENGINES: Final[Mapping[str, Callable[[SignatureScheme], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
 
 
 class ProofError(RemoteProtocolError):
@@ -266,9 +263,9 @@ def verify_proof_by(proof: bytes, trusted: Callable[[int], TrustAnchor], scheme:
     trust = trusted(header.epoch)
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
-    engine = engine_named(bundle.engine, scheme)
-    if engine is None:
+    if bundle.engine not in ENGINES:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
+    engine = make_engine(bundle.engine, scheme)
     try:
         trust = follow_links(trust, bundle.links, engine, header.epoch)
     except EpochLinkError as error:
@@ -279,12 +276,6 @@ def verify_proof_by(proof: bytes, trusted: Callable[[int], TrustAnchor], scheme:
         raise ProofError("its record is not in the state of that block")
     item = _check_history(bundle)
     return Proven(header.height, header.time_ms, header.hash, bundle.key, bundle.value, item, bundle.history)
-
-
-def engine_named(name: str, scheme: SignatureScheme) -> FinalityEngine | None:
-    """Return an engine that can verify, None if no engine has this name."""
-    make = _ENGINES.get(name)
-    return None if make is None else make(scheme)
 
 
 def _check_history(bundle: _Bundle) -> Item | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import secrets
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from typing import Final
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.discovery import BookError, DiscoveryParameters, parse_address, sign_record
 from p2pcommerce.discovery.record import RECORD_ADDRESSES_MAX
-from p2pcommerce.finality import SigningGuard, Simplex, Solo
+from p2pcommerce.finality import ENGINES, SigningGuard, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.gossip import GossipParameters
 from p2pcommerce.ledger.application import Application
@@ -51,7 +51,6 @@ __all__ = ["Assembly", "assemble"]
 _BOOK_BYTES_MAX: Final = 16 * 2**20
 _RECORD_LIFE_MS: Final = 7 * 86_400_000
 """A peer record is good for a week, and made anew when half of that has passed."""
-_ENGINES: Final[Mapping[str, Callable[[], FinalityEngine]]] = {"simplex": Simplex, "solo": Solo}
 
 
 @dataclass(slots=True)
@@ -161,7 +160,7 @@ def assemble(
             line says which file and what to do.
     """
     application = Commerce() if application is None else application
-    engine = _ENGINES[config.engine]() if engine is None else engine
+    engine = _engine_of(config, engine)
     folder, identity = config.folder, config.identity
     with ExitStack() as files:
         lock = DirectoryLock.acquire(folder)
@@ -199,6 +198,20 @@ def assemble(
             files=files.pop_all(),
             static_secret=secrets.token_bytes(32),
         )
+
+
+def _engine_of(config: NodeConfig, engine: FinalityEngine | None) -> FinalityEngine:
+    """Return the engine that the genesis names."""
+    name = config.genesis.engine
+    if engine is not None:
+        if engine.name != name:
+            raise ConfigError(f"engine: the network of the genesis runs {name}, not {engine.name}; open it with that")
+        return engine
+    if name not in ENGINES:
+        raise ConfigError(
+            f"engine: the genesis names {name}, and there are {', '.join(ENGINES)}; hand the engine to open_node"
+        )
+    return make_engine(name)
 
 
 def _found(store: Store, config: NodeConfig, application: Application) -> None:

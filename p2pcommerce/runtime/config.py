@@ -26,12 +26,10 @@ from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.log import LEVELS
 from p2pcommerce.sync import RestoreMode
 
-__all__ = ["CONFIG_BYTES_MAX", "ENGINES", "ConfigError", "NodeConfig", "Setting", "write_config"]
+__all__ = ["CONFIG_BYTES_MAX", "ConfigError", "NodeConfig", "Setting", "write_config"]
 
 CONFIG_BYTES_MAX: Final = 2**20
 """A configuration file is a few hundred bytes; nothing larger is read."""
-ENGINES: Final = ("simplex", "solo")
-"""Finality engines known by name; an embedding application may pass another to `open_node`."""
 ADDRESSES_MAX: Final = 64
 ADVERTISED_MAX: Final = 8
 """Addresses in a peer record. Source: networking specification, discovery."""
@@ -62,7 +60,7 @@ class NodeConfig:
         advertise: addresses that others are told, at most 8; empty: the listening ones that others can reach.
         bootstrap: addresses of nodes to begin with.
         name: for people, at most 32 bytes of UTF-8; empty: the first digits of the key.
-        engine: the finality engine, "simplex" or "solo"; all nodes of a network use the same.
+        engine: the finality engine that the genesis must name; empty: whichever it names.
         sync: how a node that is behind catches up: "full" by all blocks, "snapshot" by the state after the last epoch,
             "auto" by a snapshot if the gap is large.
         checkpoint: file of a trust anchor, for a snapshot when the genesis or the own chain is too old to be trusted;
@@ -87,7 +85,7 @@ class NodeConfig:
     advertise: tuple[str, ...] = ()
     bootstrap: tuple[str, ...] = ()
     name: str = ""
-    engine: str = "simplex"
+    engine: str = ""
     sync: str = "auto"
     checkpoint: str = ""
     mempool_bytes_max: int = 64 * 2**20
@@ -116,6 +114,10 @@ class NodeConfig:
             raise ConfigError("data_dir must be the path of a folder")
         for name in _DEFAULTS:
             _check(name, getattr(self, name))
+        if self.engine not in {"", self.genesis.engine}:
+            raise ConfigError(
+                f"engine is {self.engine}, but the network of the genesis runs {self.genesis.engine}; leave it out"
+            )
 
     @property
     def folder(self) -> Path:
@@ -150,12 +152,12 @@ class NodeConfig:
         folder = path.parent
         if settings.get("checkpoint"):
             settings["checkpoint"] = str(folder / settings["checkpoint"])
-        return cls(
-            identity=Identity.load(folder / paths["key"], passphrase),
-            genesis=Genesis.load(folder / paths["genesis"]),
-            data_dir=folder / paths["data_dir"],
-            **settings,
-        )
+        identity = Identity.load(folder / paths["key"], passphrase)
+        genesis = Genesis.load(folder / paths["genesis"])
+        try:
+            return cls(identity=identity, genesis=genesis, data_dir=folder / paths["data_dir"], **settings)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
 
 
 _DEFAULTS: Final[dict[str, Setting]] = {
@@ -171,7 +173,7 @@ _RANGES: Final = {
     "inbound_peers_max": (0, 4_096),
     "log_file_bytes_max": (2**16, 2**40),
 }
-_CHOICES: Final = {"engine": ENGINES, "log_level": LEVELS, "sync": tuple(RestoreMode)}
+_CHOICES: Final = {"log_level": LEVELS, "sync": tuple(RestoreMode)}
 
 
 def write_config(path: str | Path, settings: Mapping[str, Setting] | None = None, **paths: str) -> None:

@@ -1,6 +1,6 @@
 """`follow`: bring a light client up to date over real connections, and let several nodes contradict each other.
 
-    client = p2p.LightClient(p2p.TrustAnchor.of(genesis), trust_s=p2p.trust_s_of(genesis))
+    client = p2p.LightClient.of(genesis)
     followed = await p2p.follow(client, genesis, ["tcp://192.0.2.7:7400", "tcp://192.0.2.8:7400"])
     proven = client.verify_proof(proof, now)
 

@@ -10,7 +10,7 @@ It reads final transactions and what blocks say they changed, and keeps its own 
 
 Deposits for state are not modelled: an account that pays or gets one for an order in a block is held to a bound there,
 not to a figure, and a block in which stores or goods are set up, or that holds a type which an embedding program added,
-only brings the balances up to date.
+only brings the balances up to date. Stake is not modelled: fees are not compared in a block that moves some.
 
 Source: "Fees and state" and the orders of the commerce specification.
 """
@@ -38,6 +38,7 @@ from p2pcommerce.primitives.ids import PublicKey, TransactionId
 __all__ = ["Books"]
 
 _BPS: Final = 10_000
+_OF_STAKE: Final = ("validator.", "stake.", "evidence.")
 
 
 @dataclass(slots=True)
@@ -57,12 +58,14 @@ class _Page:
 
     Attributes:
         is_vague: it holds something that moves deposits of others than its sender.
+        moves_stake: it holds something that may take out what validators earned, or slash.
     """
 
     changes: dict[PublicKey, int] = field(default_factory=dict)
     deposits: dict[PublicKey, None] = field(default_factory=dict)
     rewards_minor: int = 0
     is_vague: bool = False
+    moves_stake: bool = False
 
     def move(self, account: PublicKey, amount_minor: int) -> None:
         """Change a balance."""
@@ -78,7 +81,9 @@ class Books:
         self._scheme = scheme
         self._genesis = genesis
         self._balances = {key: amount - deposit_minor for key, amount in genesis.balances.items()}
-        self._rewards: dict[PublicKey, int] = {}
+        self._earned: dict[PublicKey, int] = {}
+        self._jailed: dict[PublicKey, None] = {}
+        self._waiting_minor = 0
         self._nonces: dict[PublicKey, int] = {}
         self._prices: dict[tuple[PublicKey, int], int] = {}
         self._orders: dict[TransactionId, _Order] = {}
@@ -110,7 +115,7 @@ class Books:
 
     def _do(self, transaction: Transaction, page: _Page) -> Iterator[str]:
         if transaction.type not in BODIES:
-            page.is_vague = True
+            page.is_vague = page.moves_stake = True
             return
         body = read_body(transaction.type, transaction.body)
         sender = transaction.sender
@@ -137,6 +142,7 @@ class Books:
                 yield from self._close(order_id, page, is_paid=self._orders[order_id].is_shipped)
             case _:
                 page.is_vague = True
+                page.moves_stake |= transaction.type.startswith(_OF_STAKE)
                 if isinstance(body, ListingSet):
                     self._prices[sender, body.number] = body.price_minor
 
@@ -175,13 +181,8 @@ class Books:
         page.rewards_minor += kept_minor - kept_minor // 2
 
     def _compare(self, committed: CommittedBlock, page: _Page) -> Iterator[str]:
-        changes, proposer = committed.changes, committed.block.header.proposer
-        record = changes.get(VALIDATOR.key(proposer))
-        rewards = self._rewards.get(proposer, 0)
-        now_rewards = rewards if record is None else VALIDATOR.read(record).rewards_minor
-        if now_rewards - rewards != page.rewards_minor:
-            yield f"the proposer got {now_rewards - rewards} minor units in fees, {page.rewards_minor} were paid"
-        self._rewards[proposer] = now_rewards
+        changes = committed.changes
+        yield from self._compare_fees(committed, page)
         written = [key[len(ACCOUNT.tag) :] for key in changes if key.startswith(ACCOUNT.tag)]
         for account in dict.fromkeys([*page.changes, *map(PublicKey, written)]):
             before, due = self._balances.get(account, 0), page.changes.get(account, 0)
@@ -194,6 +195,21 @@ class Books:
                 yield f"account {account[:4].hex()} changed by {after - before} minor units, {due} are accounted for"
             elif abs(after - before - due) > self._deposit_max_minor(committed):
                 yield f"account {account[:4].hex()} changed by {after - before} minor units, far from {due}"
+
+    def _compare_fees(self, committed: CommittedBlock, page: _Page) -> Iterator[str]:
+        """Compare what the proposer got; fees of a jailed one wait for the next."""
+        proposer, before = committed.block.header.proposer, dict(self._earned)
+        for key, value in committed.changes.items():
+            if key.startswith(VALIDATOR.tag) and value is not None:
+                validator, record = PublicKey(key[len(VALIDATOR.tag) :]), VALIDATOR.read(value)
+                self._earned[validator] = record.commission_minor + record.rewards_minor
+                if record.is_jailed:
+                    self._jailed[validator] = None
+        due_minor = self._waiting_minor + page.rewards_minor
+        self._waiting_minor = due_minor if proposer in self._jailed else 0
+        got_minor = self._earned.get(proposer, 0) - before.get(proposer, 0)
+        if not page.moves_stake and got_minor != due_minor - self._waiting_minor:
+            yield f"the proposer got {got_minor} minor units in fees, {due_minor - self._waiting_minor} are due to it"
 
     def _deposit_max_minor(self, committed: CommittedBlock) -> int:
         """Return a bound of what deposits can move in a block: the price of all bytes that it wrote, and a slack."""

@@ -20,6 +20,7 @@ from typing import Final
 
 from p2pcommerce.primitives.errors import P2PError
 from p2pcommerce.simulation.adversaries import STRATEGIES
+from p2pcommerce.simulation.adversaries.casting import strategy_of
 from p2pcommerce.simulation.faults import FAULTS, draw_faults, parse_faults
 from p2pcommerce.simulation.outcome import STACKS, Outcome, SeedTask, run_seed
 from p2pcommerce.simulation.outcome_file import OutcomeFile
@@ -91,7 +92,7 @@ class Campaign:
         """
         if not 1 <= seeds <= SEEDS_MAX:
             raise ScenarioError(f"{seeds} seeds; choose 1 to {SEEDS_MAX:,}")
-        strategies = _strategies(adversaries)
+        strategies = _strategies(adversaries, base.engine)
         is_all = adversaries == "all"
         if strategies and not _budget(base) and not is_all:
             raise ScenarioError(
@@ -201,11 +202,11 @@ def _possible(base: Scenario, text: str, *, can_spoil: bool) -> dict[str, float]
     return {name: intensity for name, intensity in chosen.items() if name not in why}
 
 
-def _strategies(text: str) -> tuple[str, ...]:
+def _strategies(text: str, engine: str) -> tuple[str, ...]:
     if text == "none":
         return ()
     if text == "all":
-        return tuple(STRATEGIES)
+        return tuple(name for name in STRATEGIES if strategy_of(name, engine) is not None)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in ADVERSARIES:

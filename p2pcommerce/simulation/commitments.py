@@ -13,11 +13,12 @@ Source: the justify and rules 3 to 5 of the finality specification; quorum inter
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from p2pcommerce.ledger.block import Header
-from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.ids import PublicKey
+from p2pcommerce.simulation.memberships import Memberships
 
 __all__ = ["CommitmentJudge"]
 
@@ -31,10 +32,9 @@ _VIEWS_MAX: Final = 1_024
 class CommitmentJudge:
     """Every finalization and every honest notarization of one world."""
 
-    def __init__(self, validators: ValidatorSet) -> None:
+    def __init__(self, memberships: Memberships) -> None:
         """Begin with nothing signed."""
-        self._stakes = {each.public_key: each.stake for each in validators}
-        self._total = sum(self._stakes.values())
+        self._memberships = memberships
         self._signed: dict[tuple[int, int, bytes], dict[PublicKey, None]] = {}
         self._committed: dict[tuple[int, int], bytes] = {}
         self._notarized: dict[tuple[int, int, bytes], None] = {}
@@ -45,12 +45,17 @@ class CommitmentJudge:
         self._below[header.hash] = header.height, header.parent_hash
 
     def see(self, signer: PublicKey, data: bytes, *, is_honest: bool) -> str:
-        """Take a ballot (49 bytes) that is signed now; return which promise is broken, empty if none is."""
+        """Take a ballot (49 bytes) that is signed now; return which promise is broken, empty if none is.
+
+        What other engines sign promises nothing of this kind.
+        """
+        if len(data) != _LAYOUT.size:
+            return ""
         epoch, view, kind, digest = _LAYOUT.unpack(data)
         if kind == _FINALIZE:
             signers = self._signed.setdefault((epoch, view, digest), {})
             signers[signer] = None
-            if 3 * sum(self._stakes.get(key, 0) for key in signers) <= 2 * self._total:
+            if not self._is_quorum(epoch, signers):
                 return ""
             if self._committed.setdefault((epoch, view), digest) != digest:
                 return f"two blocks of view {view} are finalized by a quorum each"
@@ -66,6 +71,11 @@ class CommitmentJudge:
         highest = max(below)
         return self._compare(highest[1], self._committed[highest], (epoch, view, digest))
 
+    def _is_quorum(self, epoch: int, signers: Mapping[PublicKey, None]) -> bool:
+        members = self._memberships.of(epoch) or ()
+        weight = sum(stake for key, stake in members if key in signers)
+        return 3 * weight > 2 * sum(stake for _, stake in members)
+
     def _compare(self, view: int, block_hash: bytes, vote: tuple[int, int, bytes]) -> str:
         place = self._below.get(block_hash)
         cursor = vote[2]
@@ -73,7 +83,9 @@ class CommitmentJudge:
             here = self._below.get(cursor)
             if here is None:
                 return ""
-            if here[0] < place[0]:  # of the same height may be carriers, which stand on the block
+            parent = self._below.get(here[1])
+            is_carrier = parent is None or parent[0] == here[0]  # it may stand on the block, at its height
+            if here[0] < place[0] or (here[0] == place[0] and not is_carrier):
                 return f"N of view {vote[1]} is for a block beside the one that a quorum finalized in view {view}"
             cursor = here[1]
         return ""

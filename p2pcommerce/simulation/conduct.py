@@ -25,9 +25,9 @@ from typing import Final
 
 from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.simplex.messages import Proposal, decode_message
-from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import PeerId, PublicKey
+from p2pcommerce.simulation.memberships import Memberships
 
 __all__ = ["ConductJudge"]
 
@@ -54,11 +54,9 @@ class _Signer:
 class ConductJudge:
     """Remembers the last ballots of each validator, and who has answered it since it started."""
 
-    def __init__(self, validators: ValidatorSet) -> None:
+    def __init__(self, memberships: Memberships) -> None:
         """Begin with nothing signed."""
-        self._stakes: dict[bytes, int] = {each.public_key: each.stake for each in validators}
-        self._total = sum(self._stakes.values())
-        self._members = [each.stake for each in validators]
+        self._memberships = memberships
         self._proposals: dict[bytes, Proposal] = {}
         self._signers: dict[tuple[PublicKey, int], _Signer] = {}
         self._answered: dict[int, tuple[int, dict[bytes, None]]] = {}
@@ -110,15 +108,22 @@ class ConductJudge:
         return ""
 
     def _is_quorum(self, certificate: Certificate) -> bool:
+        members = self._memberships.of(certificate.epoch) or ()
         bits = int.from_bytes(certificate.bitmap, "little")
-        weight = sum(stake for index, stake in enumerate(self._members) if bits >> index & 1)
-        return 3 * weight > 2 * self._total
+        weight = sum(stake for index, (_, stake) in enumerate(members) if bits >> index & 1)
+        return 3 * weight > 2 * sum(stake for _, stake in members)
 
-    def has_recovered(self, signer: PublicKey, host: int, life: int) -> bool:
-        """Tell whether more than two thirds of the stake has answered a host since it started, itself included."""
+    def has_recovered(self, signer: PublicKey, host: int, life: int, epoch: int) -> bool:
+        """Tell whether more than two thirds of the stake has answered a host since it started, itself included.
+
+        Where the validators are not those of the genesis any more this is not judged: a life asks in its first epochs.
+        """
+        if not self._memberships.are_founders(epoch):
+            return True
+        members = self._memberships.of(epoch) or ()
         known = self._answered.get(host)
         keys: dict[bytes, None] = {signer: None} | ({} if known is None or known[0] != life else known[1])
-        return 3 * sum(self._stakes.get(key, 0) for key in keys) > 2 * self._total
+        return 3 * sum(stake for key, stake in members if key in keys) > 2 * sum(stake for _, stake in members)
 
     def see(self, signer: PublicKey, data: bytes) -> str:
         """Take a ballot (49 bytes) that is signed now; return how it breaks the order, empty if it does not."""

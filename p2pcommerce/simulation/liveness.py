@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import BlockHash
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.oracles import Oracles
@@ -24,6 +25,8 @@ _RETRY_US_MIN: Final = 1_000_000
 SETTLED_DELAYS_MAX: Final = 20
 """Base delays D0 after which a transaction must be final or refused, once finality has resumed: a wallet that hears
 nothing turns to another node up to three times meanwhile."""
+SETTLED_SLOTS_MAX: Final = 50
+"""The same for FFG, which takes 13 to 21 slots of D0 without faults. Source: the gate of the finality specification."""
 
 
 class Liveness:
@@ -82,7 +85,8 @@ class Liveness:
 
     def _unsettled(self, waiting: Sequence[int], world_us: int) -> str:
         """Return which users wait for longer than a network without faults makes them."""
-        limit_us = SETTLED_DELAYS_MAX * max(self._scenario.base_delay_us, _RETRY_US_MIN)
+        delays_max = SETTLED_SLOTS_MAX if self._scenario.engine == FFG.name else SETTLED_DELAYS_MAX
+        limit_us = delays_max * max(self._scenario.base_delay_us, _RETRY_US_MIN)
         resumed_us = self._healed_us + (self.recovery_us or 0)
         late = [since_us for since_us in waiting if world_us - max(since_us, resumed_us) > limit_us]
         if not late:

@@ -52,6 +52,7 @@ from p2pcommerce.simulation.commitments import CommitmentJudge
 from p2pcommerce.simulation.conduct import ConductJudge
 from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.host import Host
+from p2pcommerce.simulation.memberships import Memberships
 from p2pcommerce.simulation.scheme import STAND_IN
 from p2pcommerce.wire.messages import Engine, Message
 
@@ -82,7 +83,7 @@ VIOLATIONS_MAX: Final = 16
 """Violations kept; a world that has so many is looked at from the first."""
 SCAN_BLOCKS: Final = 16
 """Every so many heights the first node to reach one adds up the whole state."""
-_OF_FORKS: Final = frozenset({"commitment", "epoch", "fork", "order", "root", "halt"})
+_OF_FORKS: Final = frozenset({"books", "commitment", "epoch", "fork", "order", "root", "halt"})
 _DISK_BACKLOG_MAX: Final = 20_000
 _AHEAD_MS_MAX: Final = 10_000
 """How far a block's time may be ahead of the clocks of those who vote for it."""
@@ -148,9 +149,9 @@ class Oracles:
         self.forks = 0
         self.judge = BallotJudge()
         self.epochs: EpochJudge | None = None
-        self._is_changing = False
-        self._conduct = ConductJudge(genesis.validators)
-        self._commitments = CommitmentJudge(genesis.validators)
+        self._memberships = Memberships(genesis)
+        self._conduct = ConductJudge(self._memberships)
+        self._commitments = CommitmentJudge(self._memberships)
         self._books: Books | None = Books(genesis, scheme)
         self._scheme = scheme
         self._clocks_ahead_ms = clocks_ahead_ms
@@ -162,13 +163,9 @@ class Oracles:
         stake = sum(each.stake for each in genesis.validators if each.public_key in keys)
         self._is_safe = 3 * stake < genesis.validators.total
 
-    def watch_epochs(self, judge: EpochJudge, *, is_changing: bool) -> None:
-        """Judge epochs as well; `is_changing`: the validators are not those of genesis for long.
-
-        What is judged by the stakes at genesis is then left to the judge of epochs.
-        """
+    def watch_epochs(self, judge: EpochJudge) -> None:
+        """Judge epochs as well."""
         self.epochs = judge
-        self._is_changing = is_changing
 
     def is_honest(self, host: Host) -> bool:
         """Tell whether a host follows the rules and its disk kept its promises."""
@@ -214,6 +211,7 @@ class Oracles:
         """Look at a block that is final for the first time."""
         block, header = committed.block, committed.block.header
         wrong: list[tuple[str, str]] = []
+        self._memberships.learn(committed.changes)
         if (
             receipts_root(committed.outcomes) != header.receipts_root
             or tx_root(block.transaction_ids) != header.tx_root
@@ -223,8 +221,9 @@ class Oracles:
             now_ms = (UNIX_BASE_US + world_us) // 1_000
             if header.time_ms > now_ms + self._clocks_ahead_ms + _AHEAD_MS_MAX:
                 wrong.append(("block", f"its time is {header.time_ms - now_ms} ms ahead"))
-        if committed.proof and isinstance(host.engine, Simplex) and not self._is_changing:
-            complaint = proof_complaint(header, committed.proof, self._genesis, self._scheme)
+        members = self._memberships.of(header.epoch)
+        if committed.proof and isinstance(host.engine, Simplex) and members is not None:
+            complaint = proof_complaint(header, committed.proof, members, self._scheme)
             wrong += [("proof", complaint)] if complaint else []
         wrong += [("books", complaint) for complaint in self._enter(host, committed)]
         self._final_ids.update(dict.fromkeys(block.transaction_ids))
@@ -286,20 +285,20 @@ class Oracles:
             header = host.core.chain.header(BlockHash(data[_BALLOT_HASH]))
             if header is not None:
                 self._commitments.learn(header)
-        if not self._is_changing:
-            broken = self._commitments.see(host.key, data, is_honest=self.is_honest(host))
-            if broken:
-                self.report("commitment", world_us, f"node {host.number}: {broken}")
+        broken = self._commitments.see(host.key, data, is_honest=self.is_honest(host))
+        if broken:
+            self.report("commitment", world_us, f"node {host.number}: {broken}")
         self._check_conduct(host, data, world_us)
 
     def _check_conduct(self, host: Host, data: bytes, world_us: int) -> None:
         if host.number in self._adversaries or not isinstance(host.engine, Simplex):
             return
         # A spoilt host may have forgotten what it signed; that is why it asks the others first, and it must.
-        if not self._is_changing and not self._conduct.has_recovered(host.key, host.number, host.life):
+        epoch = int.from_bytes(data[:8], "big")
+        if not self._conduct.has_recovered(host.key, host.number, host.life, epoch):
             self.report("conduct", world_us, f"node {host.number}: signs before a quorum has answered")
         broken = self._conduct.see(host.key, data)
-        if data[16] == _NOTARIZE and not self._is_changing:
+        if data[16] == _NOTARIZE:
             broken = broken or self._conduct.justify_complaint(data)
         if not self.is_honest(host) or host.disk.has_broken_promises:
             return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from p2pcommerce import finality
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import UsageError
@@ -53,9 +54,10 @@ __all__ = [
 SCENARIO_VERSION: Final = 1
 SCENARIO_BYTES_MAX: Final = 2**20
 NODES_MAX: Final = 10_000
+ENGINES: Final = tuple(finality.ENGINES)
+"""Names of finality engines."""
 _STAKE_MAX: Final = 2**53 - 1
 _TIME_US_MAX: Final = 86_400 * 365 * MICROSECONDS
-ENGINES: Final = ("simplex", "solo")
 ADVERSARIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "equivocate": "as leader, proposes different blocks to different peers",

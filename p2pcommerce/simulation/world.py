@@ -12,19 +12,20 @@ Source: the deterministic simulator specification.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from p2pcommerce.finality import Simplex, Solo
+from p2pcommerce.finality import FFG, Simplex, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Dropped, Submitted
 from p2pcommerce.node.node import NodeParameters
+from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId
-from p2pcommerce.simulation.adversaries import Casting, Unscrupulous
+from p2pcommerce.simulation.adversaries import Casting, Unscrupulous, UnscrupulousFFG
 from p2pcommerce.simulation.churn import CHURNS, application_maker
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.connections import Connections
@@ -55,6 +56,11 @@ _BOOTSTRAP_MAX: Final = 8
 _LOAD_START_US: Final = MICROSECONDS
 _DEFECTS: Final = (P2PError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 """What a defect of a core may raise: a violation of the oracle `exception`, with the world as it stood."""
+
+_UNSCRUPULOUS: Final[Mapping[str, Callable[[SignatureScheme], FinalityEngine]]] = {
+    Simplex.name: Unscrupulous,
+    FFG.name: UnscrupulousFFG,
+}
 
 Event: TypeAlias = tuple[Callable[..., None], int, tuple[Any, ...]]
 """What is called, the life of the host in which it may be called (-1: any), and the arguments."""
@@ -97,8 +103,8 @@ class World:
             scheme=self.scheme,
             clocks_ahead_ms=None if moves_clocks else 0,
         )
-        if scenario.engine != "solo":
-            self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme), is_changing=scenario.churn != CHURNS[0])
+        if scenario.engine == Simplex.name:
+            self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme))
         victims = () if scenario.churn != CHURNS[0] else victims_of(scenario, scenario.stakes, self.streams)
         everybody = [self.scheme.public_key(node_seed(node)) for node in range(scenario.nodes)]
         churning = application_maker(scenario.seed, scenario.churn, everybody, villains)
@@ -143,6 +149,7 @@ class World:
             balances,
             time_ms=UNIX_BASE_US // 1_000 - 10_000,
             parameters=chain,
+            engine=scenario.engine if options.make_engine is None else options.make_engine().name,
         )
 
     def _faults_of(self, number: int, victims: Sequence[int]) -> dict[str, float]:
@@ -250,10 +257,10 @@ class World:
         """Return an engine that has not started."""
         if self._options.make_engine is not None:
             return self._options.make_engine()
-        if self.scenario.engine == "solo":
-            return Solo()
-        is_unscrupulous = host.behaviour is not None and host.behaviour.is_unscrupulous
-        return Unscrupulous(self.scheme) if is_unscrupulous else Simplex(self.scheme)
+        adversary, name = host.behaviour, self.scenario.engine
+        if adversary is not None and adversary.is_unscrupulous and name in _UNSCRUPULOUS:
+            return _UNSCRUPULOUS[name](self.scheme)
+        return make_engine(name, self.scheme)
 
     def transmit(self, host: Host, peer: PeerId, message: Message) -> None:
         """Send a message over the host's attached link with a peer."""

@@ -8,15 +8,20 @@ from p2pcommerce.cli.fields import describe_types, read_payload
 from p2pcommerce.cli.shared import ArgumentError
 from p2pcommerce.commerce import (
     BODIES,
+    Bond,
     ListingSet,
     Lot,
     OrderLine,
     OrderPlace,
     ProductId,
+    RegisterValidator,
     StoreSet,
+    SubmitEvidence,
     TraceCommission,
     TraceShip,
     Transfer,
+    Unbond,
+    Withdraw,
 )
 
 KEY = "ab" * 32
@@ -30,6 +35,15 @@ def test_bytes_and_numbers():
 def test_defaults_need_not_be_given():
     payload = read_payload("store.set", ["name=Corner shop", f"box_key={KEY}", f"profile_hash={KEY}"])
     assert payload == StoreSet("Corner shop", RAW, RAW)
+
+
+def test_stake_is_bonded_and_unbonded():
+    assert read_payload("validator.register", ["commission_bps=500"]) == RegisterValidator(500, 0)
+    assert read_payload("validator.register", ["commission_bps=0", "bond_minor=7"]) == RegisterValidator(0, 7)
+    assert read_payload("stake.bond", [f"validator={KEY}", "amount_minor=7"]) == Bond(RAW, 7)
+    assert read_payload("stake.unbond", [f"validator={KEY}"]) == Unbond(RAW, 0)
+    assert read_payload("stake.withdraw", [f"validator={KEY}"]) == Withdraw(RAW, 0)
+    assert read_payload("evidence.submit", ["evidence=0a0b"]) == SubmitEvidence(b"\n\x0b")
 
 
 def test_what_may_be_none_need_not_be_given():

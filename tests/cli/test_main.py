@@ -36,7 +36,9 @@ def key_file(tmp_path):
 
 @pytest.fixture
 def genesis_file(tmp_path, key_file):
-    Genesis.local("test", {Identity.from_seed(bytes(32)).public_key: 10**9}).save(tmp_path / "genesis.json")
+    Genesis.local("test", {Identity.from_seed(bytes(32)).public_key: 10**9}, engine="solo").save(
+        tmp_path / "genesis.json"
+    )
     return tmp_path / "genesis.json"
 
 
@@ -184,9 +186,18 @@ def test_genesis_new_local_has_fast_parameters(capsys, tmp_path):
     assert Genesis.load(tmp_path / "g.json").parameters.block_interval_ms == 100
 
 
+@pytest.mark.parametrize("engine", ["simplex", "ffg", "solo"])
+def test_genesis_new_names_the_engine(capsys, tmp_path, engine):
+    out = tmp_path / "g.json"
+    code, text, _ = run(capsys, "genesis", "new", "--engine", engine, "--validator", f"{KEY}:1", out, "--json")
+    assert code == 0
+    assert json.loads(text)["engine"] == Genesis.load(out).engine == engine
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
+        (["--engine", "solo", "--validator", f"{KEY}:1", "--validator", f"{'cd' * 32}:1"], "is one validator's"),
         ([], "needs a validator"),
         (["--validator", KEY], "write KEY:TOKENS"),
         (["--validator", "nobody:5"], "neither a key"),
@@ -226,7 +237,7 @@ def test_init_makes_a_folder_that_a_node_can_be_configured_from(capsys, tmp_path
     config = NodeConfig.from_toml(folder / "config.toml", "open sesame")
     assert config.bootstrap == ("tcp://127.0.0.1:7400",)
     assert config.listen == ("tcp://127.0.0.1:0",)
-    assert (config.name, config.engine) == ("shop", "solo")
+    assert (config.name, config.genesis.engine) == ("shop", "solo")
     assert config.identity.public_key == Identity.from_seed(bytes(32)).public_key
 
 
@@ -240,6 +251,7 @@ def test_init_never_overwrites(capsys, tmp_path, key_file, genesis_file):
     ("change", "says"),
     [
         ({"--genesis": "no.json"}, "no.json"),
+        ({"--engine": "ffg"}, "runs solo; leave it out"),
         ({"--key": "no.key"}, "no.key"),
         ({"--bootstrap": "shop.example"}, "no address"),
         ({"--bootstrap": "tcp://127.0.0.1:0"}, "can be dialled"),

@@ -277,7 +277,7 @@ def test_a_fault_that_never_strikes_fails_the_run(capsys, monkeypatch):
         (("finality", "--faults", "x"), "unknown fault 'x'"),
         (("finality", "--faults", "loss=2"), "intensity 2.0"),
         (("finality", "--adversaries", "x"), "unknown adversary 'x'"),
-        (("finality", "--engine", "x"), "unknown engine 'x'; choose one of simplex, solo"),
+        (("finality", "--engine", "x"), "unknown engine 'x'; choose one of simplex, ffg, solo"),
         (("finality", "--engine", "solo", "--validators", "2"), "leave --validators out"),
         (("finality", "--latency", "x"), "unknown latency table 'x'"),
         (("finality", "--seeds", "0"), "0 seeds"),
@@ -462,3 +462,20 @@ def test_the_page_of_the_simulator_names_all_there_is():
     names = [*FAULTS, *ADVERSARIES, *TABLES, *STRATEGIES, *(name for name in ATTACKS if name != "none")]
     assert [name for name in names if f"`{name}`" not in page] == []
     assert [kind.name for kind in FAULTS.values() if f"| {kind.meaning} | {kind.intensity:g} |" not in page] == []
+
+
+def test_ffg_runs_with_twins_and_double_voters_and_becomes_final(capsys):
+    for strategy in ("double_vote", "twins"):
+        arguments = ["--engine", "ffg", "--seed", "3", "--faults", "none", "--adversaries", strategy]
+        code, out, _ = run(capsys, "sim", "finality", *arguments, "--horizon", "40", "--jobs", "1", "--json")
+        found = report(out)
+        assert code == 0
+        assert (found["engine"], found["safety_violations"], found["stalled"]) == ("ffg", 0, 0)
+        assert sum(found["adversary_acts"].values()) > 0
+
+
+def test_a_strategy_that_speaks_simplex_alone_is_refused_for_ffg(capsys):
+    arguments = ["--engine", "ffg", "--seeds", "1", "--adversaries", "equivocate", "--jobs", "1"]
+    code, _, error = run(capsys, "sim", "finality", *arguments)
+    assert code == 2
+    assert "strategy 'equivocate' knows nothing of ffg; choose one of double_vote" in error

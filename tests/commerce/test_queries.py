@@ -32,6 +32,8 @@ def test_every_answer_is_plain_json(world):
         "order": {"order": order_id.hex()},
         "item": {"issuer": shop, "gtin": GTIN, "serial": "1"},
         "validators": {},
+        "validator": {"validator": key("validator")},
+        "stake": {"account": key("validator")},
         "time": {},
     }
     assert list(asked) == list(QUERIES)

@@ -10,6 +10,7 @@ from p2pcommerce.commerce import (
     BODIES,
     KINDS,
     Arbiter,
+    Bond,
     ListingSet,
     Lot,
     Operator,
@@ -23,13 +24,17 @@ from p2pcommerce.commerce import (
     PointsSpent,
     ProductId,
     ProductSet,
+    RegisterValidator,
     StoreSet,
+    SubmitEvidence,
     Team,
     TermsSet,
     TraceCommission,
     TraceReceive,
     TraceShip,
     Transfer,
+    Unbond,
+    Withdraw,
     read_body,
 )
 from p2pcommerce.commerce.body import Body, body
@@ -42,6 +47,11 @@ A, B = bytes([1]) * 32, bytes([2]) * 32
 PRODUCT = ProductId(A, GTIN)
 EXAMPLES = [
     Transfer(A, 5),
+    RegisterValidator(1_000, 5),
+    Bond(A, 5),
+    Unbond(A, 5),
+    Withdraw(A, 5),
+    SubmitEvidence(A + B),
     StoreSet("Shop", A, B, "u", (Operator(A, 1), Operator(B, 7))),
     ProductSet(GTIN, A, "u", B),
     TermsSet(1, 2, 3, 4, 5, 6, 7, (Arbiter(A, 8),), B, 9, 10, HASH),
@@ -59,6 +69,11 @@ EXAMPLES = [
 ]
 PINNED = [
     ("token.transfer", "0494e0ce86f67eea"),
+    ("validator.register", "9c6eb27977432007"),
+    ("stake.bond", "0494e0ce86f67eea"),
+    ("stake.unbond", "0494e0ce86f67eea"),
+    ("stake.withdraw", "0494e0ce86f67eea"),
+    ("evidence.submit", "12a9631d5a65943d"),
     ("store.set", "90be0838de3b55be"),
     ("product.set", "97bcd1a33efca142"),
     ("terms.set", "1465459283f75355"),
@@ -127,7 +142,7 @@ def test_a_body_with_anything_in_a_field_is_read_exactly_or_refused(payload, pla
 
 
 def test_kinds_have_tags_of_their_own():
-    assert len({kind.tag for kind in KINDS.values()}) == len(KINDS) == 12
+    assert len({kind.tag for kind in KINDS.values()}) == len(KINDS) == 16
     assert all(kind.tag[0] == tag for tag, kind in KINDS.items())
 
 

@@ -7,17 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcommerce.commerce import (
+    Bond,
     Lot,
     OrderConfirm,
     OrderLine,
     OrderPlace,
     OrderShip,
     PointsSpent,
+    RegisterValidator,
     Sponsor,
+    SubmitEvidence,
     TraceCommission,
     TraceReceive,
     TraceShip,
     Transfer,
+    Unbond,
+    Withdraw,
     build_transaction,
     fee_for,
 )
@@ -33,6 +38,11 @@ GENESIS = Genesis.local("test", {key("validator"): TOKEN})
     ("payload", "records"),
     [
         (Transfer(HASH, 1), 2),
+        (RegisterValidator(0, 5), 6),
+        (Bond(HASH, 5), 3),
+        (Unbond(HASH, 5), 5),
+        (Withdraw(HASH, 5), 3),
+        (SubmitEvidence(bytes(4 * 64 + 63)), 5 + 4),
         (OrderPlace(HASH, tuple(OrderLine(i, HASH, 1) for i in range(5))), 4 + 2 * 5),
         (OrderPlace(HASH, (OrderLine(1, HASH, 1),), points=(PointsSpent(HASH, 1),)), 4 + 2 + 2),
         (OrderShip(HASH, (b"1", b"2", b"3")), 2 + 2 * 3),

@@ -48,12 +48,12 @@ def key(name):
 
 
 class World:
-    """A chain of one validator and some rich accounts, by name."""
+    """A chain of one validator (or of given ones, by name, with their stake) and some rich accounts, by name."""
 
-    def __init__(self, *names, balance=BALANCE, parameters=None):
+    def __init__(self, *names, balance=BALANCE, parameters=None, stakes=None):
         self.genesis = Genesis.new(
             "test",
-            {key("validator"): 1_000 * TOKEN},
+            {key(name): stake for name, stake in (stakes or {"validator": 1_000 * TOKEN}).items()},
             {key(name): balance for name in names},
             parameters=parameters or ChainParameters.local(),
         )
@@ -61,6 +61,10 @@ class World:
         self.chain = VersionedState(self.app.genesis(self.genesis))
         self.height = 0
         self.time_ms = self.genesis.time_ms
+        self.epoch = 0
+        self.offences = {}
+        self.proposer = "validator"
+        self.updates = ()
         self.last = None
 
     def get(self, kind, identifier=b""):
@@ -79,15 +83,15 @@ class World:
     def now_ms(self):
         return self.query("time")["time_ms"]
 
-    def context(self, proposer="validator", step_ms=1):
+    def context(self, proposer=None, step_ms=1):
         return BlockContext(
             genesis=self.genesis,
             height=self.height + 1,
-            epoch=0,
+            epoch=self.epoch,
             time_ms=self.time_ms + step_ms,
             parent_time_ms=self.time_ms,
-            proposer=key(proposer),
-            convict=lambda evidence: None,
+            proposer=key(proposer or self.proposer),
+            convict=self.offences.get,
         )
 
     def build(self, name, payload, *, nonce=None, fee=None, sponsor=None, pays=False, expires=10**6):
@@ -102,13 +106,13 @@ class World:
             scheme=SCHEME,
         )
 
-    def block(self, *transactions, step_ms=1, proposer="validator"):
+    def block(self, *transactions, step_ms=1, proposer=None):
         """Execute a block, check conservation both ways, make it final, and return the outcomes."""
         context = self.context(proposer, step_ms)
         state = State(self.chain.final)
         self.app.begin_block(state, context)
         outcomes = [self.app.apply(transaction, state, context) for transaction in transactions]
-        assert self.app.end_block(state, context) == ()
+        self.updates = self.app.end_block(state, context)
         self.app.audit(self.genesis, self.chain.final, state.changes)
         self.chain.finalize(self.chain.final.child(state.changes))
         self.height, self.time_ms = context.height, context.time_ms
@@ -148,6 +152,11 @@ class World:
         """Let application time pass."""
         for start in range(0, seconds, 60):
             self.block(step_ms=min(60, seconds - start) * 1_000)
+
+    def enter(self, epoch):
+        """Let an epoch begin, with an empty block."""
+        self.epoch = epoch
+        self.block()
 
     # --- a furnished shop ---
 

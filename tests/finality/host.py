@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.engine import Context, FinalityEngine
-from p2pcommerce.finality.voting import read_ballot
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import (
@@ -200,8 +199,8 @@ class Host:
             if kind == VRF_KIND:
                 signature = self.network.scheme.vrf_prove(self.seed, data)
             else:
-                self.network.check_signed(self, read_ballot(data))
                 signature = self.network.scheme.sign(self.seed, signed_bytes(kind, GENESIS_HASH, data))
+                self.network.note_signed(self, kind, data, signature)
         self.network.later(0, self, lambda now: self.live.on_signed(request, signature, now))
 
     def finalize(self, block_hash: BlockHash, proof: bytes) -> None:

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from p2pcommerce.finality import Simplex
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.engine import FinalityEngine, Target
-from p2pcommerce.finality.evidence import contradiction, convict
-from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Block, Header, tx_root
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.validators import Validator, ValidatorSet
@@ -31,6 +29,7 @@ from p2pcommerce.primitives.ids import (
     TransactionId,
 )
 from tests.finality.host import Host
+from tests.finality.judge import Judge
 from tests.finality.stand_in import DELAY_US, GENESIS_HASH, KEYED, START_US
 
 __all__ = ["DELAY_US", "GENESIS_HASH", "KEYED", "START_US", "Faults", "Host", "Network"]
@@ -38,7 +37,7 @@ __all__ = ["DELAY_US", "GENESIS_HASH", "KEYED", "START_US", "Faults", "Host", "N
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, until `heal_us` after the start; a twin (a second instance of the last key) stays for ever."""
+    """What goes wrong, until `heal_us` after the start; twins (second instances of the last keys) stay for ever."""
 
     delay_us: tuple[int, int] = (DELAY_US, DELAY_US)
     drop: float = 0.0
@@ -47,7 +46,7 @@ class Faults:
     crashes: int = 0
     body_missing: float = 0.0
     silent: int = 0
-    twin: bool = False
+    twin: int = 0
     heal_us: int = 0
 
 
@@ -86,13 +85,16 @@ class Network:
         self.sequence = 0
         self.counts: dict[str, int] = {}
         self.finals: dict[int, BlockHash] = {0: self.genesis.hash}
-        self.signed: dict[tuple[int, int], dict[tuple[VoteKind, int], Ballot]] = {}
+        self.judges: dict[tuple[int, int], Judge] = {}
         self.invalid: dict[BlockHash, bool] = {}
-        if self.faults.twin:
-            seeds.append(seeds[-1])
+        twins = int(self.faults.twin)
+        seeds += seeds[len(stakes) - twins :]
         self.hosts = [Host(self, number, key_seed) for number, key_seed in enumerate(seeds)]
         self.groups = [0] * len(self.hosts)
-        self.honest = self.hosts[:-2] if self.faults.twin else self.hosts
+        self.honest = self.hosts[: len(stakes) - twins]
+        self.is_safe = 3 * sum(stakes[len(stakes) - twins :]) < sum(stakes)
+        self.forks = 0
+        self.signatures: dict[Host, list[tuple[str, bytes, bytes]]] = {host: [] for host in self.hosts}
 
     # --- epochs ---
 
@@ -331,18 +333,16 @@ class Network:
     # --- oracles ---
 
     def check_final(self, header: Header) -> None:
-        assert self.finals.setdefault(header.height, header.hash) == header.hash, "two final blocks at one height"
+        is_fork = self.finals.setdefault(header.height, header.hash) != header.hash
+        self.forks += is_fork
+        assert not (is_fork and self.is_safe), "two final blocks at one height"
 
-    def check_signed(self, host: Host, ballot: Ballot) -> None:
-        """No host signs two ballots that contradict each other, over all its lives."""
-        if host not in self.honest:
-            return
-        own = self.signed.setdefault((host.number, ballot.epoch), {})
-        other = own.setdefault((ballot.kind, ballot.view), ballot)
-        assert other == ballot, f"host {host.number} signed {other} and {ballot}"
-        for (kind, _), other in own.items():
-            if kind is not ballot.kind:
-                assert contradiction(ballot, other) is None, f"host {host.number} signed {other} and {ballot}"
+    def note_signed(self, host: Host, kind: str, data: bytes, signature: bytes) -> None:
+        """No honest host signs two messages that contradict each other, over all its lives."""
+        self.signatures[host].append((kind, data, signature))
+        if host in self.honest:
+            found = self.judges.setdefault((host.number, host.epoch), Judge()).see(data)
+            assert found is None, f"host {host.number} signed {found}"
 
     def check_honest(self) -> None:
         """No honest host is stopped or accused; nobody is blamed where all are honest."""
@@ -351,7 +351,7 @@ class Network:
             assert not host.halted, host.halted
             assert faulty or not host.blamed, host.blamed
             for data in host.evidence:
-                offence = convict(data, self.sets, GENESIS_HASH, self.scheme)
+                offence = host.live.convict(data, self.sets)
                 assert offence is not None
                 assert offence.offender in faulty
         assert faulty or self.counter("guard_refused") == 0

@@ -66,11 +66,11 @@ def test_boundaries_are_crossed_without_a_gap_a_carrier_or_a_fork(plan: Make) ->
 @plans
 def test_every_host_votes_in_some_epoch_and_signs_nothing_in_the_others(plan: Make) -> None:
     network = quiet(plan)
-    epochs = {epoch for _, epoch in network.signed}
-    for number, epoch in network.signed:
+    epochs = {epoch for _, epoch in network.judges}
+    for number, epoch in network.judges:
         assert network.hosts[number].key in network.sets(epoch)
     assert len(epochs) >= 12
-    assert {number for number, _ in network.signed} == set(range(len(network.hosts)))
+    assert {number for number, _ in network.judges} == set(range(len(network.hosts)))
 
 
 @plans

@@ -102,6 +102,21 @@ def test_the_longest_term_is_not_below_the_shortest():
         Genesis.new("n", {key_of(1): 1}, parameters=parameters(term_s_min=100, term_s_max=99))
 
 
+@pytest.mark.parametrize("name", ["", "e" * 17, "Simplex", "a b", "a\n", 7, None])
+def test_the_engine_has_a_short_plain_name(name):
+    with pytest.raises(GenesisError, match="engine must be a name of 1 to 16"):
+        Genesis.new("n", {key_of(1): 1}, engine=name)
+    document = json.loads(GENESIS.to_json()) | {"engine": name}
+    with pytest.raises(GenesisError, match="engine must be a name of 1 to 16"):
+        Genesis.from_json(json.dumps(document).encode())
+
+
+def test_the_hash_commits_to_the_engine():
+    named = Genesis.new("n", {key_of(1): 1}, engine="ffg")
+    assert Genesis.from_json(named.to_json().encode()) == named
+    assert named.hash != Genesis.new("n", {key_of(1): 1}).hash
+
+
 @pytest.mark.parametrize("name", ["", "n" * 33, "a\nb"])
 def test_the_network_has_a_short_name(name):
     with pytest.raises(GenesisError, match="network"):

@@ -15,6 +15,7 @@ from p2pcommerce.node.light import (
     HEADERS_REMEMBERED_MAX,
     TRUST_S,
     ConflictError,
+    LightClient,
     NotFinalError,
     NotProvenError,
     TrustExpiredError,
@@ -22,7 +23,7 @@ from p2pcommerce.node.light import (
 )
 from p2pcommerce.node.proof import ProofError, make_proof, verify_proof
 from p2pcommerce.node.trust import TrustAnchor
-from p2pcommerce.primitives.errors import CodecError, RejectionCode
+from p2pcommerce.primitives.errors import CodecError, RejectionCode, UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS, ZERO_HASH
 from p2pcommerce.primitives.merkle import prove, root
 
@@ -169,6 +170,14 @@ def test_a_network_with_a_short_unbonding_period_has_a_shorter_trust():
     parameters = WORLD.genesis.parameters
     assert trust_s_of(WORLD.genesis) == TRUST_S
     assert trust_s_of(replace(WORLD.genesis, parameters=replace(parameters, unbonding_s=60))) == 40
+
+
+def test_a_client_of_a_network_has_its_engine_and_its_own_anchors_only():
+    assert LightClient.of(WORLD.genesis, scheme=WORLD.scheme).follow(WORLD.links, NOW) == 6
+    with pytest.raises(UsageError, match="another network"):
+        LightClient.of(replace(WORLD.genesis, network="other"), WORLD.anchor)
+    with pytest.raises(UsageError, match='engine "raft"'):
+        LightClient.of(replace(WORLD.genesis, engine="raft"))
 
 
 def test_what_it_remembers_is_bounded():

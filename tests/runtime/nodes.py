@@ -32,18 +32,22 @@ def identity(number):
     return Identity.from_seed(number.to_bytes(32, "big"))
 
 
-def genesis_of(*validators, network="test"):
-    """A local network; keys 0 to 9 are rich, the named ones are validators (default: key 0)."""
+def genesis_of(*validators, network="test", engine=None):
+    """A local network; keys 0 to 9 are rich, the named ones are validators (default: key 0, solo)."""
     stakes = {identity(number).public_key: STAKE for number in validators or (0,)}
-    return Genesis.local(network, stakes, {identity(number).public_key: RICH for number in range(10)})
+    engine = engine or ("simplex" if len(stakes) > 1 else "solo")
+    return Genesis.local(network, stakes, {identity(number).public_key: RICH for number in range(10)}, engine=engine)
 
 
 def config_of(folder, number=0, *, genesis=None, listen=None, **settings):
-    settings = {"engine": "solo", "control": False, "log_file": False, "listen": (f"memory://n{number}",)} | settings
+    settings = {"control": False, "log_file": False, "listen": (f"memory://n{number}",)} | settings
     if listen is not None:
         settings["listen"] = listen
     return NodeConfig(
-        identity=identity(number), genesis=genesis or genesis_of(), data_dir=Path(folder) / str(number), **settings
+        identity=identity(number),
+        genesis=genesis or genesis_of(engine=settings.get("engine")),
+        data_dir=Path(folder) / str(number),
+        **settings,
     )
 
 
@@ -206,7 +210,7 @@ async def running_node(folder, network, number=0, **settings):
     config = config_of(folder, number, **settings)
     async with p2p.open_node(config, application=Notes(), transports=(network,)) as node:
         yield node
-        if config.engine == "solo":
+        if config.genesis.engine == "solo":
             await node.wait_finalized(await node.submit(Note(b"unharmed", b"yes")))
 
 

@@ -37,7 +37,7 @@ def refusal(folder, text):
 
 def test_only_identity_genesis_and_data_dir_have_no_default():
     assert config().listen == ("tcp://0.0.0.0:7400",)
-    assert config().engine == "simplex"
+    assert config().engine == ""
     for name in ("identity", "genesis", "data_dir"):
         given_ = {"identity": IDENTITY, "genesis": GENESIS, "data_dir": "data"}
         del given_[name]
@@ -103,8 +103,8 @@ def test_an_unknown_key_is_refused_by_name(folder, name):
         ("outbound_peers = 8.0", "outbound_peers must be an integer"),
         ("outbound_peers = -1", "outbound_peers must be an integer"),
         ("mempool_count_max = 99", "mempool_count_max must be an integer from 100"),
-        ('engine = "raft"', "engine must be one of simplex, solo"),
-        ("engine = 1", "engine must be one of"),
+        ('engine = "raft"', "engine is raft, but the network of the genesis runs simplex; leave it out"),
+        ("engine = 1", "engine must be"),
         ('log_level = "loud"', "log_level must be one of debug, info, warning, error"),
         ("name = 1", "name must be printable text"),
         ('name = "' + "é" * 17 + '"', "at most 32 bytes"),
@@ -203,7 +203,7 @@ def test_what_is_written_is_read(tmp_path_factory, chosen, data_dir):
 
 
 def test_a_written_configuration_is_loaded(folder):
-    chosen = {"name": "shop", "listen": (), "bootstrap": ("tcp://seed.example:7400",), "engine": "solo"}
+    chosen = {"name": "shop", "listen": (), "bootstrap": ("tcp://seed.example:7400",), "engine": "simplex"}
     write_config(folder / "config.toml", chosen)
     loaded = NodeConfig.from_toml(folder / "config.toml", "p")
     assert loaded.settings == config().settings | chosen

@@ -19,7 +19,7 @@ GENESIS = genesis_of()
 
 
 async def test_a_transaction_becomes_final_at_a_follower_that_submits_it(tmp_path, network, jumping_clock):
-    genesis = genesis_of(0)
+    genesis = genesis_of(0, engine="simplex")
     async with running_node(tmp_path, network, 0, engine="simplex", genesis=genesis) as validator:
         config = {"engine": "simplex", "genesis": genesis, "bootstrap": validator.listen_addresses}
         async with running_node(tmp_path, network, 1, **config) as follower:

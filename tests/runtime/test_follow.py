@@ -21,7 +21,7 @@ BLOCKS = 3
 
 @pytest.fixture
 def genesis():
-    genesis = genesis_of()
+    genesis = genesis_of(engine="simplex")
     parameters = replace(genesis.parameters, epoch_blocks=BLOCKS, unbonding_s=86_400)
     return replace(genesis, time_ms=time.time_ns() // 1_000_000 - 1_000, parameters=parameters)
 
@@ -32,11 +32,11 @@ async def advance(node, height):
 
 
 def client_of(genesis):
-    return p2p.LightClient(p2p.TrustAnchor.of(genesis), trust_s=p2p.trust_s_of(genesis))
+    return p2p.LightClient.of(genesis)
 
 
 async def test_a_light_client_follows_a_node_and_checks_its_proofs(tmp_path, network, genesis, jumping_clock):
-    config = config_of(tmp_path, genesis=genesis, engine="simplex")
+    config = config_of(tmp_path, genesis=genesis)
     async with open_memory(config, network) as node:
         await advance(node, 4 * BLOCKS)
         client = client_of(genesis)
@@ -54,7 +54,7 @@ async def test_a_light_client_follows_a_node_and_checks_its_proofs(tmp_path, net
 
 
 async def test_nodes_of_other_networks_and_nobody_are_said(tmp_path, network, genesis, jumping_clock):
-    async with open_memory(config_of(tmp_path, engine="solo"), network):
+    async with open_memory(config_of(tmp_path), network):
         with pytest.raises(NoAnswerError, match=r"memory://n0: .*memory://n9: .*name others"):
             await p2p.follow(client_of(genesis), genesis, ["memory://n0", "memory://n9"], transports=[network])
 
@@ -68,7 +68,7 @@ async def test_an_old_genesis_is_refused_before_anybody_is_asked(genesis, jumpin
 async def test_the_command_writes_an_anchor_that_the_next_begins_with(tmp_path, genesis, capsys, jumping_clock):
     genesis_file, anchor = tmp_path / "genesis.json", tmp_path / "anchor.json"
     genesis_file.write_text(genesis.to_json(), encoding="utf-8")
-    config = config_of(tmp_path, genesis=genesis, engine="simplex", listen=("tcp://127.0.0.1:0",))
+    config = config_of(tmp_path, genesis=genesis, listen=("tcp://127.0.0.1:0",))
     async with open_memory(config) as node:
         await advance(node, 3 * BLOCKS)
         args = argparse.Namespace(
@@ -84,8 +84,8 @@ async def test_the_command_writes_an_anchor_that_the_next_begins_with(tmp_path, 
 
 
 async def test_a_node_restores_a_snapshot_and_follows(tmp_path, network, genesis, jumping_clock):
-    first = config_of(tmp_path, genesis=genesis, engine="simplex")
-    second = config_of(tmp_path, 1, genesis=genesis, engine="simplex", sync="snapshot", bootstrap=("memory://n0",))
+    first = config_of(tmp_path, genesis=genesis)
+    second = config_of(tmp_path, 1, genesis=genesis, sync="snapshot", bootstrap=("memory://n0",))
     async with open_memory(first, network) as node:
         await advance(node, 6 * BLOCKS)
         await until(lambda: list((tmp_path / "0").glob("snapshot-*")))

@@ -188,9 +188,19 @@ async def test_an_application_of_ones_own_runs(tmp_path, jumping_clock):
 
 async def test_an_engine_of_ones_own_decides(tmp_path, jumping_clock):
     engine = Solo()
-    async with open_memory(config_of(tmp_path, engine="simplex"), engine=engine) as node:
+    async with open_memory(config_of(tmp_path, engine="solo"), engine=engine) as node:
         await node.wait_finalized(await node.submit(pay(5_000_000)))
         assert engine.status().delivered > 0
+
+
+async def test_another_engine_than_the_genesis_names_is_refused(tmp_path, jumping_clock):
+    with pytest.raises(p2p.ConfigError, match="runs simplex, not solo; open it with that"):
+        async with open_memory(config_of(tmp_path, engine="simplex"), engine=Solo()):
+            pass
+    unknown = config_of(tmp_path, genesis=genesis_of(engine="authority"))
+    with pytest.raises(p2p.ConfigError, match="names authority, and there are simplex, ffg, solo; hand the engine to"):
+        async with open_memory(unknown):
+            pass
 
 
 async def test_a_single_validator_decides_by_simplex(tmp_path, jumping_clock):

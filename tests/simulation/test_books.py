@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
-from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
+from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.simulation.books import Books
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.world import World
@@ -53,7 +53,7 @@ def test_fees_that_went_elsewhere_are_seen(market):
     committed = blocks[place]
     key = VALIDATOR.key(committed.block.header.proposer)
     before = VALIDATOR.read(committed.changes[key])
-    richer = VALIDATOR.write(ValidatorRecord(before.bonded_minor, before.rewards_minor + 1))
+    richer = VALIDATOR.write(replace(before, rewards_minor=before.rewards_minor + 1))
     spoilt = replace(committed, changes={**committed.changes, key: richer})
     assert any("in fees" in words for words in read(market, [*blocks[:place], spoilt]))
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcommerce.finality.evidence import contradiction
+from p2pcommerce.finality.ffg import voting as ffg
 from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.mempool import MempoolParameters
 from p2pcommerce.primitives.ids import PublicKey
@@ -42,6 +43,29 @@ def test_the_judge_finds_what_evidence_convicts_and_nothing_else(signed):
         expected = expected or any(contradiction(earlier, ballot) is not None for earlier in signed[:position])
         assert bool(judge.contradictions) == expected
         assert expected or found is None
+
+
+@st.composite
+def links(draw):
+    source = draw(st.integers(0, 4))
+    target = source + draw(st.integers(1, 4))
+    names = [bytes([draw(st.integers(0, 1))]) * 32 for _ in range(2)]
+    return ffg.Link(0, ffg.Checkpoint(source, names[0]), ffg.Checkpoint(target, names[1]))
+
+
+@given(st.lists(links(), max_size=10))
+@settings(max_examples=300, deadline=None)
+def test_the_judge_finds_what_the_commandments_forbid_and_nothing_else(signed):
+    judge = BallotJudge()
+    expected = False
+    for position, link in enumerate(signed):
+        judge.see(KEY, link.data)
+        expected = expected or any(ffg.contradiction(earlier, link) is not None for earlier in signed[:position])
+        assert bool(judge.contradictions) == expected
+
+
+def test_the_judge_leaves_an_engine_that_it_does_not_know_alone():
+    assert BallotJudge().see(KEY, bytes(40)) is None
 
 
 def test_the_judge_keeps_signers_apart():

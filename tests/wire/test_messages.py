@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from p2pcommerce.primitives.codec import pack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
-from p2pcommerce.wire import messages
+from p2pcommerce.wire.kinds import kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.messages import (
     LIMITS,
@@ -261,4 +261,4 @@ def test_kinds_are_frozen_and_slotted_and_cannot_share_a_number():
         assert cls.__dataclass_params__.frozen
         assert "__slots__" in vars(cls)
     with pytest.raises(TypeError, match="is both Ping and"):
-        messages._kind(Ping.KIND, Lane.CONTROL, 16)(Choose)
+        kind(Ping.KIND, Lane.CONTROL, 16)(Choose)

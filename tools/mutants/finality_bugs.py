@@ -8,6 +8,7 @@ from plants import Edit, Mutant
 VOTING = "finality/voting.py"
 REPLICA = "finality/simplex/replica.py"
 INBOX = "finality/simplex/inbox.py"
+JUSTIFY = "finality/simplex/misjustified.py"
 SIGNER = "finality/simplex/signer.py"
 CERTIFICATES = "finality/certificates.py"
 
@@ -81,13 +82,20 @@ BUGS = (
         "justify_unchecked",
         "N for a proposal whose justify does not allow its parent",
         WILD,
-        (Edit(INBOX, "if not (is_parent and is_covered):", "if not is_parent and is_covered and False:"),),
+        (
+            Edit(
+                JUSTIFY,
+                "    if parent is None:\n        is_parent = seal.parent_view == 0",
+                "    if header.height > 0:\n        return True\n"
+                "    if parent is None:\n        is_parent = seal.parent_view == 0",
+            ),
+        ),
     ),
     Mutant(
         "justify_anchor",
         "a nullification justifies a parent below what its signers had seen",
         FAR_WILD,
-        (Edit(INBOX, "                and skip.anchor <= seal.parent_view\n", ""),),
+        (Edit(JUSTIFY, " and skip.anchor <= seal.parent_view", ""),),
     ),
     Mutant(
         "justify_no_skip",
@@ -95,7 +103,9 @@ BUGS = (
         WILD,
         (
             Edit(
-                INBOX, "if seal.parent_view == seal.view - 1:", "if seal.parent_view == seal.view - 1 or skip is None:"
+                JUSTIFY,
+                "    if seal.parent_view == seal.view - 1:",
+                "    if seal.parent_view == seal.view - 1 or skip is None:",
             ),
         ),
     ),
@@ -193,7 +203,7 @@ BUGS = (
             Edit(
                 REPLICA,
                 "if self._is_spent(view) or state.signer.last_view(VoteKind.PROPOSE) >= view:",
-                "if state.signer.last_view(VoteKind.NULLIFY) >= view:",
+                "if self._requests and (self._is_spent(view) or state.signer.last_view(VoteKind.PROPOSE) >= view):",
             ),
             Edit(REPLICA, "elif view != building.view or self._is_spent(view):", "elif view != building.view:"),
         ),
@@ -218,8 +228,8 @@ BUGS = (
         (
             Edit(
                 REPLICA,
-                "for position, header in enumerate(headers or ()):",
-                "for position, header in enumerate((headers or ())[-1:]):",
+                "for position, header in enumerate(headers):",
+                "for position, header in enumerate(headers[-1:]):",
             ),
         ),
     ),

@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "p2pcommerce"
 SEEDS_MAX = 1_000
 BASELINE_SEEDS = 20
-WORKER_S_MAX = 3_600
+WORKER_S_MAX = 1_200
 
 
 class WorkerError(Exception):

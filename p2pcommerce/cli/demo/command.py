@@ -18,6 +18,7 @@ from p2pcommerce.cli.demo.outage import NODES_MIN
 from p2pcommerce.cli.demo.plain import PlainView
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json
+from p2pcommerce.finality import ENGINES, Solo
 
 __all__ = ["add"]
 
@@ -36,6 +37,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--nodes", type=int, metavar="N", help="validators (default 4)")
+    parser.add_argument("--engine", choices=tuple(ENGINES), help="finality engine (default simplex; of one node solo)")
     parser.add_argument(
         "--orders", type=Path, metavar="CSV", help="retail orders, a file or a folder of them (default: made up)"
     )
@@ -57,6 +59,7 @@ def _demo(args: argparse.Namespace) -> int:
         options = DemoOptions(
             folder=args.dir if scratch is None else scratch,
             nodes=args.nodes,
+            engine=args.engine,
             orders=args.orders,
             epcis=args.epcis,
             rate_per_s=args.rate,
@@ -73,6 +76,8 @@ def _demo(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.nodes is not None and not 1 <= args.nodes <= NODES_MAX:
         raise ArgumentError(f"--nodes must be 1 to {NODES_MAX}")
+    if args.engine == Solo.name and args.nodes not in {None, 1}:
+        raise ArgumentError(f"--engine {Solo.name} is one validator's: give --nodes 1, or choose another engine")
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     if not 0.1 <= args.rate <= _RATE_MAX:

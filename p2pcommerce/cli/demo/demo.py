@@ -68,7 +68,7 @@ async def run_demo(options: DemoOptions, view: View) -> DemoReport:
 
 async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     folder = await trio.to_thread.run_sync(
-        DemoFolder.open, options.folder, options.nodes, options.seed, abandon_on_cancel=True
+        DemoFolder.open, options.folder, options.nodes, options.seed, options.engine, abandon_on_cancel=True
     )
     async with trio.open_nursery() as nursery:
         network = LocalNetwork(folder, nursery)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from p2pcommerce.finality import Simplex, Solo
 from p2pcommerce.ledger.genesis import TOKEN_MINOR, Genesis
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import UsageError
@@ -25,6 +26,7 @@ __all__ = ["BANKS", "NODES_MAX", "DemoFolder", "DemoFolderError"]
 
 NODES_MAX: Final = 32
 """Validators of a demo at most: each is a process."""
+_NODES: Final = 4
 BANKS: Final = 4
 """Accounts that hold nearly all tokens at the start and give them out."""
 _BANK_MINOR: Final = 10**11 * TOKEN_MINOR
@@ -64,32 +66,35 @@ class DemoFolder:
     run: int
 
     @classmethod
-    def open(cls, path: Path, nodes: int | None, seed: int | None) -> DemoFolder:
+    def open(cls, path: Path, nodes: int | None, seed: int | None, engine: str | None = None) -> DemoFolder:
         """Found a network in a folder, or continue the one that is there.
 
         Args:
             path: the folder; made if there is none.
             nodes: number of validators; None: 4, or as many as there are.
             seed: of the people's keys; None: random.
+            engine: name of the finality engine; None: simplex, of one validator solo, or the one that is there.
 
         Raises:
-            DemoFolderError: the folder holds something else, or a network of another size.
+            DemoFolderError: the folder holds something else, or a network of another size or engine.
         """
         file = path / _FILE
         try:
             path.mkdir(parents=True, exist_ok=True)
             if file.exists():
-                return cls._continue(file, nodes)
+                return cls._continue(file, nodes, engine)
             if any(entry.name != LOCK_FILE for entry in path.iterdir()):
                 raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
-            return cls._found(path, nodes or 4, seed)
+            if nodes is None:
+                nodes = 1 if engine == Solo.name else _NODES
+            return cls._found(path, nodes, seed, engine or (Solo.name if nodes == 1 else Simplex.name))
         except OSError as error:
             raise DemoFolderError(
                 f"{path}: cannot be used: {error.strerror or error}; choose another folder"
             ) from error
 
     @classmethod
-    def _continue(cls, file: Path, nodes: int | None) -> DemoFolder:
+    def _continue(cls, file: Path, nodes: int | None, engine: str | None) -> DemoFolder:
         try:
             with file.open("rb") as stream:
                 document = json.loads(stream.read(_FILE_BYTES_MAX))
@@ -104,12 +109,17 @@ class DemoFolder:
             raise DemoFolderError(
                 f"{file.parent}: holds a network of {found} validators; leave --nodes out, or choose another --dir"
             )
-        folder = cls(file.parent, Genesis.load(file.parent / "genesis.json"), found, passphrase, secret, run + 1)
+        genesis = Genesis.load(file.parent / "genesis.json")
+        if engine not in {None, genesis.engine}:
+            raise DemoFolderError(
+                f"{file.parent}: holds a network of {genesis.engine}; leave --engine out, or choose another --dir"
+            )
+        folder = cls(file.parent, genesis, found, passphrase, secret, run + 1)
         folder.save()
         return folder
 
     @classmethod
-    def _found(cls, path: Path, nodes: int, seed: int | None) -> DemoFolder:
+    def _found(cls, path: Path, nodes: int, seed: int | None, engine: str) -> DemoFolder:
         secret = secrets.token_bytes(32) if seed is None else blake2b_256(f"demo {seed}".encode())
         passphrase = secrets.token_hex(32)
         identities = [Identity.generate() for _ in range(nodes)]
@@ -120,6 +130,7 @@ class DemoFolder:
             {identity.public_key: _STAKE_MINOR for identity in identities},
             {**banks, guest.public_key: _GUEST_MINOR},
             time_ms=time.time_ns() // 1_000_000,
+            engine=engine,
         )
         genesis.save(path / "genesis.json")
         guest.save(path / _GUEST[0], _GUEST[1], cost=_COST)

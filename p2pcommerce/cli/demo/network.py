@@ -201,7 +201,6 @@ class LocalNetwork:
                 "listen": (validator.address,),
                 "bootstrap": tuple(other.address for other in self.validators if other is not validator),
                 "name": f"validator {validator.index}",
-                "engine": "simplex" if self._folder.nodes > 1 else "solo",
             },
         )
 

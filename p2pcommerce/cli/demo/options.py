@@ -15,6 +15,7 @@ class DemoOptions:
     Attributes:
         folder: of the network.
         nodes: validators; None: 4, or as many as the folder has.
+        engine: name of the finality engine; None: simplex, of one validator solo, or the folder's.
         orders: a CSV file or a folder of them; None: made up.
         epcis: a folder of EPCIS documents; None: made-up custody.
         rate_per_s: transactions due in a second.
@@ -25,6 +26,7 @@ class DemoOptions:
 
     folder: Path
     nodes: int | None = None
+    engine: str | None = None
     orders: Path | None = None
     epcis: Path | None = None
     rate_per_s: float = 50.0

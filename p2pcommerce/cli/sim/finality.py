@@ -15,6 +15,7 @@ from p2pcommerce.cli.sim.failure import failure_lines, repeat_command
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.shrinking import shrink_failure
 from p2pcommerce.cli.sim.workers import terminable, workers_of
+from p2pcommerce.finality import FFG, Solo
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.campaign import Campaign, run_campaign
 from p2pcommerce.simulation.churn import CHURNS
@@ -27,7 +28,6 @@ from p2pcommerce.simulation.tally import FIRES_MIN_BPS, Tally
 __all__ = ["run"]
 
 _NODES_MIN: Final = {"finality": 1, "network": 7}
-_ALONE: Final = "solo"
 _VALIDATORS_MAX: Final = 200
 _SECONDS_MIN: Final = 0.001
 _SECONDS_MAX: Final = 365 * 86_400.0
@@ -38,7 +38,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "seeds": 100,
     "nodes": None,
     "validators": 4,
-    "engine": ENGINES[0],
+    "engine": next(iter(ENGINES)),
     "faults": "all",
     "adversaries": "none",
     "latency": "aws",
@@ -49,6 +49,12 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "churn": CHURNS[0],
 }
 """Options that decide a world; with `--scenario` a file has them instead."""
+_DEFAULTS_OF: Final[Mapping[str, Mapping[str, object]]] = {
+    # A block is final some 20 slots of a second after it was made, and within 50 once the faults are over.
+    FFG.name: {"horizon": 105.0, "liveness": 75.0},
+    Solo.name: {"validators": 1},
+}
+"""Defaults that differ, by engine."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,14 +100,13 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         if args.seeds is not None or args.first_seed is not None:
             raise ArgumentError("--seed is one world: leave --first-seed and --seeds out")
         args.first_seed, args.seeds = args.seed, 1
-    chosen = {name: _chosen(args, name, default) for name, default in _DEFAULTS.items()}
-    if args.liveness is None:
+    defaults = {**_DEFAULTS, **_DEFAULTS_OF.get(args.engine or "", {})}
+    chosen = {name: _chosen(args, name, default) for name, default in defaults.items()}
+    if args.liveness is None and args.horizon is not None:
         chosen["liveness"] = min(chosen["liveness"], chosen["horizon"] / 2)
-    if chosen["engine"] == _ALONE and args.validators is None:
-        chosen["validators"] = 1
     validators = chosen["validators"]
-    if chosen["engine"] == _ALONE and validators != 1:
-        raise ArgumentError(f"--engine {_ALONE} is one validator's: leave --validators out")
+    if chosen["engine"] == Solo.name and validators != 1:
+        raise ArgumentError(f"--engine {Solo.name} is one validator's: leave --validators out")
     if not 1 <= validators <= _VALIDATORS_MAX:
         raise ArgumentError(f"--validators must be 1 to {_VALIDATORS_MAX}")
     nodes = chosen["nodes"]

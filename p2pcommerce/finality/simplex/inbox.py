@@ -1,7 +1,7 @@
 """Messages of other engines: untrusted. Decoded, checked as cheaply as possible first, and handed to the rules.
 
-Whatever is refused raises an error of `errors`, whose code is counted; what no honest peer sends is blamed on the peer.
-A signature is verified once: what is held already, or could not change anything, is not verified at all.
+Whatever is refused raises an error of `refusal`, whose code is counted; what no honest peer sends is blamed on the
+peer. A signature is verified once: what is held already, or could not change anything, is not verified at all.
 
 Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specification.
 """
@@ -15,8 +15,7 @@ from p2pcommerce.finality.certificates import Certificate, CertificateError, Vot
 from p2pcommerce.finality.engine import Blame, Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.proof import decode_proof, verify_proof
-from p2pcommerce.finality.simplex.crossing import Crossing
-from p2pcommerce.finality.simplex.errors import (
+from p2pcommerce.finality.refusal import (
     BadProposalSignatureError,
     BadVoteSignatureError,
     BoundaryError,
@@ -32,6 +31,7 @@ from p2pcommerce.finality.simplex.errors import (
     UncommittedError,
     WrongEpochError,
 )
+from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.messages import (
     Answer,
     Boundary,

@@ -19,8 +19,8 @@ from typing import Final
 
 from p2pcommerce.finality.engine import Persist, Target
 from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.refusal import ForeignVoteError
 from p2pcommerce.finality.simplex.crossing import Crossing
-from p2pcommerce.finality.simplex.errors import ForeignVoteError
 from p2pcommerce.finality.simplex.journal import Journal, epoch_record, read_journal
 from p2pcommerce.finality.simplex.messages import Answer, decode_seal
 from p2pcommerce.finality.simplex.replica import Replica

@@ -4,11 +4,11 @@
 - `leaders`: equivocating, invalid blocks, false times; `voters`: double votes, twins, withholding, selective sending
 - `talkers`: lying to who catches up, mute, floods and spam
 - `wild`: votes for everything, proposals beside the highest block, forged certificates
-- `unscrupulous`: the engine of those who would sign anything
+- `links`: voters of FFG; `unscrupulous`: the engines of those who would sign anything
 """
 
 from p2pcommerce.simulation.adversaries.adversary import Adversary, Stage
 from p2pcommerce.simulation.adversaries.casting import STRATEGIES, Casting
-from p2pcommerce.simulation.adversaries.unscrupulous import Unscrupulous
+from p2pcommerce.simulation.adversaries.unscrupulous import Unscrupulous, UnscrupulousFFG
 
-__all__ = ["STRATEGIES", "Adversary", "Casting", "Stage", "Unscrupulous"]
+__all__ = ["STRATEGIES", "Adversary", "Casting", "Stage", "Unscrupulous", "UnscrupulousFFG"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from p2pcommerce.finality import Simplex
 from p2pcommerce.finality.simplex.messages import Cast, Proposal, decode_message, encode_message
 from p2pcommerce.finality.simplex.messages import Message as EngineMessage
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, VOTE_DOMAIN, Ballot, VoteKind
@@ -46,11 +47,13 @@ class Adversary:
     """A host that tampers with what its core wants; this one changes nothing.
 
     Attributes:
+        engines: names of the engines whose messages the strategy understands.
         ignores_guard: it signs whatever its core asks for.
         is_unscrupulous: its engine does not stop at a second instance.
         acts: what it did, by kind.
     """
 
+    engines: ClassVar[frozenset[str]] = frozenset({Simplex.name})
     ignores_guard = False
     is_unscrupulous = False
 
@@ -82,6 +85,11 @@ class Adversary:
         del peer
         return message
 
+    def on_data(self, peer: PeerId, data: bytes) -> bytes | None:
+        """Return what is sent in the place of a message of an engine other than Simplex; None: nothing."""
+        del peer
+        return data
+
     # --- what it does with effects ---
 
     def on_effects(self, effects: Sequence[Effect]) -> list[Effect]:
@@ -99,6 +107,9 @@ class Adversary:
     def _tamper(self, peer: PeerId, message: Message) -> Message | None:
         if not isinstance(message, Engine):
             return self.on_transmit(peer, message)
+        if self.stage.genesis.engine != Simplex.name:
+            data = self.on_data(peer, message.data)
+            return None if data is None else Engine(data)
         if self._last is None or self._last[0] is not message.data:
             self._last = message.data, decode_message(message.data)
         said = self._last[1]

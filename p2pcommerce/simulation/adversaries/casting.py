@@ -6,8 +6,10 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from p2pcommerce.finality import FFG
 from p2pcommerce.simulation.adversaries.adversary import Adversary
 from p2pcommerce.simulation.adversaries.leaders import Equivocate, FalseTime, InvalidBlock
+from p2pcommerce.simulation.adversaries.links import DoubleLink
 from p2pcommerce.simulation.adversaries.talkers import AnnounceSpam, LyingSync, MempoolFlood, Mute, PullSpam
 from p2pcommerce.simulation.adversaries.voters import DoubleVote, Selective, Twin, Withhold
 from p2pcommerce.simulation.adversaries.wild import Forge, Wild
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from p2pcommerce.simulation.adversaries.adversary import Stage
     from p2pcommerce.simulation.streams import Streams
 
-__all__ = ["STRATEGIES", "Casting"]
+__all__ = ["STRATEGIES", "Casting", "strategy_of"]
 
 STRATEGIES: Final[Mapping[str, type[Adversary]]] = MappingProxyType(
     {
@@ -40,6 +42,13 @@ STRATEGIES: Final[Mapping[str, type[Adversary]]] = MappingProxyType(
     }
 )
 """Strategies that a world of whole nodes knows; swarms of identities are for worlds of gossip."""
+_OF_FFG: Final[Mapping[str, type[Adversary]]] = MappingProxyType({"double_vote": DoubleLink})
+
+
+def strategy_of(name: str, engine: str) -> type[Adversary] | None:
+    """Return what plays a strategy against an engine, None if nothing does."""
+    strategy = _OF_FFG.get(name) if engine == FFG.name and name in _OF_FFG else STRATEGIES.get(name)
+    return strategy if strategy is not None and engine in strategy.engines else None
 
 
 class Casting:
@@ -56,11 +65,17 @@ class Casting:
         Raises:
             ScenarioError: a strategy that whole nodes cannot follow, or two for one node.
         """
+        self._engine = scenario.engine
         self.strategies: dict[int, str] = {}
         for entry in scenario.adversaries:
             if entry.strategy not in STRATEGIES:
                 raise ScenarioError(
                     f"strategy {entry.strategy!r} is for worlds of gossip; choose one of {', '.join(STRATEGIES)}"
+                )
+            if strategy_of(entry.strategy, scenario.engine) is None:
+                known = [name for name in STRATEGIES if strategy_of(name, scenario.engine) is not None]
+                raise ScenarioError(
+                    f"strategy {entry.strategy!r} knows nothing of {scenario.engine}; choose one of {', '.join(known)}"
                 )
             for node in entry.nodes:
                 if node in self.strategies:
@@ -78,7 +93,8 @@ class Casting:
         plays = dict(self.strategies) | {count + index: "twins" for index in range(len(self.twins))}
         for number in sorted(plays):
             host = stage.hosts[number]
-            adversary = STRATEGIES[plays[number]](host, stage, streams.of(f"adversary.{number}"))
+            strategy = strategy_of(plays[number], self._engine) or STRATEGIES[plays[number]]
+            adversary = strategy(host, stage, streams.of(f"adversary.{number}"))
             host.behaviour = adversary
             self._adversaries.append(adversary)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.commerce import Transfer, build_transaction
+from p2pcommerce.finality import ENGINES
 from p2pcommerce.finality.simplex.messages import Message
 from p2pcommerce.ledger.block import Block, decode_block
 from p2pcommerce.node.effects import Effect, Transmit
@@ -25,6 +26,8 @@ _SPAM_IDS: Final = 16
 
 class LyingSync(Adversary):
     """Claims false heights, and answers who catches up with wrong and truncated blocks and snapshots."""
+
+    engines = frozenset(ENGINES)
 
     @override
     def on_transmit(self, peer: PeerId, message: wire.Message) -> wire.Message | None:
@@ -83,6 +86,14 @@ class LyingSync(Adversary):
 class Mute(Adversary):
     """Connects and then stays silent."""
 
+    engines = frozenset(ENGINES)
+
+    @override
+    def on_data(self, peer: PeerId, data: bytes) -> bytes | None:
+        """Say nothing."""
+        self.acts["messages not sent"] += 1
+        return None
+
     @override
     def on_engine(self, peer: PeerId, message: Message) -> Message | None:
         """Say nothing."""
@@ -98,6 +109,8 @@ class Mute(Adversary):
 
 class _Spammer(Adversary):
     """Sends every peer something of its own, now and again."""
+
+    engines = frozenset(ENGINES)
 
     every_us = _SPAM_US
 

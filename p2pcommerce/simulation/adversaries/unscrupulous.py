@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from p2pcommerce.finality import Simplex
+from p2pcommerce.finality import FFG, Simplex
 from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.engine import Context, Effect, Halt
 from p2pcommerce.ledger.block import Header
@@ -18,7 +18,7 @@ from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import BlockHash, Epoch
 
-__all__ = ["Unscrupulous"]
+__all__ = ["Unscrupulous", "UnscrupulousFFG"]
 
 
 class Unscrupulous(Simplex):
@@ -47,3 +47,18 @@ class Unscrupulous(Simplex):
     def certificates(self) -> list[Certificate]:
         """Return every certificate that is held."""
         return self._running.state.held.all()
+
+
+class UnscrupulousFFG(FFG):
+    """FFG without that check."""
+
+    @override
+    def start(
+        self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
+    ) -> list[Effect]:
+        """Begin; see `FinalityEngine.start`."""
+        effects = super().start(context, records, blocks, now)
+        signer = self._running.state.signer
+        signer.knows = lambda own: True  # type: ignore[method-assign] # an adversary's patch
+        signer.halted = None
+        return [effect for effect in effects if not isinstance(effect, Halt)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from p2pcommerce.finality import ENGINES
 from p2pcommerce.finality.certificates import Vote
 from p2pcommerce.finality.simplex.messages import Answer, Cast, Message, Proposal
 from p2pcommerce.finality.simplex.messages import decode_message as decode_engine
@@ -73,6 +74,7 @@ class DoubleVote(Adversary):
 class Twin(Adversary):
     """One of two copies of an identity; each runs the protocol as if it were alone."""
 
+    engines = frozenset(ENGINES)
     ignores_guard = True
     is_unscrupulous = True
 
@@ -82,6 +84,12 @@ class Twin(Adversary):
         if self.is_own(message):
             self.acts["messages of a twin"] += 1
         return message
+
+    @override
+    def on_data(self, peer: PeerId, data: bytes) -> bytes | None:
+        """Count the messages; change nothing."""
+        self.acts["messages of a twin"] += 1
+        return data
 
 
 class Withhold(Adversary):
@@ -110,21 +118,27 @@ class Withhold(Adversary):
 class Selective(Adversary):
     """Sends to some peers only; which ones changes every two seconds."""
 
+    engines = frozenset(ENGINES)
+
     @override
     def on_engine(self, peer: PeerId, message: Message) -> Message | None:
         """Keep it from those who are out of favour."""
-        return self._favour(peer, message)
+        return None if self._is_out(peer) else message
+
+    @override
+    def on_data(self, peer: PeerId, data: bytes) -> bytes | None:
+        """Keep it from those who are out of favour."""
+        return None if self._is_out(peer) else data
 
     @override
     def on_transmit(self, peer: PeerId, message: wire.Message) -> wire.Message | None:
         """Keep transactions and bodies from those who are out of favour."""
         if isinstance(message, wire.Ping | wire.Pong):
             return message
-        return message if self._favour(peer, message) is not None else None
+        return None if self._is_out(peer) else message
 
-    def _favour(self, peer: PeerId, message: Message | wire.Message) -> Message | None:
+    def _is_out(self, peer: PeerId) -> bool:
         mood = self.stage.now_us // _MOOD_US
-        if (peer[0] + mood * 7 + peer[1]) % 2:
-            self.acts["messages kept back"] += 1
-            return None
-        return message  # type: ignore[return-value] # of the kind that was given
+        is_out = (peer[0] + mood * 7 + peer[1]) % 2 == 1
+        self.acts["messages kept back"] += is_out
+        return is_out

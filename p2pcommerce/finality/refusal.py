@@ -1,4 +1,4 @@
-"""Why a message of the engine is refused: one class per rule, counted by its code.
+"""Why an engine refuses a message: one class per rule, counted by its code.
 
 `blames`: an honest peer never sends it, so that the peer is reported.
 """
@@ -19,6 +19,7 @@ __all__ = [
     "NotLeaderError",
     "OutputError",
     "RefusedError",
+    "SlotTimeError",
     "StaleError",
     "StrangerError",
     "UnanchoredError",
@@ -86,14 +87,21 @@ class BadProposalSignatureError(RefusedError):
 
 
 class NotLeaderError(RefusedError):
-    """A proposal by somebody who does not lead its view."""
+    """A proposal by somebody who does not lead its view or slot."""
 
     code = "NOT_LEADER"
     blames = True
 
 
+class SlotTimeError(RefusedError):
+    """A proposal whose time is not the beginning of its slot."""
+
+    code = "SLOT_TIME"
+    blames = True
+
+
 class UncommittedError(RefusedError):
-    """A proposal whose transaction ids or justify are not those that its header commits to."""
+    """A proposal whose transaction ids, justify or links are not those that its header commits to."""
 
     code = "UNCOMMITTED"
     blames = True

@@ -1,0 +1,47 @@
+"""The programs of docs/examples do what their pages say."""
+
+import pytest
+import trio
+
+import p2pcommerce as p2p
+from p2pcommerce.commerce import Transfer
+from p2pcommerce.simulation import Cluster
+from tests.finality.cases import example
+from tests.runtime.nodes import Note, Notes, config_of, genesis_of
+
+authority = example("authority")
+
+
+async def test_the_authority_engine_runs_a_real_network(tmp_path):
+    genesis = genesis_of(0, 1, engine="authority")
+    settings = {"genesis": genesis, "listen": ("tcp://127.0.0.1:0",)}
+    first = config_of(tmp_path, 0, **settings)
+    async with p2p.open_node(first, application=Notes(), engine=authority.Authority()) as node:
+        second = config_of(tmp_path, 1, **settings, bootstrap=node.listen_addresses)
+        async with p2p.open_node(second, application=Notes(), engine=authority.Authority()) as other:
+            await node.wait_peers(1)
+            with trio.fail_after(20):
+                for number in range(3):
+                    await node.wait_finalized(await node.submit(Note(b"paid", bytes([number]))))
+                while other.height < node.height:
+                    await other.wait_height(node.height)
+            assert other.height >= 3
+
+
+def test_the_authority_engine_survives_crashes_in_the_simulator():
+    with Cluster(4, engine=authority.Authority, seed=3) as cluster:
+        for node in (1, 2):
+            paid = cluster.submit(Transfer(cluster.key(0), 5), node=3)
+            cluster.run_for(0.3)
+            cluster.crash(node)
+            cluster.run_for(1)
+            cluster.restart(node)
+            cluster.run_until_final(paid)
+        cluster.assert_agreement()
+        cluster.check()
+
+
+async def test_a_node_without_the_engine_is_told_so(tmp_path):
+    with pytest.raises(p2p.ConfigError, match="hand the engine to open_node"):
+        async with p2p.open_node(config_of(tmp_path, genesis=genesis_of(engine="authority")), application=Notes()):
+            pass
