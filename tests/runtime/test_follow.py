@@ -6,6 +6,7 @@ import argparse
 import json
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import p2pcommerce as p2p
 from p2pcommerce.cli.light import _follow
 from p2pcommerce.runtime.light import NoAnswerError
+from p2pcommerce.runtime.snapshots import StateConflictError
 from p2pcommerce.runtime.transport.memory import MemoryTransport
 from tests.runtime.nodes import SHOP, config_of, genesis_of, open_memory, pay, until
 
@@ -113,3 +115,20 @@ async def test_a_checkpoint_of_another_network_is_refused(tmp_path, genesis, jum
     with pytest.raises(p2p.ConfigError, match="another network"):
         async with open_memory(config_of(tmp_path, genesis=genesis, checkpoint=str(file)), MemoryTransport()):
             pass
+
+
+async def spoil_and_wait(config, network):
+    """Let a node run, put a record into its stored state, and wait for the end of its epoch."""
+    async with open_memory(config, network) as node:
+        await advance(node, 2)
+        with closing(sqlite3.connect(config.folder / "chain.sqlite3")) as connection:
+            connection.execute("INSERT INTO state VALUES (x'ff', x'ff')")
+            connection.commit()
+        await node.wait_height(10**6)
+
+
+async def test_a_node_whose_stored_state_is_not_what_the_validators_signed_stops(
+    tmp_path, network, genesis, jumping_clock
+):
+    with pytest.raises(StateConflictError, match="signed; move it away and start again"):
+        await spoil_and_wait(config_of(tmp_path, genesis=genesis), network)
