@@ -103,7 +103,7 @@ class World:
             scheme=self.scheme,
             clocks_ahead_ms=None if moves_clocks else 0,
         )
-        if scenario.engine == Simplex.name:
+        if options.make_engine is None and scenario.engine == Simplex.name:
             self.oracles.watch_epochs(EpochJudge(self.genesis, self.scheme))
         victims = () if scenario.churn != CHURNS[0] else victims_of(scenario, scenario.stakes, self.streams)
         everybody = [self.scheme.public_key(node_seed(node)) for node in range(scenario.nodes)]

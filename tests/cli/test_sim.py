@@ -30,7 +30,7 @@ from p2pcommerce.simulation.scenario import ADVERSARIES, ENGINES, Scenario
 from p2pcommerce.simulation.tables import TABLES
 from p2pcommerce.simulation.world import run_scenario
 
-SHORT = ("--horizon", "4", "--jobs", "1")
+SHORT = ("--horizon", "12", "--liveness", "10", "--jobs", "1")
 GOSSIP = ("sim", "gossip", "--nodes", "8", "--transactions", "20", "--warmup", "1")
 
 
@@ -116,7 +116,7 @@ def test_network_runs_the_full_stack(capsys):
 
 
 def test_the_hash_depends_on_worlds_only_not_on_processes_or_hash_seeds():
-    arguments = ("finality", "--seeds", "4", "--horizon", "4", "--json")
+    arguments = ("finality", "--seeds", "4", "--horizon", "14", "--liveness", "11", "--json")
     both = [
         process(*arguments, "--jobs", "1", PYTHONHASHSEED="1"),
         process(*arguments, "--jobs", "2", PYTHONHASHSEED="2"),
