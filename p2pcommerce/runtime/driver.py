@@ -26,6 +26,7 @@ from p2pcommerce.node.effects import (
     Effect,
     Halt,
     LoadBlocks,
+    LoadItems,
     Log,
     SaveBook,
     Submitted,
@@ -76,6 +77,7 @@ class Driver:
         on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
         load_blocks: Callable[[LoadBlocks], None],
+        load_items: Callable[[LoadItems], None],
     ) -> None:
         """Prepare; `attach_disk` and `start` follow.
 
@@ -90,6 +92,7 @@ class Driver:
             on_attached: is told of another peer.
             save_book: writes the address book.
             load_blocks: reads blocks from the store and gives them to the core.
+            load_items: does so with what is stored beside blocks.
         """
         self.core = core
         self.clock = clock
@@ -102,6 +105,7 @@ class Driver:
         self._on_attached = on_attached
         self._save_book = save_book
         self._load_blocks = load_blocks
+        self._load_items = load_items
         self._disk: Disk | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
@@ -211,6 +215,8 @@ class Driver:
                 self._on_dropped(effect)
             case LoadBlocks():
                 self._load_blocks(effect)
+            case LoadItems():
+                self._load_items(effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

@@ -18,7 +18,7 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, Submitted
+from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, LoadItems, Submitted, TakeSnapshot
 from p2pcommerce.node.proof import Proof
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
@@ -29,7 +29,9 @@ from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.offers import Offers
 from p2pcommerce.runtime.reading import Reading
+from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.transport import Listener, Transport
 from p2pcommerce.runtime.waiting import Waiting
 from p2pcommerce.runtime.wallet import Wallet
@@ -101,6 +103,7 @@ class RunningNode:
             on_attached=self._on_progress,
             save_book=self._on_save_book,
             load_blocks=self._on_load_blocks,
+            load_items=self._on_load_items,
         )
         self._disk = Disk(
             journal=assembly.journal,
@@ -112,10 +115,12 @@ class RunningNode:
             perform=self._driver.perform,
             on_signed=self._on_signed,
             on_committed=self._on_committed,
+            on_frozen=self._on_frozen,
             on_progress=self._driver.on_turn,
         )
         self._driver.attach_disk(self._disk)
         self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading)
         self._wallet = Wallet(config.identity, core)
@@ -308,6 +313,24 @@ class RunningNode:
         rows = await self._reading.rows(load.from_height, load.count)
         self._loads -= 1
         self._driver.give(self._core.on_loaded(load.request, rows))
+
+    def _on_load_items(self, load: LoadItems) -> None:
+        if self._nursery is None or self._loads >= LOADS_MAX:
+            self._driver.give(self._core.on_items(load.request, ()))
+        else:
+            self._loads += 1
+            self._nursery.start_soon(self._load_items, load)
+
+    async def _load_items(self, load: LoadItems) -> None:
+        items = await self._offers.read(load.query)
+        self._loads -= 1
+        self._driver.give(self._core.on_items(load.request, items))
+
+    def _on_frozen(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
+        if self._nursery is None or self._offers.is_taking:
+            frozen.close()
+        else:
+            self._nursery.start_soon(self._offers.take, effect, frozen)
 
     def _on_save_book(self, book: bytes) -> None:
         is_saving = self._book is not None
