@@ -17,7 +17,9 @@ With `--out` the latencies are drawn against the load, as DIR/latency-load.png (
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import os
 import sys
 import tempfile
@@ -61,8 +63,10 @@ REQUIRED_P99_MS = 1_000
 
 def figure(value: float | None, unit: str, required: float | None = None) -> dict[str, object]:
     """Return one figure with its unit, and what is required of it."""
-    shown = value if value is None or value != value else round(value, 3) if value < 100 else round(value)
-    told: dict[str, object] = {"value": shown, "unit": unit}
+    if value is None or math.isnan(value):
+        told: dict[str, object] = {"value": None, "unit": unit}
+    else:
+        told = {"value": round(value, 3) if value < 100 else round(value), "unit": unit}
     return told if required is None else {**told, "required": required}
 
 
@@ -96,7 +100,14 @@ class Watch:
 
 
 def world_of(
-    validators: int, seconds: float, *, delay_us: int, base_delay_us: int, load_tps: int, watch: Watch, real: bool = False
+    validators: int,
+    seconds: float,
+    *,
+    delay_us: int,
+    base_delay_us: int,
+    load_tps: int,
+    watch: Watch,
+    real: bool = False,
 ) -> World:
     """Return a world without faults in which every message takes the same time."""
     scenario = Scenario(
@@ -124,7 +135,7 @@ def counted(world: World, name: str) -> int:
 def distances(watch: Watch) -> list[int]:
     """Return the times between final blocks, once the network has settled."""
     times = [at_us for _, at_us in sorted(watch.final_us.items()) if at_us > WARM_UP_US]
-    return [late - early for early, late in zip(times, times[1:], strict=False)]
+    return [late - early for early, late in itertools.pairwise(times)]
 
 
 def delays() -> dict[str, object]:
@@ -267,7 +278,7 @@ def told(run: Measured) -> dict[str, object]:
         "blocks": run.blocks,
         "cpu": figure(run.cpu_us_per_transaction, "us of CPU per transaction and validator"),
         "load_cpu": figure(run.load_cpu_s / max(1, run.final) * 1e6, "us of CPU per transaction, of the load"),
-        "load_lag": figure(run.lag_ms, "ms at most, behind its schedule"),
+        "load_lag": figure(run.lag_ms, "ms at most, until a validator took what was due"),
     }
 
 
