@@ -24,6 +24,7 @@ from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash, Epoch, GenesisHash, Height, PeerId, PublicKey
+from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.simulation.adversaries import Unscrupulous
 from p2pcommerce.simulation.scheme import STAND_IN
 
@@ -185,6 +186,8 @@ class Instance:
         return ()
 
     def _sign(self, request: int, kind: str, data: bytes, now_us: int) -> Sequence[seam.Effect]:
+        if kind == VRF_KIND:
+            return self.engine.on_signed(request, STAND_IN.vrf_prove(self._seed, data), now_us)
         if self._guard.admit(kind, data) is None:
             return self.engine.on_signed(request, None, now_us)
         self._around.on_signed(self.number, data, is_logged=_BALLOT_RECORD + data in self._log)

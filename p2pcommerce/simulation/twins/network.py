@@ -42,6 +42,8 @@ ROUND_STEPS: Final = 7
 """A proposal (1), N (1) and F (1); or the leader's timer of 2 D0 (4), Z (1), and D0 (2) until the next view starts."""
 HEAL_STEPS_MAX: Final = 60 * STEPS_PER_DELAY
 """Steps after the last round within which all honest instances must hold a new block for final."""
+EPOCH_BLOCKS: Final = 1_000
+"""Far more than a scenario makes: it stays in epoch 0."""
 _GREETING_STEPS: Final = 2
 """At the start a validator asks the others what it has signed: one step there, one back."""
 _DEFECTS: Final = (P2PError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
@@ -86,6 +88,7 @@ class _Kind:
             block_interval_ms=ROUND_STEPS * STEP_US // _US_PER_MS,
             base_delay_ms=STEPS_PER_DELAY * STEP_US // _US_PER_MS,
             heartbeat_ms=STEPS_PER_DELAY * STEP_US // _US_PER_MS,
+            epoch_blocks=EPOCH_BLOCKS,
         )
 
 
