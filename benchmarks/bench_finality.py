@@ -266,13 +266,12 @@ async def processes(rates: Sequence[int], seconds: float, search_s: float, out: 
 
 def told(run: Measured) -> dict[str, object]:
     """Return the figures of one run."""
-    final_s = run.final / run.seconds
     return {
         "submitted": run.submitted,
         "final": run.final,
         "refused": run.refused,
         "lost": figure(run.lost, "transactions", 0),
-        "carried": figure(final_s, "tx/s, by the time of submission"),
+        "carried": figure(run.final / run.spent_s if run.spent_s else None, "tx/s until the last was final"),
         "p50": figure(run.quantile_ms(0.5), "ms", REQUIRED_P50_MS.get(run.rate)),
         "p99": figure(run.quantile_ms(0.99), "ms", REQUIRED_P99_MS),
         "blocks": run.blocks,

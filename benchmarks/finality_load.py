@@ -70,6 +70,8 @@ class Measured:
         rate: transactions per second that were to be submitted.
         seconds: of submission.
         submitted, final, refused: transactions; those that are neither final nor refused are lost.
+        started_s: when the first was due, by this process's clock.
+        spent_s: from the first submission to the last final block.
         latencies_ms: from submission to final, ascending.
         lag_ms: how long a transaction that was due waited at most until a validator took it.
         cpu_s: of each validator process.
@@ -83,6 +85,8 @@ class Measured:
     submitted: int = 0
     final: int = 0
     refused: int = 0
+    started_s: float = 0.0
+    spent_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     lag_ms: float = 0.0
     cpu_s: list[float] = field(default_factory=list)
@@ -259,7 +263,8 @@ async def _submit(
     measured: Measured,
 ) -> None:
     """Hand over what is due, tick by tick."""
-    started_s, due = time.perf_counter(), 0
+    measured.started_s = started_s = time.perf_counter()
+    due = 0
     while measured.submitted < len(frames):
         now_s = time.perf_counter()
         first, due = due, min(len(frames), int((now_s - started_s) * measured.rate) + 1)
@@ -293,6 +298,7 @@ async def _follow(
                 at_s = sent_s.pop(tx_id, None)
                 if at_s is not None:
                     measured.final += 1
+                    measured.spent_s = now_s - measured.started_s
                     measured.latencies_ms.append((now_s - at_s) * 1e3)
                     if code is not RejectionCode.OK:
                         raise SystemExit(f"a transaction failed: {code}")
