@@ -14,12 +14,13 @@ DECLARED := setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 # Two installations into one environment at the same time break each other.
 .NOTPARALLEL:
-.PHONY: help demo test soak mutants lint format docs bench changelog clean distclean
+.PHONY: help demo test soak twins mutants lint format docs bench changelog clean distclean
 
 help:
 	@echo "make demo   a network of four validators on this machine, for about a minute (ARGS=\"--help\" lists options)"
 	@echo "make test   all tests (ARGS=\"tests/ledger -k root\" runs some)"
 	@echo "make soak   simulated worlds under faults and adversaries, for hours; Ctrl-C stops, the same again goes on"
+	@echo "make twins  all scenarios of 4 validators, one of them twinned, in 4 rounds; Ctrl-C stops, the same again goes on"
 	@echo "make mutants  plant deliberate bugs, one at a time, and show that the simulator finds each (ARGS=\"--list\" names them)"
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make format rewrite the sources in the project's format"
@@ -47,6 +48,10 @@ soak: $(VENV)/.installed-core
 	@$(BIN)/p2pcommerce sim finality --seeds $$((4000 * $(SOAK) / 100)) --faults partition --horizon 15 --liveness 5 --rate 1 \
 	--adversaries twins,equivocate,double_vote --above-third --out $(SOAK_DIR)/forks.jsonl $(ARGS)
 	@$(BIN)/p2pcommerce sim network --seeds $$((1000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/network.jsonl $(ARGS)
+
+twins: $(VENV)/.installed-core
+	@mkdir -p build
+	@$(BIN)/p2pcommerce sim twins --validators 4 --rounds 4 --out build/twins.jsonl $(ARGS)
 
 mutants: $(VENV)/.installed-core
 	@$(BIN)/python tools/mutants/run.py $(ARGS)

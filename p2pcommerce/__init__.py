@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from p2pcommerce.ledger.receipt import Event, Receipt
     from p2pcommerce.ledger.transaction import SignedTransaction
     from p2pcommerce.ledger.validators import Validator, ValidatorSet
+    from p2pcommerce.node.light import ConflictError, FinalHeader, LightClient, TrustExpiredError, trust_s_of
     from p2pcommerce.node.proof import Proof, ProofError, Proven, TrustAnchor, verify_proof
+    from p2pcommerce.node.trust import AnchorError
     from p2pcommerce.primitives.errors import (
         LocalProtocolError,
         P2PError,
@@ -48,21 +50,27 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.driver import NodeHaltedError
     from p2pcommerce.runtime.events import FinalizedBlock, SubscriberLaggedError, Subscription
     from p2pcommerce.runtime.identity import Identity, KeyFileError
+    from p2pcommerce.runtime.light import Followed, follow
     from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
     from p2pcommerce.runtime.transport import Transport
 
 __all__ = [
+    "AnchorError",
     "Application",
     "ChainParameters",
     "ConfigError",
+    "ConflictError",
     "Event",
+    "FinalHeader",
     "FinalityEngine",
     "FinalizedBlock",
+    "Followed",
     "Genesis",
     "GenesisError",
     "Height",
     "Identity",
     "KeyFileError",
+    "LightClient",
     "LocalProtocolError",
     "NodeConfig",
     "NodeHaltedError",
@@ -87,29 +95,37 @@ __all__ = [
     "TransactionRejectedError",
     "Transport",
     "TrustAnchor",
+    "TrustExpiredError",
     "UsageError",
     "Validator",
     "ValidatorSet",
     "__version__",
     "commerce",
+    "follow",
     "open_node",
+    "trust_s_of",
     "verify_proof",
 ]
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "AnchorError": "p2pcommerce.node.trust",
     "Application": "p2pcommerce.ledger.application",
     "ChainParameters": "p2pcommerce.ledger.genesis",
     "ConfigError": "p2pcommerce.runtime.config",
+    "ConflictError": "p2pcommerce.node.light",
     "Event": "p2pcommerce.ledger.receipt",
+    "FinalHeader": "p2pcommerce.node.light",
     "FinalityEngine": "p2pcommerce.finality.engine",
     "FinalizedBlock": "p2pcommerce.runtime.events",
+    "Followed": "p2pcommerce.runtime.light",
     "Genesis": "p2pcommerce.ledger.genesis",
     "GenesisError": "p2pcommerce.ledger.genesis",
     "Height": "p2pcommerce.primitives.ids",
     "Identity": "p2pcommerce.runtime.identity",
     "KeyFileError": "p2pcommerce.runtime.identity",
+    "LightClient": "p2pcommerce.node.light",
     "LocalProtocolError": "p2pcommerce.primitives.errors",
     "NodeConfig": "p2pcommerce.runtime.config",
     "NodeHaltedError": "p2pcommerce.runtime.driver",
@@ -134,10 +150,13 @@ _HOMES: Final = {
     "TransactionRejectedError": "p2pcommerce.primitives.errors",
     "Transport": "p2pcommerce.runtime.transport",
     "TrustAnchor": "p2pcommerce.node.proof",
+    "TrustExpiredError": "p2pcommerce.node.light",
     "UsageError": "p2pcommerce.primitives.errors",
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
+    "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",
+    "trust_s_of": "p2pcommerce.node.light",
     "verify_proof": "p2pcommerce.node.proof",
 }
 """In which room a public name lives; `commerce` is a folder of its own."""

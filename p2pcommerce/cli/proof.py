@@ -41,12 +41,14 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     verify = actions.add_parser(
         "verify",
         help="check a proof",
-        description="Check a proof with nothing but the network's genesis: no node, no network.",
+        description="Check a proof with nothing but the network's genesis, or a trust anchor: no node, no network.",
         epilog="example: p2pcommerce proof verify item.proof --genesis genesis.json",
         allow_abbrev=False,
     )
     verify.add_argument("file", type=Path, metavar="FILE", help="the proof")
-    verify.add_argument("--genesis", type=Path, required=True, metavar="FILE", help="of the network that is trusted")
+    trust = verify.add_mutually_exclusive_group(required=True)
+    trust.add_argument("--genesis", type=Path, metavar="FILE", help="of the network that is trusted")
+    trust.add_argument("--trust", type=Path, metavar="FILE", help="a trust anchor, as `light sync` writes it")
     add_json(verify)
     verify.set_defaults(handler=_verify)
 
@@ -78,7 +80,7 @@ def _verify(args: argparse.Namespace) -> int:
             raw = file.read(PROOF_BYTES_MAX + 1)
     except OSError as error:
         raise ArgumentError(f"{args.file}: cannot be read: {error.strerror or error}") from error
-    trust = TrustAnchor.of(Genesis.load(args.genesis))
+    trust = TrustAnchor.load(args.trust) if args.genesis is None else TrustAnchor.of(Genesis.load(args.genesis))
     try:
         proven = verify_proof(raw, trust)
     except ProofError as error:

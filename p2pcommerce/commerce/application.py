@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
-from p2pcommerce.commerce.audit import audit_block
+from p2pcommerce.commerce.audit import Audited, audit_block
 from p2pcommerce.commerce.body import Body, Call
 from p2pcommerce.commerce.epoch_clock import note_epoch
 from p2pcommerce.commerce.errors import CommerceError, FormatError
@@ -66,6 +66,7 @@ class Commerce:
         self._bodies = bodies
         self._kinds = kinds
         self._cache: RecordCache = {}
+        self._audited: Audited = {}
         self._last: tuple[Transaction, Body] | None = None
 
     def genesis(self, genesis: Genesis) -> StateChanges:
@@ -191,7 +192,8 @@ class Commerce:
         Raises:
             LocalProtocolError: something was made or lost: a defect of the application.
         """
-        audit_block(genesis.supply_minor, genesis.parameters.byte_price, view, changes, self._kinds)
+        parameters = genesis.parameters
+        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self._kinds, self._audited)
 
     def _read_envelope(self, transaction: Transaction, rules: Rules, height: int) -> tuple[Body, int]:
         """Return body and weight of a transaction that may stand in a block at `height`, as far as no account says."""

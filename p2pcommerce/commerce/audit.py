@@ -14,7 +14,7 @@ Source: properties 1, 2 and 10 of the commerce specification.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from p2pcommerce.commerce.kind import NOTHING_HELD, Holdings, Kind
 from p2pcommerce.commerce.rules import RULES
@@ -25,17 +25,27 @@ from p2pcommerce.ledger.epochs import is_system_key
 from p2pcommerce.ledger.state import StateChanges, StateView
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 
-__all__ = ["audit_block", "scan", "sums_of"]
+__all__ = ["AUDITED_MAX", "Audited", "audit_block", "scan", "sums_of"]
 
+AUDITED_MAX: Final = 8_192
+"""Records remembered at most."""
+Audited: TypeAlias = dict[bytes, tuple[bytes, Holdings, int]]
+"""Key -> a value that was decoded, the money that it holds, and the bytes for which a deposit is held."""
 _NO_TOTALS = Totals(0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def sums_of(records: Iterable[tuple[bytes, bytes]], kinds: Mapping[int, Kind[Any]] = KINDS) -> tuple[Holdings, int]:
+def sums_of(
+    records: Iterable[tuple[bytes, bytes]],
+    kinds: Mapping[int, Kind[Any]] = KINDS,
+    audited: Audited | None = None,
+) -> tuple[Holdings, int]:
     """Add up what some state records hold.
 
     Args:
         records: state key and value.
         kinds: the table of kinds.
+        audited: what was decoded before, by this table; what is decoded now is added. Only the very same value counts,
+            not an equal one, so that a lookup costs no comparison.
 
     Returns:
         The money held, and the bytes for which deposits are held.
@@ -43,24 +53,35 @@ def sums_of(records: Iterable[tuple[bytes, bytes]], kinds: Mapping[int, Kind[Any
     Raises:
         LocalProtocolError: a record is of no known kind, malformed, or has a negative or too large number.
     """
-    balances = bonded = rewards = escrow = size = 0
+    balances = bonded = rewards = escrow = total = 0
     for key, value in records:
         if is_system_key(key):
             continue  # of the chain, which keeps its own records in the same state
-        kind = kinds.get(key[0])
-        if kind is None:
-            raise LocalProtocolError(f"the state holds a record of unknown kind {key[0]}")
-        try:
-            record = kind.read(value)
-        except CodecError as error:
-            raise LocalProtocolError(f"the state holds a broken {kind.name}: {error}") from error
-        held = NOTHING_HELD if kind.held is None else kind.held(record)
+        known = None if audited is None else audited.get(key)
+        if known is not None and known[0] is value:
+            _, held, size = known
+        else:
+            held, size = _weighed(key, value, kinds)
+            if audited is not None:
+                audited[key] = (value, held, size)
         balances += held.balances_minor
         bonded += held.bonded_minor
         rewards += held.rewards_minor
         escrow += held.escrow_minor
-        size += kind.size(record)
-    return Holdings(balances, bonded, rewards, escrow), size
+        total += size
+    return Holdings(balances, bonded, rewards, escrow), total
+
+
+def _weighed(key: bytes, value: bytes, kinds: Mapping[int, Kind[Any]]) -> tuple[Holdings, int]:
+    """Return what one record holds, and the bytes for which its deposit is held."""
+    kind = kinds.get(key[0])
+    if kind is None:
+        raise LocalProtocolError(f"the state holds a record of unknown kind {key[0]}")
+    try:
+        record = kind.read(value)
+    except CodecError as error:
+        raise LocalProtocolError(f"the state holds a broken {kind.name}: {error}") from error
+    return NOTHING_HELD if kind.held is None else kind.held(record), kind.size(record)
 
 
 def audit_block(
@@ -69,6 +90,7 @@ def audit_block(
     before: StateView,
     changes: StateChanges,
     kinds: Mapping[int, Kind[Any]] = KINDS,
+    audited: Audited | None = None,
 ) -> None:
     """Check one block.
 
@@ -78,6 +100,7 @@ def audit_block(
         before: the state before the block.
         changes: what the block changed.
         kinds: the table of kinds.
+        audited: what was decoded for earlier blocks; kept by the caller from block to block.
 
     Raises:
         LocalProtocolError: something was made or lost, or `before` is not the state before the block.
@@ -92,7 +115,10 @@ def audit_block(
     old_totals, new_totals = _read_totals(before.get(TOTALS.tag)), _read_totals(claimed)
     olds = ((key, value) for key in changes if (value := before.get(key)) is not None)
     news = ((key, value) for key, value in changes.items() if value is not None)
-    (old_held, old_size), (new_held, new_size) = sums_of(olds, kinds), sums_of(news, kinds)
+    if audited is not None and len(audited) >= AUDITED_MAX:
+        audited.clear()
+    # The old ones first: what is decoded of the new ones takes their places.
+    (old_held, old_size), (new_held, new_size) = sums_of(olds, kinds, audited), sums_of(news, kinds, audited)
     for index, name in enumerate(Holdings._fields):
         changed = new_held[index] - old_held[index]
         told: int = getattr(new_totals, name) - getattr(old_totals, name)

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import assert_never
+from typing import Final, assert_never
 
 from p2pcommerce.finality import engine as finality
 from p2pcommerce.finality.engine import FinalityEngine, Target
@@ -22,39 +21,22 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.mempool import Dropped, Mempool
 from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
-from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Append, Commit, Effect, Halt, Log, Rewrite, SignRequest, Transmit
+from p2pcommerce.node.effects import Append, Effect, Halt, Log, Rewrite, SignRequest, TakeSnapshot, Transmit
 from p2pcommerce.node.epochs import EpochStart
 from p2pcommerce.node.execution import InvalidBlockError
 from p2pcommerce.node.log_records import BLOCK_RECORD, ENGINE_RECORD, sort_records
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.proposer import Proposer
+from p2pcommerce.node.turn import Turn
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, P2PError
-from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, short
+from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId, PublicKey, short
 from p2pcommerce.wire.messages import BlockBody, BlockTransactions, Engine, NoBlock
 
 __all__ = ["Agreement"]
 
-Answer = Callable[[], list[finality.Effect]]
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One input being worked off: node effects so far, and the engine's questions not answered yet."""
-
-    now: int
-    effects: list[Effect] = field(default_factory=list)
-    asked: deque[finality.Effect] = field(default_factory=deque)
-    answers: deque[Answer] = field(default_factory=deque)
-    committed: list[CommittedBlock] = field(default_factory=list)
-
-    def flush_commits(self) -> None:
-        """Put the blocks that became final into one commit: blocks that were caught up share the last one's proof."""
-        if self.committed:
-            self.effects.append(Commit(tuple(self.committed)))
-            self.committed = []
+_SNAPSHOT_AGE_US: Final = 600 * MICROSECONDS
 
 
 class Agreement:
@@ -205,7 +187,7 @@ class Agreement:
 
     def on_synced(self, blocks: Sequence[tuple[Block, bytes]], now: int) -> list[Effect]:
         """Take final blocks from catching up, in height order right above the head; their proofs are verified."""
-        turn = _Turn(now)
+        turn = Turn(now)
         last: tuple[Header, bytes] | None = None
         crossed: tuple[Header, bytes, EpochStart] | None = None
         for block, proof in blocks:
@@ -222,6 +204,8 @@ class Agreement:
         turn.flush_commits()
         if crossed is not None:  # of several the last: the engine goes from epoch to any later one
             turn.asked.extend(self._engine.on_synced(*crossed[:2], now))
+            if crossed[0] is self._chain.head:
+                self._offer_snapshot(turn)
             self._begin_epoch(crossed[2], turn)
             self._drain(turn)
         if last is not None and (crossed is None or last[0] is not crossed[0]):
@@ -229,7 +213,23 @@ class Agreement:
             self._drain(turn)
         return turn.effects
 
-    def _begin_epoch(self, begun: EpochStart, turn: _Turn) -> None:
+    def on_restored(self, state: Mapping[bytes, bytes], header: Header, proof: bytes, now: int) -> list[Effect]:
+        """Stand on the last block of an epoch, after which the whole state is this."""
+        turn = Turn(now)
+        self._chain.adopt(state, header, proof)
+        self._mempool.set_view(self._chain.state.final, header.height)
+        turn.asked.extend(self._engine.on_synced(header, proof, now))
+        self._begin_epoch(self._chain.epoch_start, turn)
+        self._drain(turn)
+        return turn.effects
+
+    def _offer_snapshot(self, turn: Turn) -> None:
+        """Let the state after the final head be kept for others, unless it is an old one that is being caught up."""
+        head = self._chain.head
+        if self._chain.proof and turn.now - head.time_ms * 1_000 <= _SNAPSHOT_AGE_US:
+            turn.effects.append(TakeSnapshot(head, self._chain.proof))
+
+    def _begin_epoch(self, begun: EpochStart, turn: Turn) -> None:
         self._hearers = begun.members
         told = begun.epoch, begun.validators, begun.following, begun.seed
         turn.answers.append(lambda: self._engine.on_epoch(*told, turn.now))
@@ -239,18 +239,18 @@ class Agreement:
     def _work(self, asked: Sequence[finality.Effect], now: int) -> list[Effect]:
         if not asked:
             return []
-        turn = _Turn(now, asked=deque(asked))
+        turn = Turn(now, asked=deque(asked))
         self._drain(turn)
         return turn.effects
 
-    def _drain(self, turn: _Turn) -> None:
+    def _drain(self, turn: Turn) -> None:
         while turn.asked or turn.answers:
             while turn.asked:
                 self._do(turn.asked.popleft(), turn)
             if turn.answers:
                 turn.asked.extend(turn.answers.popleft()())
 
-    def _do(self, effect: finality.Effect, turn: _Turn) -> None:  # noqa: C901 - one arm per effect of the seam
+    def _do(self, effect: finality.Effect, turn: Turn) -> None:  # noqa: C901 - one arm per effect of the seam
         match effect:
             case finality.Persist(record):
                 turn.effects.append(Append(ENGINE_RECORD + record))
@@ -274,6 +274,7 @@ class Agreement:
                 if self._make_final(block_hash, proof, turn):
                     turn.flush_commits()
                     if self._chain.rules.ends_epoch(self._chain.head.height):
+                        self._offer_snapshot(turn)
                         self._begin_epoch(self._chain.epoch_start, turn)
             case finality.Evidence(data):
                 turn.effects += self._offences.on_found(data, turn.now)
@@ -304,12 +305,12 @@ class Agreement:
             return [Transmit(peer, message) for peer in self._connected]
         return [Transmit(to, message)] if to in self._connected else []
 
-    def _build(self, request: finality.Build, turn: _Turn) -> None:
+    def _build(self, request: finality.Build, turn: Turn) -> None:
         block, dropped = self._proposer.build(request)
         self._dropped += dropped
         turn.answers.append(lambda: self._engine.on_built(request.request, block, turn.now))
 
-    def _validate(self, block_hash: BlockHash, turn: _Turn) -> None:
+    def _validate(self, block_hash: BlockHash, turn: Turn) -> None:
         try:
             valid = self._execute(block_hash, certified=False)
         except (InvalidBlockError, CodecError) as error:
@@ -318,7 +319,7 @@ class Agreement:
         if valid:
             turn.answers.append(partial(self._engine.on_validated, block_hash, valid=True, now=turn.now))
 
-    def _refuse(self, block_hash: BlockHash, reason: str, turn: _Turn) -> None:
+    def _refuse(self, block_hash: BlockHash, reason: str, turn: Turn) -> None:
         """A block is invalid whatever happens later: its body is not kept."""
         self._counters["blocks_invalid"] += 1
         self._chain.drop(block_hash)
@@ -346,7 +347,7 @@ class Agreement:
             self._counters["blocks_executed"] += 1
         return True
 
-    def _fetch(self, fetch: finality.Fetch, turn: _Turn) -> None:
+    def _fetch(self, fetch: finality.Fetch, turn: Turn) -> None:
         held = self._chain.block(fetch.block_hash)
         if held is not None:
             turn.answers.append(lambda: self._engine.on_block(held.header, turn.now))
@@ -355,19 +356,19 @@ class Agreement:
         self._take_ready(turn)
 
     def _with_bodies(self, transmits: Sequence[Transmit], now: int) -> list[Effect]:
-        turn = _Turn(now, effects=list(transmits))
+        turn = Turn(now, effects=list(transmits))
         self._take_ready(turn)
         self._drain(turn)
         return turn.effects
 
-    def _take_ready(self, turn: _Turn) -> None:
+    def _take_ready(self, turn: Turn) -> None:
         for block in self._bodies.take_ready():
             if self._chain.is_too_large(block):
                 self._refuse(block.hash, "it is larger than a block may be", turn)
             elif self._chain.add(block):
                 turn.answers.append(partial(self._engine.on_block, block.header, turn.now))
 
-    def _make_final(self, block_hash: BlockHash, proof: bytes, turn: _Turn) -> bool:
+    def _make_final(self, block_hash: BlockHash, proof: bytes, turn: Turn) -> bool:
         """Execute a block that a quorum decided and fold it into the final state; stop the node if that cannot be."""
         try:
             if not self._execute(block_hash, certified=True):
@@ -388,7 +389,7 @@ class Agreement:
         self._finals.append(block)
         return True
 
-    def _halt(self, reason: str, turn: _Turn) -> bool:
+    def _halt(self, reason: str, turn: Turn) -> bool:
         turn.flush_commits()
         turn.effects.append(Halt(reason))
         return False

@@ -9,8 +9,7 @@ propose it is not executed again to validate or to commit it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from p2pcommerce.finality.engine import Sets
@@ -22,7 +21,7 @@ from p2pcommerce.ledger.state import Version, VersionedState
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.epochs import EpochRules, EpochStart
-from p2pcommerce.node.execution import Executed, InvalidBlockError, Run
+from p2pcommerce.node.execution import Built, Executed, InvalidBlockError, LeftOut, Run
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, RejectionCode
 from p2pcommerce.primitives.ids import (
@@ -48,28 +47,6 @@ Known = Callable[[TransactionId], Transaction | None]
 _PASSING: Final = (RejectionCode.BAD_NONCE, RejectionCode.EXPIRED)
 """Reasons that say nothing for ever: a nonce may be early, and a branch higher than what becomes final.
 What they are true of leaves the pool when the final head moves."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A transaction that cannot stand in any block, though nothing that is not final yet speaks against it."""
-
-    tx_id: TransactionId
-    code: RejectionCode
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A block that was built, executed.
-
-    Attributes:
-        executed: None if there is no room for it.
-        hopeless: what was left out for good.
-    """
-
-    executed: Executed | None
-    hopeless: tuple[LeftOut, ...]
 
 
 def genesis_header(genesis: Genesis, state_root: bytes) -> Header:
@@ -379,6 +356,20 @@ class Chain:
         )
 
     # --- finality ---
+
+    def adopt(self, state: Mapping[bytes, bytes], header: Header, proof: bytes) -> None:
+        """Stand on another final head, with its whole state; unfinal blocks are dropped.
+
+        Raises:
+            LocalProtocolError: the state is not the one that the header commits to; nothing has changed.
+        """
+        versions = VersionedState(state)
+        if versions.final.root != header.state_root:
+            raise LocalProtocolError(f"the restored state is not the one of the block at height {header.height}")
+        self.state, self.head, self.proof = versions, header, proof
+        self._blocks.clear()
+        self._executed.clear()
+        self._bytes = 0
 
     def finalize(self, block_hash: BlockHash, proof: bytes) -> tuple[CommittedBlock, Executed]:
         """Make an executed child of the head final.

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
 from p2pcommerce.wire.messages import Message
@@ -17,20 +19,27 @@ from p2pcommerce.wire.messages import Message
 __all__ = [
     "Append",
     "Attach",
+    "ChunkOf",
     "Close",
     "Commit",
     "Dial",
     "Dropped",
     "Effect",
     "Halt",
+    "LinksOf",
     "LoadBlocks",
+    "LoadItems",
     "Log",
+    "NewestSnapshot",
     "OffenceFound",
+    "Query",
     "Report",
+    "Restore",
     "Rewrite",
     "SaveBook",
     "SignRequest",
     "Submitted",
+    "TakeSnapshot",
     "Transmit",
 ]
 
@@ -116,6 +125,62 @@ class LoadBlocks:
     request: int
     from_height: Height
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinksOf:
+    """The links of epochs, as `encode_link` gives them, without gaps; fewer or none if they are not here."""
+
+    from_epoch: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewestSnapshot:
+    """The newest snapshot: the header's bytes, its proof and the depths of its chunks; nothing if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOf:
+    """One chunk of the snapshot of a height; nothing if it is not here."""
+
+    height: int
+    index: int
+
+
+Query: TypeAlias = LinksOf | NewestSnapshot | ChunkOf
+
+
+@dataclass(frozen=True, slots=True)
+class LoadItems:
+    """Read what is stored beside blocks; the answer is `Node.on_items`."""
+
+    request: int
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot:
+    """Keep the state after the block that was committed last, to offer it to others.
+
+    It may be left out; it must not hold up what comes after.
+    """
+
+    header: Header
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put a whole state in the place of the stored one, in one atomic, durable step.
+
+    Attributes:
+        block: header and proof of the block, no transactions; `changes` is the whole state after it.
+        links: from the epoch of the state before to the block's, for those who ask.
+    """
+
+    block: CommittedBlock
+    links: tuple[EpochLink, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +271,9 @@ Effect: TypeAlias = (
     | SignRequest
     | Commit
     | LoadBlocks
+    | LoadItems
+    | TakeSnapshot
+    | Restore
     | Submitted
     | Dropped
     | OffenceFound

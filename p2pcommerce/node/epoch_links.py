@@ -11,52 +11,40 @@ Source: the light client of the finality specification.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from p2pcommerce.finality.engine import FinalityEngine, Sets
+from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import HEADER, Header
-from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import VALIDATORS, Validator, ValidatorSet, ValidatorSetError
-from p2pcommerce.primitives.codec import Shape, blob, record_of
+from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.primitives.codec import Shape, blob, decode, encode, record_of
 from p2pcommerce.primitives.errors import RemoteProtocolError
-from p2pcommerce.primitives.ids import Epoch, GenesisHash
+from p2pcommerce.primitives.ids import Epoch
 
-__all__ = ["EPOCH_LINK", "FINALITY_BYTES_MAX", "EpochLink", "EpochLinkError", "TrustAnchor", "follow_links"]
+__all__ = [
+    "EPOCH_LINK",
+    "FINALITY_BYTES_MAX",
+    "LINK_BYTES_MAX",
+    "EpochLink",
+    "EpochLinkError",
+    "TrustAnchor",
+    "decode_link",
+    "encode_link",
+    "follow_link",
+    "follow_links",
+]
 
 FINALITY_BYTES_MAX: Final = 384 * 1024
 """Bytes of a proof of finality at most."""
+LINK_BYTES_MAX: Final = FINALITY_BYTES_MAX + 16 * 1024
+"""Bytes of a link at most: 256 validators have about 12 KB."""
 
 
 class EpochLinkError(RemoteProtocolError):
     """Links that do not lead from what is trusted to where they should."""
 
     code = "EPOCH_LINK"
-
-
-@dataclass(frozen=True, slots=True)
-class TrustAnchor:
-    """What a verifier believes beforehand.
-
-    Attributes:
-        genesis_hash: the network, 32 bytes.
-        validators: who decides in the epoch.
-        epoch: its number.
-    """
-
-    genesis_hash: GenesisHash
-    validators: ValidatorSet
-    epoch: Epoch = field(default=Epoch(0))
-
-    @classmethod
-    def of(cls, genesis: Genesis) -> TrustAnchor:
-        """Trust a genesis."""
-        return cls(genesis.hash, genesis.validators)
-
-    @property
-    def sets(self) -> Sets:
-        """Epoch -> the trusted set; KeyError for every other epoch."""
-        return {int(self.epoch): self.validators}.__getitem__
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +83,7 @@ def follow_links(trust: TrustAnchor, links: Sequence[EpochLink], engine: Finalit
         if trust.epoch >= to_epoch:
             break
         if link.header.epoch >= trust.epoch:
-            trust = _follow(trust, link, engine)
+            trust = follow_link(trust, link, engine)
     if trust.epoch != to_epoch:
         raise EpochLinkError(
             f"what is known leads to epoch {trust.epoch}, not to epoch {to_epoch}: trust a newer or an older anchor"
@@ -103,7 +91,26 @@ def follow_links(trust: TrustAnchor, links: Sequence[EpochLink], engine: Finalit
     return trust
 
 
-def _follow(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> TrustAnchor:
+def encode_link(link: EpochLink) -> bytes:
+    """Return a link's bytes."""
+    return encode(EPOCH_LINK, link)
+
+
+def decode_link(raw: bytes) -> EpochLink:
+    """Read a link from untrusted bytes.
+
+    Raises:
+        CodecError: too large, malformed, not canonical.
+    """
+    return decode(EPOCH_LINK, raw, LINK_BYTES_MAX)
+
+
+def follow_link(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> TrustAnchor:
+    """Return what is to be trusted in the epoch after the trusted one; its time is that of the link's header.
+
+    Raises:
+        EpochLinkError: the link is of another epoch or network, or does not hold.
+    """
     header = link.header
     if header.epoch != trust.epoch or header.genesis_hash != trust.genesis_hash:
         raise EpochLinkError(f"the link to the set after epoch {trust.epoch} is missing")
@@ -115,4 +122,4 @@ def _follow(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> Trus
         raise EpochLinkError(f"the set after epoch {trust.epoch}: {error}") from error
     if following.hash != header.next_validators_hash:
         raise EpochLinkError(f"the set after epoch {trust.epoch} is not the one that its header names")
-    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1))
+    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1), header.time_ms)

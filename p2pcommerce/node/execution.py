@@ -18,10 +18,10 @@ from p2pcommerce.ledger.receipt import Outcome
 from p2pcommerce.ledger.state import State, Version
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import ValidatorUpdate
-from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.errors import RejectionCode, RemoteProtocolError
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 
-__all__ = ["Executed", "InvalidBlockError", "Run", "Settle"]
+__all__ = ["Built", "Executed", "InvalidBlockError", "LeftOut", "Run", "Settle"]
 
 Settle = Callable[[State, Sequence[ValidatorUpdate]], None]
 
@@ -51,6 +51,28 @@ class Executed:
     senders: dict[PublicKey, int]
     touched: tuple[PublicKey, ...]
     ids: frozenset[TransactionId]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A transaction that cannot stand in any block, though nothing that is not final yet speaks against it."""
+
+    tx_id: TransactionId
+    code: RejectionCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A block that was built, executed.
+
+    Attributes:
+        executed: None if there is no room for it.
+        hopeless: what was left out for good.
+    """
+
+    executed: Executed | None
+    hopeless: tuple[LeftOut, ...]
 
 
 class Run:

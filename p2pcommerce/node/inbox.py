@@ -22,7 +22,7 @@ class Inbox:
     def __init__(self, board: Switchboard) -> None:
         """Serve the rooms of `board`."""
         self._board = board
-        router, agreement, serving = board.router, board.agreement, board.serving
+        router, agreement, serving, archive = board.router, board.agreement, board.serving, board.archive
         self._handlers: Final[dict[type[object], Handler]] = {
             wire.Transactions: lambda peer, m, now: board.gossip(router.on_transactions(peer, m.items, now), now),
             wire.Announce: lambda peer, m, now: board.gossip(router.on_announce(peer, m.entries, now), now),
@@ -39,7 +39,13 @@ class Inbox:
             wire.GetBlock: lambda peer, m, _: serving.on_get_block(peer, m),
             wire.GetBlocks: lambda peer, m, _: serving.on_get_blocks(peer, m),
             wire.Blocks: lambda peer, m, now: board.catch_up(board.sync.on_blocks(peer, m, now), now),
-            wire.Status: lambda peer, m, now: board.catch_up(board.sync.on_status(peer, m, now), now),
+            wire.Status: board.on_status,
+            wire.GetLinks: lambda peer, m, _: archive.on_request(peer, m),
+            wire.GetSnapshot: lambda peer, m, _: archive.on_request(peer, m),
+            wire.GetChunk: lambda peer, m, _: archive.on_request(peer, m),
+            wire.Links: lambda peer, m, now: board.restore(board.restoring.on_links(peer, m, now), now),
+            wire.Snapshot: lambda peer, m, now: board.restore(board.restoring.on_snapshot(peer, m, now), now),
+            wire.Chunk: lambda peer, m, now: board.restore(board.restoring.on_chunk(peer, m, now), now),
             wire.GetPeers: self._on_get_peers,
             wire.Peers: self._on_peers,
             wire.Ping: lambda peer, m, _: [Transmit(peer, wire.Pong(m.nonce))],

@@ -168,6 +168,7 @@ class Node:
             board.agreement.deadline,
             board.sync.deadline,
             board.offences.deadline,
+            board.restoring.deadline,
             board.discovery.deadline,
             board.pulse.deadline,
         )
@@ -184,6 +185,8 @@ class Node:
             effects += board.gossip(board.router.on_deadline(now), now)
         if _due(board.sync.deadline, now):
             effects += board.catch_up(board.sync.on_deadline(now), now)
+        if _due(board.restoring.deadline, now):
+            effects += board.restore(board.restoring.on_deadline(now), now)
         if _due(board.discovery.deadline, now):
             effects += board.discover(board.discovery.on_deadline(now), now)
         if _due(board.pulse.deadline, now):
@@ -279,6 +282,10 @@ class Node:
     def on_loaded(self, request: int, rows: Sequence[tuple[bytes, bytes]]) -> list[Effect]:
         """Take blocks read from the store, without gaps: for each its bytes and its proof."""
         return self._board.serving.on_loaded(request, rows)
+
+    def on_items(self, request: int, items: Sequence[bytes]) -> list[Effect]:
+        """Take what `LoadItems` asked for."""
+        return self._board.archive.on_items(request, items)
 
     # --- what others may ask ---
 

@@ -12,7 +12,7 @@ Source: "Offline proof" of the commerce specification and the light client of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,7 @@ from p2pcommerce.node.epoch_links import (
     follow_links,
 )
 from p2pcommerce.primitives.codec import array, blob, decode, encode, maybe, record_of, text, uint
+from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, P2PError, RemoteProtocolError, UsageError
 from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, Height, PublicKey
 from p2pcommerce.primitives.sparse_merkle import STATE_PROOF, StateProof, verify_state
@@ -46,6 +47,7 @@ __all__ = [
     "make_proof",
     "subject_of",
     "verify_proof",
+    "verify_proof_by",
 ]
 
 PROOF_VERSION: Final = 2
@@ -228,12 +230,27 @@ def make_proof(
     return Proof(raw, header.height)
 
 
-def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
+def verify_proof(proof: bytes, trust: TrustAnchor, *, scheme: SignatureScheme = ED25519) -> Proven:
     """Check a proof with nothing but what is trusted.
 
     Args:
         proof: untrusted bytes, at most 4 MB.
         trust: the network and the validators of an epoch, as a rule of genesis.
+        scheme: the network's signature scheme.
+
+    Raises:
+        ProofError: it proves nothing; the message says what is wrong.
+    """
+    return verify_proof_by(proof, lambda _epoch: trust, scheme)
+
+
+def verify_proof_by(proof: bytes, trusted: Callable[[int], TrustAnchor], scheme: SignatureScheme) -> Proven:
+    """Check a proof with the best of several anchors.
+
+    Args:
+        proof: untrusted bytes, at most 4 MB.
+        trusted: epoch of the proof's header -> what is trusted, of that epoch or of an earlier one.
+        scheme: the network's signature scheme.
 
     Raises:
         ProofError: it proves nothing; the message says what is wrong.
@@ -243,11 +260,12 @@ def verify_proof(proof: bytes, trust: TrustAnchor) -> Proven:
     except CodecError as error:
         raise ProofError(f"not a proof of this version: {error}") from error
     header = bundle.header
+    trust = trusted(header.epoch)
     if header.genesis_hash != trust.genesis_hash:
         raise ProofError("it belongs to another network")
     if bundle.engine not in ENGINES:
         raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    engine = make_engine(bundle.engine)
+    engine = make_engine(bundle.engine, scheme)
     try:
         trust = follow_links(trust, bundle.links, engine, header.epoch)
     except EpochLinkError as error:

@@ -113,11 +113,20 @@ class Serving:
             del self._per_peer[peer]
         if not load.is_wanted:
             return []
+        rows = rows or self._newest(message.from_height)
         reply = answer(
             message, [Row(message.from_height + index, block, proof) for index, (block, proof) in enumerate(rows)]
         )
         self.counters["blocks_served"] += len(reply.blocks)
         return [Transmit(peer, reply)]
+
+    def _newest(self, from_height: int) -> list[tuple[bytes, bytes]]:
+        """Return the final blocks from a height to the head if none is stored yet: the store is a little behind."""
+        blocks = [block for block in self._recent.values() if block.header.height >= from_height]
+        head = self._chain.head
+        if not blocks or blocks[-1].hash != head.hash or len(blocks) != head.height - from_height + 1:
+            return []
+        return [*[(block.raw, b"") for block in blocks[:-1]], (blocks[-1].raw, self._chain.proof)]
 
     def _block(self, block_hash: BlockHash) -> Block | None:
         return self._chain.block(block_hash) or self._recent.get(block_hash)

@@ -17,43 +17,56 @@ from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.gossip import GossipParameters, Router
 from p2pcommerce.gossip import effects as gossip
 from p2pcommerce.ledger.application import Application
-from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.mempool import Admitted, Mempool, MempoolParameters, Refused, Verifier
 from p2pcommerce.mempool import Dropped as PoolDropped
 from p2pcommerce.mempool import Effect as PoolEffect
 from p2pcommerce.node.agreement import Agreement
+from p2pcommerce.node.archive import Archive
 from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
-from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, SaveBook, Submitted, Transmit
+from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, Restore, SaveBook, Submitted, Transmit
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.pulse import Pulse
+from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.serving import Serving
 from p2pcommerce.node.submissions import Submissions
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
-from p2pcommerce.primitives.ids import PeerId, PublicKey, TransactionId, short
-from p2pcommerce.sync import Sync, SyncParameters
+from p2pcommerce.primitives.ids import MICROSECONDS, PeerId, PublicKey, TransactionId, short
+from p2pcommerce.sync import RestoreParameters, Sync, SyncParameters
 from p2pcommerce.sync import effects as sync
+from p2pcommerce.sync import restore_effects as snapshot
+from p2pcommerce.wire.messages import Status
 
 __all__ = ["NodeParameters", "Switchboard"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeParameters:
-    """The numbers of all rooms of a node."""
+    """The numbers of all rooms of a node.
+
+    Attributes:
+        mempool, gossip, discovery, sync, restore: of the rooms.
+        checkpoint: what the operator trusts beside the chain itself, to restore a state by.
+    """
 
     mempool: MempoolParameters = field(default_factory=MempoolParameters)
     gossip: GossipParameters = field(default_factory=GossipParameters)
     discovery: DiscoveryParameters = field(default_factory=DiscoveryParameters)
     sync: SyncParameters = field(default_factory=SyncParameters)
+    restore: RestoreParameters = field(default_factory=RestoreParameters)
+    checkpoint: TrustAnchor | None = None
 
 
 class Switchboard:
     """The rooms, connected.
 
     Attributes:
-        chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, pulse: the rooms.
+        chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, restoring, pulse: rooms.
         links: peer -> the link over which it is connected.
         submissions: what waits for the pool's verdict.
         counters: events of the node as a whole.
@@ -101,11 +114,14 @@ class Switchboard:
             rng=rng,
         )
         self.serving = Serving(chain, self.mempool.raw)
+        self.archive = Archive(chain)
+        self.restoring = Restoring(parameters.restore, chain, genesis, engine, scheme, rng, parameters.checkpoint)
         self.pulse = Pulse(rng)
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
         self.counters: Counter[str] = Counter()
         self._epoch: int | None = None
+        self._is_restoring = False
         self._see_epoch()
 
     def _see_epoch(self) -> None:
@@ -119,7 +135,12 @@ class Switchboard:
         self.discovery.set_wanted(list(members) if has_part else ())
         # Who has no part hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
         self.sync.set_live(live=has_part)
-        self.sync.set_horizon(self.chain.rules.horizon(self.chain.head.height))
+        self._set_horizon()
+
+    def _set_horizon(self) -> None:
+        """Let blocks be fetched as far as validators are known, and none while a state is restored."""
+        height = self.chain.head.height
+        self.sync.set_horizon(height if self.restoring.is_active else self.chain.rules.horizon(height))
 
     # --- who is connected ---
 
@@ -135,6 +156,8 @@ class Switchboard:
         """A peer's link has ended: tell every room but discovery."""
         self.pulse.on_disconnected(peer)
         self.serving.on_disconnected(peer)
+        self.archive.on_disconnected(peer)
+        self.restoring.on_disconnected(peer)
         self.agreement.on_disconnected(peer, now)
         self.offences.on_disconnected(peer)
         self.sync.on_disconnected(peer, now)
@@ -220,6 +243,56 @@ class Switchboard:
                     out.append(Halt(_conflict(delivered, header)))
         return out
 
+    def on_status(self, peer: PeerId, status: Status, now: int) -> list[Effect]:
+        """A peer says where it stands."""
+        self.restoring.on_status(peer, status.height, now)
+        self._see_restoring()
+        return self.catch_up(self.sync.on_status(peer, status, now), now)
+
+    def restore(self, effects: Sequence[snapshot.RestoreEffect], now: int) -> list[Effect]:
+        """Do what the restoring of a state wants."""
+        out: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case snapshot.Ask(peer, message):
+                    out.append(Transmit(peer, message))
+                case sync.Blame(peer, reason):
+                    if reason != sync.Fault.STALLED:
+                        out += self.blame(peer, reason, "what it sent of a snapshot does not hold", now)
+                case snapshot.Progress(height, done, total, left_us):
+                    left = "" if left_us is None else f", about {left_us // MICROSECONDS} s left"
+                    out.append(Log("INFO", "sync", f"snapshot of height {height}: {done} of {total} chunks{left}"))
+                case snapshot.Restored():
+                    out += self._adopt(effect, now)
+                case snapshot.Broken(reason):
+                    out.append(Halt(reason))
+                case snapshot.GaveUp(reason):
+                    out.append(Log("WARNING", "sync", f"no snapshot is restored, blocks are fetched: {reason}"))
+        self._see_restoring()
+        return out
+
+    def _see_restoring(self) -> None:
+        if self.restoring.is_active is not self._is_restoring:
+            self._is_restoring = self.restoring.is_active
+            self._set_horizon()
+
+    def _adopt(self, restored: snapshot.Restored, now: int) -> list[Effect]:
+        """Stand on a restored state."""
+        header = restored.header
+        if header.height <= self.chain.head.height:
+            return []
+        block = CommittedBlock(Block(header, ()), restored.proof, (), dict(restored.state))
+        effects: list[Effect] = [
+            Restore(block, self.restoring.links),
+            Log("INFO", "sync", f"restored the state of height {header.height}: {len(restored.state)} records"),
+        ]
+        effects += self.agreement.on_restored(restored.state, header, restored.proof, now)
+        self._see_epoch()
+        self._set_horizon()
+        self.sync.on_delivered(header, now)
+        self.sync.on_fee_floor(self.mempool.fee_floor)
+        return self.after(effects, now)
+
     def after(self, effects: list[Effect], now: int) -> list[Effect]:
         """Follow up on what the engine decided: peers it blames, blocks that became final, what left the pool."""
         if not self.agreement.has_news:
@@ -255,10 +328,15 @@ class Switchboard:
             "mempool": self.mempool.statistics(),
             "gossip": self.router.statistics(),
             "discovery": self.discovery.statistics(),
-            "sync": self.sync.statistics(),
+            "sync": {**self.sync.statistics(), **self.restoring.counters},
             "finality": self._engine.status().counters,
             "offences": dict(self.offences.counters),
-            "blocks": {**self.agreement.counters, **self.bodies.counters, **self.serving.counters},
+            "blocks": {
+                **self.agreement.counters,
+                **self.bodies.counters,
+                **self.serving.counters,
+                **self.archive.counters,
+            },
         }
 
     def _verify(self, header: Header, proof: bytes) -> bool:

@@ -266,7 +266,7 @@ def maybe(shape: Shape[T]) -> Shape[T | None]:
     def plain(value: T | None) -> object:
         return None if value is None else plain_inner(value)
 
-    return Shape(read, plain)
+    return Shape(read, _same if plain_inner is _same else plain)
 
 
 def array(shape: Shape[T], count_max: int, count_min: int = 0) -> Shape[tuple[T, ...]]:
@@ -281,7 +281,7 @@ def array(shape: Shape[T], count_max: int, count_min: int = 0) -> Shape[tuple[T,
     def plain(value: Sequence[T]) -> object:
         return tuple([plain_item(item) for item in value])
 
-    return Shape(read, plain)
+    return Shape(read, tuple if plain_item is _same else plain)
 
 
 def pair(first: Shape[T], second: Shape[S]) -> Shape[tuple[T, S]]:
@@ -320,8 +320,20 @@ def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
             raise
         return cls(*items)
 
+    # Most fields are written as they are: those are taken in one piece, and only the others are written one by one.
+    take = operator.attrgetter(*names) if count > 1 else None
+    changed = tuple((place, write) for place, (_, write) in enumerate(writers) if write is not _same)
+
     def plain(value: T) -> object:
-        return tuple([write(getattr(value, name)) for name, write in writers])
+        if take is None:
+            return tuple([write(getattr(value, name)) for name, write in writers])
+        items = take(value)
+        if not changed:
+            return items
+        written = list(items)
+        for place, write in changed:
+            written[place] = write(written[place])
+        return tuple(written)
 
     return Shape(read, plain)
 

@@ -32,6 +32,7 @@ from p2pcommerce.node.chain import genesis_header
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Effect
 from p2pcommerce.node.node import Node, NodeParameters
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RemoteProtocolError, UsageError
 from p2pcommerce.runtime.config import ConfigError, NodeConfig
@@ -39,8 +40,10 @@ from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.journal import Journal, JournalDamagedError
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.runtime.log import Log
+from p2pcommerce.runtime.snapshots import Snapshots
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.runtime.store_error import damaged
+from p2pcommerce.sync import RestoreMode, RestoreParameters
 from p2pcommerce.wire import LocalPeer
 
 __all__ = ["Assembly", "assemble"]
@@ -57,7 +60,7 @@ class Assembly:
     Attributes:
         config: as given.
         core: the node.
-        store: the final chain.
+        store: the final chain; snapshots: of it, for others.
         journal: the write-ahead log; guard_journal: the guard's file; guard: restored from it.
         log: where log lines go.
         records: what the write-ahead log held.
@@ -68,6 +71,7 @@ class Assembly:
     core: Node
     engine: FinalityEngine
     store: Store
+    snapshots: Snapshots
     journal: Journal
     guard_journal: Journal
     guard: SigningGuard
@@ -172,6 +176,8 @@ def assemble(
         store = Store.open(folder / "chain.sqlite3", config.genesis)
         files.callback(store.close)
         _found(store, config, application)
+        snapshots = Snapshots(folder, config.genesis.hash)
+        files.callback(snapshots.close)
         journal, records = Journal.open(folder / "finality.wal", log=log)
         files.callback(journal.close)
         guard_journal, frames = Journal.open(folder / "guard", log=log)
@@ -183,6 +189,7 @@ def assemble(
             core=_core(store, config, application, engine, verifier),
             engine=engine,
             store=store,
+            snapshots=snapshots,
             journal=journal,
             guard_journal=guard_journal,
             guard=guard,
@@ -248,6 +255,8 @@ def _node(
             mempool=MempoolParameters(bytes_max=config.mempool_bytes_max, count_max=config.mempool_count_max),
             gossip=GossipParameters(senders=config.eager_senders, choosers_max=config.choosers_max),
             discovery=DiscoveryParameters(outbound_target=config.outbound_peers, inbound_max=config.inbound_peers_max),
+            restore=RestoreParameters(mode=RestoreMode(config.sync)),
+            checkpoint=_checkpoint(config),
         ),
         bootstrap=config.bootstrap,
         state=dict(store.load_state()),
@@ -255,6 +264,15 @@ def _node(
         proof=proof,
         verifier=verifier,
     )
+
+
+def _checkpoint(config: NodeConfig) -> TrustAnchor | None:
+    if not config.checkpoint:
+        return None
+    anchor = TrustAnchor.load(config.checkpoint)
+    if anchor.genesis_hash != config.genesis.hash:
+        raise ConfigError(f"checkpoint: {config.checkpoint} belongs to another network than the genesis")
+    return anchor
 
 
 def _read_book(path: Path) -> bytes | None:

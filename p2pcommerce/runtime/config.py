@@ -24,6 +24,7 @@ from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.runtime.durable_file import create_file
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.log import LEVELS
+from p2pcommerce.sync import RestoreMode
 
 __all__ = ["CONFIG_BYTES_MAX", "ConfigError", "NodeConfig", "Setting", "write_config"]
 
@@ -60,6 +61,10 @@ class NodeConfig:
         bootstrap: addresses of nodes to begin with.
         name: for people, at most 32 bytes of UTF-8; empty: the first digits of the key.
         engine: the finality engine that the genesis must name; empty: whichever it names.
+        sync: how a node that is behind catches up: "full" by all blocks, "snapshot" by the state after the last epoch,
+            "auto" by a snapshot if the gap is large.
+        checkpoint: file of a trust anchor, for a snapshot when the genesis or the own chain is too old to be trusted;
+            empty: none.
         mempool_bytes_max: bytes of waiting transactions at most. Source: the mempool's parameters.
         mempool_count_max: waiting transactions at most.
         eager_senders: peers that are asked to push transactions. Source: networking specification, K = 5.
@@ -81,6 +86,8 @@ class NodeConfig:
     bootstrap: tuple[str, ...] = ()
     name: str = ""
     engine: str = ""
+    sync: str = "auto"
+    checkpoint: str = ""
     mempool_bytes_max: int = 64 * 2**20
     mempool_count_max: int = 50_000
     eager_senders: int = 5
@@ -143,6 +150,8 @@ class NodeConfig:
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
         folder = path.parent
+        if settings.get("checkpoint"):
+            settings["checkpoint"] = str(folder / settings["checkpoint"])
         identity = Identity.load(folder / paths["key"], passphrase)
         genesis = Genesis.load(folder / paths["genesis"])
         try:
@@ -164,7 +173,7 @@ _RANGES: Final = {
     "inbound_peers_max": (0, 4_096),
     "log_file_bytes_max": (2**16, 2**40),
 }
-_CHOICES: Final = {"log_level": LEVELS}
+_CHOICES: Final = {"log_level": LEVELS, "sync": tuple(RestoreMode)}
 
 
 def write_config(path: str | Path, settings: Mapping[str, Setting] | None = None, **paths: str) -> None:
@@ -235,16 +244,22 @@ def _check(name: str, value: object) -> None:
         if type(value) is not bool:
             raise ConfigError(f"{name} must be true or false")
     elif isinstance(default, int):
-        low, high = _RANGES[name]
-        if type(value) is not int or not low <= value <= high:
-            raise ConfigError(f"{name} must be an integer from {low} to {high}")
+        _check_integer(name, value)
     elif isinstance(default, tuple):
         _check_addresses(name, value)
     elif name in _CHOICES:
         if value not in _CHOICES[name]:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+    elif name == "checkpoint" and value != "":
+        _path(name, value)
     elif not isinstance(value, str) or not value.isprintable() or len(value.encode()) > _NAME_BYTES_MAX:
         raise ConfigError(f"{name} must be printable text of at most {_NAME_BYTES_MAX} bytes")
+
+
+def _check_integer(name: str, value: object) -> None:
+    low, high = _RANGES[name]
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(f"{name} must be an integer from {low} to {high}")
 
 
 def _check_addresses(name: str, value: object) -> None:

@@ -18,10 +18,11 @@ import trio
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Append, Commit, Effect, Rewrite, SignRequest
+from p2pcommerce.node.effects import Append, Commit, Effect, Restore, Rewrite, SignRequest, TakeSnapshot
 from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.journal import FRAME_BYTES_MAX, Journal
+from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.store import Store
 
 __all__ = ["COMMITS_WAITING_MAX", "LISTS_WAITING_MAX", "Disk"]
@@ -36,11 +37,12 @@ _BLOCKS_AT_ONCE: Final = 32
 _APPEND_BYTES: Final = FRAME_BYTES_MAX // 2
 """Bytes of records after which a further frame of the log is begun; far above the largest record."""
 
-_DURABLE: Final = (Append, Rewrite, SignRequest, Commit)
+_DURABLE: Final = (Append, Rewrite, SignRequest, Commit, TakeSnapshot, Restore)
 
 OnProgress = Callable[[], None]
 OnSigned = Callable[[int, bytes | None], None]
 OnCommitted = Callable[[CommittedBlock], None]
+OnFrozen = Callable[[TakeSnapshot, FrozenState], None]
 Perform = Callable[[Effect], None]
 
 
@@ -59,6 +61,7 @@ class Disk:
         perform: Perform,
         on_signed: OnSigned,
         on_committed: OnCommitted,
+        on_frozen: OnFrozen,
         on_progress: OnProgress,
     ) -> None:
         """Take over open files.
@@ -72,7 +75,8 @@ class Disk:
             genesis: what is signed names the network.
             perform: does an effect that is not the disk's.
             on_signed: takes a signature, or None where the guard refused.
-            on_committed: takes a block that is now stored.
+            on_committed: takes a block that is now stored, or a restored state.
+            on_frozen: takes the state as it was after a block, to make a snapshot of.
             on_progress: is told that there may be room again.
         """
         self._journal = journal
@@ -84,10 +88,11 @@ class Disk:
         self._perform = perform
         self._on_signed = on_signed
         self._on_committed = on_committed
+        self._on_frozen = on_frozen
         self._on_progress = on_progress
         self._lists: deque[Sequence[Effect]] = deque()
         self._wake = trio.Event()
-        self._commits: deque[tuple[CommittedBlock, ...]] = deque()
+        self._commits: deque[Commit | TakeSnapshot | Restore] = deque()
         self._commit_wake = trio.Event()
         self._commit_room = trio.Event()
         self._log_limiter = trio.CapacityLimiter(1)
@@ -142,8 +147,8 @@ class Disk:
                     pass
                 case SignRequest():
                     requests.append(effect)
-                case Commit(blocks):
-                    await self._queue_commit(blocks)
+                case Commit() | TakeSnapshot() | Restore():
+                    await self._queue_commit(effect)
                 case _:
                     self._perform(effect)
         if requests:
@@ -198,11 +203,11 @@ class Disk:
     async def _in_thread(self, write: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> None:
         await trio.to_thread.run_sync(write, records, limiter=self._log_limiter)
 
-    async def _queue_commit(self, blocks: tuple[CommittedBlock, ...]) -> None:
+    async def _queue_commit(self, effect: Commit | TakeSnapshot | Restore) -> None:
         while len(self._commits) >= COMMITS_WAITING_MAX:
             self._commit_room = trio.Event()
             await self._commit_room.wait()
-        self._commits.append(blocks)
+        self._commits.append(effect)
         self._commit_wake.set()
 
     async def run_store(self) -> None:
@@ -218,17 +223,32 @@ class Disk:
 
     async def _store_waiting(self) -> None:
         while self._commits:
-            blocks: list[CommittedBlock] = []
-            taken = 0
-            while taken < len(self._commits) and len(blocks) < _BLOCKS_AT_ONCE:
-                blocks += self._commits[taken]
-                taken += 1
-            await trio.to_thread.run_sync(self._store.commit_many, blocks, limiter=self.store_limiter)
+            taken, blocks = 1, list[CommittedBlock]()
+            match self._commits[0]:
+                case Commit():
+                    taken, blocks = self._consecutive()
+                    await trio.to_thread.run_sync(self._store.commit_many, blocks, limiter=self.store_limiter)
+                case TakeSnapshot() as effect:
+                    frozen = await trio.to_thread.run_sync(self._store.freeze, limiter=self.store_limiter)
+                    self._on_frozen(effect, frozen)
+                case Restore(block, links):
+                    blocks = [block]
+                    await trio.to_thread.run_sync(self._store.restore, block, links, limiter=self.store_limiter)
             for _ in range(taken):
                 self._commits.popleft()
             for block in blocks:
                 self._on_committed(block)
             self._commit_room.set()
+
+    def _consecutive(self) -> tuple[int, list[CommittedBlock]]:
+        """Return how many waiting commits go into one transaction of the store, and their blocks."""
+        taken, blocks = 0, list[CommittedBlock]()
+        for waiting in self._commits:
+            if not isinstance(waiting, Commit) or len(blocks) >= _BLOCKS_AT_ONCE:
+                break
+            blocks += waiting.blocks
+            taken += 1
+        return taken, blocks
 
 
 _GUARD_BYTES_MAX: Final = 256 * 1024

@@ -26,6 +26,7 @@ from p2pcommerce.node.effects import (
     Effect,
     Halt,
     LoadBlocks,
+    LoadItems,
     Log,
     OffenceFound,
     Report,
@@ -75,11 +76,11 @@ class Driver:
         log: LogFile,
         on_submitted: Callable[[Submitted], None],
         on_dropped: Callable[[Dropped], None],
-        on_offence: Callable[[OffenceFound], None],
-        on_report: Callable[[Report], None],
+        on_offence: Callable[[OffenceFound | Report], None],
         on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
         load_blocks: Callable[[LoadBlocks], None],
+        load_items: Callable[[LoadItems], None],
     ) -> None:
         """Prepare; `attach_disk` and `start` follow.
 
@@ -91,11 +92,11 @@ class Driver:
             log: where the core's words go.
             on_submitted: takes verdicts on submissions.
             on_dropped: takes what left the pool without becoming final.
-            on_offence: is told of validators that broke the rules.
-            on_report: puts evidence on the chain.
+            on_offence: is told of validators that broke the rules, and puts evidence on the chain.
             on_attached: is told of another peer.
             save_book: writes the address book.
             load_blocks: reads blocks from the store and gives them to the core.
+            load_items: does so with what is stored beside blocks.
         """
         self.core = core
         self.clock = clock
@@ -106,10 +107,10 @@ class Driver:
         self._on_submitted = on_submitted
         self._on_dropped = on_dropped
         self._on_offence = on_offence
-        self._on_report = on_report
         self._on_attached = on_attached
         self._save_book = save_book
         self._load_blocks = load_blocks
+        self._load_items = load_items
         self._disk: Disk | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
@@ -217,12 +218,12 @@ class Driver:
                 self._on_submitted(effect)
             case Dropped():
                 self._on_dropped(effect)
-            case OffenceFound():
+            case OffenceFound() | Report():
                 self._on_offence(effect)
-            case Report():
-                self._on_report(effect)
             case LoadBlocks():
                 self._load_blocks(effect)
+            case LoadItems():
+                self._load_items(effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

@@ -139,7 +139,10 @@ class Subscription(AsyncIterator[FinalizedBlock]):
             count = min(_REPLAY_BLOCKS, self._stored_height - self._next_height + 1)
             self._replay.extend(await self._load(self._next_height, count))
         if not self._replay or self._replay[0].height != self._next_height:
-            raise LocalProtocolError(f"the store lacks block {self._next_height}")
+            raise LocalProtocolError(
+                f"the store lacks block {self._next_height}: this node restored a snapshot above it; begin later, or "
+                'ask a node that has the whole history (sync = "full")'
+            )
         return self._replay.popleft()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
-from p2pcommerce.commerce import HistoryEntry, entry_from
+from p2pcommerce.commerce import HistoryEntry, entry_from, verify_history
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
 from p2pcommerce.ledger.receipt import Receipt
@@ -14,6 +14,7 @@ from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
 from p2pcommerce.node.proof import Proof, make_proof, subject_of
+from p2pcommerce.primitives.errors import P2PError, UsageError
 from p2pcommerce.primitives.ids import Height, TransactionId
 from p2pcommerce.runtime.events import FinalizedBlock
 from p2pcommerce.runtime.store import Store
@@ -91,6 +92,7 @@ class Reading:
             history = await trio.to_thread.run_sync(
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )
+            self._check_whole(history, value, head.height)
         since = arguments.get("since_epoch", 0)
         links: list[EpochLink] = []
         if head.epoch:
@@ -99,6 +101,20 @@ class Reading:
                 since if isinstance(since, int) else 0, head.epoch, core.genesis.parameters.epoch_blocks
             )
         return make_proof(engine, head, finality, subject.key, value, state, history, links)
+
+    def _check_whole(self, history: Sequence[HistoryEntry], value: bytes, height: int) -> None:
+        """Check that a node that began with a snapshot has all of an item's history.
+
+        Raises:
+            UsageError: it has not.
+        """
+        try:
+            verify_history(history, value)
+        except P2PError as error:
+            raise UsageError(
+                f"this node does not hold the item's whole history up to height {height}, as one that began with a "
+                'snapshot does not: ask a node that has all blocks (sync = "full")'
+            ) from error
 
     async def links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         """Return what leads from one epoch's validators to another's; fewer if this node does not have them all.
@@ -113,11 +129,11 @@ class Reading:
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []
         for epoch in range(from_epoch, to_epoch):
-            rows = self._store.blocks(boundary_of(epoch, epoch_blocks), 1, 0)
+            last = self._store.header_at(boundary_of(epoch, epoch_blocks))
             following = self._store.validator_set(epoch + 1)
-            if not rows or following is None or not rows[0][2]:
+            if last is None or following is None or not last[1]:
                 break
-            found.append(EpochLink(decode_header(rows[0][0]), rows[0][2], read_set(following).validators))
+            found.append(EpochLink(*last, read_set(following).validators))
         return found
 
     def _history(self, identifier: bytes, up_to: Height) -> list[HistoryEntry]:

@@ -22,7 +22,7 @@ from p2pcommerce.primitives.errors import CodecError, RejectionCode, Transaction
 from p2pcommerce.primitives.ids import PublicKey, TransactionId, short
 from p2pcommerce.runtime.log import Log
 
-__all__ = ["OFFENCES_WAITING_MAX", "Reporting"]
+__all__ = ["OFFENCES_WAITING_MAX", "Reporting", "plain_offence"]
 
 OFFENCES_WAITING_MAX: Final = 512
 """Offences that wait for one subscriber; it misses what comes beyond."""
@@ -58,6 +58,13 @@ class Reporting:
         if nursery is None:
             for listener in self._listeners.values():
                 listener.close()
+
+    def take(self, effect: OffenceFound | Report) -> None:
+        """Do what the core wants."""
+        if isinstance(effect, Report):
+            self.on_report(effect)
+        else:
+            self.on_offence(effect)
 
     # --- telling ---
 
@@ -112,3 +119,15 @@ class Reporting:
             self._log.info("offences", f"the chain punished validator {who}", height=receipt.height)
         else:
             self._log.info("offences", f"the report of validator {who} came to nothing: {receipt.detail}")
+
+
+def plain_offence(found: OffenceFound) -> dict[str, object]:
+    """Return an offence as plain values, for statistics."""
+    offence = found.offence
+    return {
+        "offender": offence.offender.hex(),
+        "epoch": offence.epoch,
+        "rule": offence.kind,
+        "words": words(offence),
+        "heard_from": None if found.peer is None else found.peer.hex(),
+    }

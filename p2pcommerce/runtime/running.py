@@ -18,8 +18,15 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Dropped, Effect, LoadBlocks, OffenceFound, Report, Submitted
-from p2pcommerce.node.offences import words
+from p2pcommerce.node.effects import (
+    Dropped,
+    Effect,
+    LoadBlocks,
+    LoadItems,
+    OffenceFound,
+    Submitted,
+    TakeSnapshot,
+)
 from p2pcommerce.node.proof import Proof
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
@@ -30,8 +37,10 @@ from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.offers import Offers
 from p2pcommerce.runtime.reading import Reading
-from p2pcommerce.runtime.reporting import Reporting
+from p2pcommerce.runtime.reporting import Reporting, plain_offence
+from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.transport import Listener, Transport
 from p2pcommerce.runtime.waiting import Waiting
 from p2pcommerce.runtime.wallet import Wallet
@@ -92,6 +101,7 @@ class RunningNode:
         self._assembly = assembly
         self._core = core
         self._clock = Clock()
+        self._reporting = Reporting(core.application, assembly.log, self.submit, self.wait_finalized)
         self._driver = Driver(
             core=core,
             clock=self._clock,
@@ -100,11 +110,11 @@ class RunningNode:
             log=assembly.log,
             on_submitted=self._on_submitted,
             on_dropped=self._on_dropped,
-            on_offence=self._on_offence,
-            on_report=self._on_report,
+            on_offence=self._reporting.take,
             on_attached=self._on_progress,
             save_book=self._on_save_book,
             load_blocks=self._on_load_blocks,
+            load_items=self._on_load_items,
         )
         self._disk = Disk(
             journal=assembly.journal,
@@ -116,14 +126,15 @@ class RunningNode:
             perform=self._driver.perform,
             on_signed=self._on_signed,
             on_committed=self._on_committed,
+            on_frozen=self._on_frozen,
             on_progress=self._driver.on_turn,
         )
         self._driver.attach_disk(self._disk)
         self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading)
         self._wallet = Wallet(config.identity, core)
-        self._reporting = Reporting(core.application, assembly.log, self.submit, self.wait_finalized)
         self._stored_height = core.height
         self._progress = trio.Event()
         self._requests: dict[int, _Submission] = {}
@@ -272,7 +283,7 @@ class RunningNode:
             "head": self._core.chain.head.hash.hex(),
             "mempool": len(self._core.mempool),
             "peers": self._driver.peers_count,
-            "offences": [_plain_offence(found) for found in self._core.offences()],
+            "offences": [plain_offence(found) for found in self._core.offences()],
             "connections": dict(self._driver.counters),
             "rooms": {name: dict(counters) for name, counters in self._core.statistics().items()},
         }
@@ -292,12 +303,6 @@ class RunningNode:
     def _on_dropped(self, dropped: Dropped) -> None:
         self._waiting.on_dropped(dropped)
         self._wallet.forget(dropped.tx_id)
-
-    def _on_offence(self, found: OffenceFound) -> None:
-        self._reporting.on_offence(found)
-
-    def _on_report(self, report: Report) -> None:
-        self._reporting.on_report(report)
 
     def _on_signed(self, request: int, signature: bytes | None) -> None:
         self._driver.give(self._core.on_signed(request, signature, self._clock.now()))
@@ -324,6 +329,24 @@ class RunningNode:
         rows = await self._reading.rows(load.from_height, load.count)
         self._loads -= 1
         self._driver.give(self._core.on_loaded(load.request, rows))
+
+    def _on_load_items(self, load: LoadItems) -> None:
+        if self._nursery is None or self._loads >= LOADS_MAX:
+            self._driver.give(self._core.on_items(load.request, ()))
+        else:
+            self._loads += 1
+            self._nursery.start_soon(self._load_items, load)
+
+    async def _load_items(self, load: LoadItems) -> None:
+        items = await self._offers.read(load.query)
+        self._loads -= 1
+        self._driver.give(self._core.on_items(load.request, items))
+
+    def _on_frozen(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
+        if self._nursery is None or self._offers.is_taking:
+            frozen.close()
+        else:
+            self._nursery.start_soon(self._offers.take, effect, frozen)
 
     def _on_save_book(self, book: bytes) -> None:
         is_saving = self._book is not None
@@ -366,17 +389,6 @@ class RunningNode:
         self._driver.close()
         for submission in self._requests.values():
             submission.done.set()
-
-
-def _plain_offence(found: OffenceFound) -> dict[str, object]:
-    offence = found.offence
-    return {
-        "offender": offence.offender.hex(),
-        "epoch": offence.epoch,
-        "rule": offence.kind,
-        "words": words(offence),
-        "heard_from": None if found.peer is None else found.peer.hex(),
-    }
 
 
 @dataclass(slots=True, eq=False)

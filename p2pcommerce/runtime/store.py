@@ -26,11 +26,15 @@ from p2pcommerce.ledger.block import Header, decode_block, decode_header
 from p2pcommerce.ledger.epochs import epoch_of_set_key
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import OUTCOME, Outcome, Receipt
+from p2pcommerce.ledger.state import StateChanges
+from p2pcommerce.ledger.validators import VALIDATORS
 from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.codec import decode, encode
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, TransactionId
 from p2pcommerce.runtime.durable_file import sync_directory
+from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.store_error import StoreNetworkError, StoreVersionError, damaged, translated
 
 __all__ = ["SCHEMA_VERSION", "STORE_FILE", "Store"]
@@ -125,6 +129,32 @@ class Store:
                 self._check_next(block)
                 self._put(block)
 
+    def restore(self, block: CommittedBlock, links: Sequence[EpochLink]) -> None:
+        """Put a whole state and the header that it belongs to in the place of state and head, all of it or nothing.
+
+        Args:
+            block: of a height above the head; without transactions, with the whole state as its changes.
+            links: of epochs before the block's, whose headers and sets are stored too.
+
+        Raises:
+            LocalProtocolError: the head is higher.
+            StoreError: or a subclass, as the disk is full, say.
+        """
+        header, run = block.block.header, self._connection.execute
+        with self._transaction():
+            row = self._one("SELECT max(height) FROM blocks")
+            if row is not None and row[0] is not None and row[0] >= header.height:
+                raise LocalProtocolError(f"a snapshot of height {header.height} below the head at {row[0]}")
+            run("DELETE FROM state")
+            for link in links:
+                known = (link.header.height, link.header.hash, link.header.raw, b"", link.finality)
+                run("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?, ?)", known)
+                following = (link.header.epoch + 1, encode(VALIDATORS, link.validators))
+                run("INSERT OR REPLACE INTO validator_sets VALUES (?, ?)", following)
+            run("DELETE FROM blocks WHERE height = ?", (header.height,))
+            run("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", (header.height, header.hash, header.raw, b"", block.proof))
+            self._put_state(block.changes)
+
     # Reading
 
     def head(self) -> tuple[Height, Header, bytes] | None:
@@ -140,6 +170,10 @@ class Store:
             while rows := cursor.fetchmany(_STATE_ROWS):
                 yield from rows
 
+    def freeze(self) -> FrozenState:
+        """Return the state after the head as it is now, to be read on a connection of its own."""
+        return FrozenState(self.path)
+
     def blocks(self, from_height: int, count: int, bytes_max: int) -> list[tuple[bytes, bytes, bytes]]:
         """Return consecutive blocks, the first of `from_height`.
 
@@ -153,15 +187,22 @@ class Store:
         """
         found: list[tuple[bytes, bytes, bytes]] = []
         size = 0
-        statement = "SELECT header, block, proof FROM blocks WHERE height >= ? ORDER BY height LIMIT ?"
-        bounds = (_bounded(from_height), _bounded(count))
-        with translated(self.path), closing(self._connection.execute(statement, bounds)) as rows:
-            for header, block, proof in rows:
+        first = _bounded(from_height)
+        statement = "SELECT height, header, block, proof FROM blocks WHERE height >= ? ORDER BY height LIMIT ?"
+        with translated(self.path), closing(self._connection.execute(statement, (first, _bounded(count)))) as rows:
+            for height, header, block, proof in rows:
                 size += len(header) + len(block) + len(proof)
-                if found and size > bytes_max:
+                # Before a restored snapshot there are gaps, and headers without a body.
+                if height != first + len(found) or not block or (found and size > bytes_max):
                     break
                 found.append((header, block, proof))
         return found
+
+    def header_at(self, height: int) -> tuple[Header, bytes] | None:
+        """Return header and proof of a final block, also of one whose body is not here; None if it is not known."""
+        with translated(self.path):
+            row = self._one("SELECT header, proof FROM blocks WHERE height = ?", _bounded(height))
+        return None if row is None else (self._header(height, row[0]), row[1])
 
     def height_of(self, block_hash: BlockHash) -> Height | None:
         """Return the height of a block by its hash (32 bytes), None if it is not here."""
@@ -179,7 +220,7 @@ class Store:
         """Return a final transaction's bytes by its place, None if there is no such place."""
         with translated(self.path):
             row = self._one("SELECT block FROM blocks WHERE height = ?", _bounded(height))
-        if row is None:
+        if row is None or not row[0]:
             return None
         try:
             transactions = decode_block(row[0]).transactions
@@ -297,7 +338,10 @@ class Store:
             "INSERT INTO touched VALUES (?, ?, ?)",
             [(item_id, height, index) for index, (_, outcome) in outcomes for item_id in _ids(outcome)],
         )
-        changes = committed.changes
+        self._put_state(committed.changes)
+
+    def _put_state(self, changes: StateChanges) -> None:
+        many = self._connection.executemany
         many("DELETE FROM state WHERE key = ?", [(key,) for key, value in changes.items() if value is None])
         sets = [(epoch_of_set_key(key), value) for key, value in changes.items() if value is not None]
         many("INSERT OR REPLACE INTO validator_sets VALUES (?, ?)", [row for row in sets if row[0] is not None])

@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Append, Commit, Effect, Rewrite, SignRequest
+from p2pcommerce.node.effects import Append, Commit, Effect, Restore, Rewrite, SignRequest, TakeSnapshot
+from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.simulation.storage import Storage
 
 __all__ = ["COMMIT_US", "GUARD_BYTES_MAX", "SYNC_US_MAX", "SYNC_US_MIN", "DiskOwner", "DiskQueue", "first_durable"]
@@ -30,7 +31,7 @@ COMMIT_US: Final = 2_000
 GUARD_BYTES_MAX: Final = 64 * 1024
 """Size at which the guard's file is rewritten."""
 
-_DURABLE: Final = frozenset({Append, Rewrite, SignRequest, Commit})
+_DURABLE: Final = frozenset({Append, Rewrite, SignRequest, Commit, Restore, TakeSnapshot})
 
 
 def first_durable(effects: Sequence[Effect]) -> int:
@@ -60,12 +61,20 @@ class DiskOwner(Protocol):
         """Answer a request for a signature: the guard admitted it, or (None) refused."""
         ...
 
-    def note_final(self, blocks: Sequence[CommittedBlock]) -> None:
-        """Blocks are final and about to be stored."""
+    def note_final(self, blocks: Sequence[CommittedBlock], *, is_restored: bool = False) -> None:
+        """Blocks are final, or the state after one was restored; they are about to be stored."""
         ...
 
     def on_stored(self, blocks: Sequence[CommittedBlock]) -> None:
         """Blocks are stored for good."""
+        ...
+
+    def on_restored(self, block: CommittedBlock, links: Sequence[EpochLink]) -> None:
+        """A whole state is stored for good."""
+        ...
+
+    def take_snapshot(self, effect: TakeSnapshot) -> None:
+        """The state after the last stored block is to be offered to others."""
         ...
 
 
@@ -80,7 +89,7 @@ class DiskQueue:
         self._rng = rng
         self._waiting: deque[Effect] = deque()
         self._is_busy = False
-        self._commits: deque[CommittedBlock] = deque()
+        self._commits: deque[CommittedBlock | Restore | TakeSnapshot] = deque()
         self._is_storing = False
 
     def __len__(self) -> int:
@@ -148,6 +157,13 @@ class DiskQueue:
                     self._owner.note_final(blocks)
                     self._commits.extend(blocks)
                     self._store()
+                case Restore(block):
+                    self._owner.note_final([block], is_restored=True)
+                    self._commits.append(effect)
+                    self._store()
+                case TakeSnapshot():
+                    self._commits.append(effect)
+                    self._store()
                 case _:
                     self._owner.perform(effect)
         if requests:
@@ -188,10 +204,34 @@ class DiskQueue:
     def _store(self) -> None:
         if self._is_storing or not self._commits or not self._owner.survives():
             return
+        first = self._commits[0]
+        if isinstance(first, TakeSnapshot):
+            self._commits.popleft()
+            self._owner.take_snapshot(first)
+            self._store()
+            return
         self._is_storing = True
-        blocks = list(self._commits)
+        if isinstance(first, Restore):
+            self._storage.write_restored(first.block)
+            self._owner.later(self._sync_us() + COMMIT_US, self._restored, first)
+            return
+        blocks: list[CommittedBlock] = []
+        for each in self._commits:
+            if not isinstance(each, CommittedBlock):
+                break
+            blocks.append(each)
         self._storage.write_blocks(blocks)
         self._owner.later(self._sync_us() + COMMIT_US, self._stored, blocks)
+
+    def _restored(self, effect: Restore) -> None:
+        if not self._owner.survives():
+            return
+        self._storage.sync_restored(effect.block)
+        self._commits.popleft()
+        self._is_storing = False
+        self._owner.on_restored(effect.block, effect.links)
+        self._store()
+        self._begin()
 
     def _stored(self, blocks: Sequence[CommittedBlock]) -> None:
         if not self._owner.survives():

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final
 
 from p2pcommerce.finality import SigningGuard
 from p2pcommerce.finality.engine import FinalityEngine
@@ -26,24 +27,31 @@ from p2pcommerce.node.effects import (
     Effect,
     Halt,
     LoadBlocks,
+    LoadItems,
     Log,
     OffenceFound,
+    Query,
     Report,
+    Restore,
     Rewrite,
     SaveBook,
     SignRequest,
     Submitted,
+    TakeSnapshot,
     Transmit,
 )
+from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 from p2pcommerce.primitives.vrf import VRF_KIND
+from p2pcommerce.simulation.behaviour import Behaviour, RestlessError
 from p2pcommerce.simulation.clocks import HostClock
 from p2pcommerce.simulation.disk_queue import DiskQueue, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.journal import JournalDamageError
+from p2pcommerce.simulation.offers import Offers
 from p2pcommerce.simulation.storage import Storage
 from p2pcommerce.simulation.surroundings import Surroundings
 from p2pcommerce.wire.messages import Message
@@ -55,33 +63,6 @@ READ_US: Final = 200
 TICKS_AT_ONCE_MAX: Final = 2_000
 """Ticks of one host at one moment; a core that wants more would spin for ever."""
 _START: Final = "start"
-
-
-class RestlessError(LocalProtocolError):
-    """A core wants to be woken again and again at one moment."""
-
-    code = "RESTLESS"
-
-
-class Behaviour(Protocol):
-    """How a host departs from what its core wants: an adversary."""
-
-    ignores_guard: bool
-    """Whether it signs whatever its core asks for."""
-    is_unscrupulous: bool
-    """Whether its engine goes on when it sees that its key signed something else."""
-
-    def on_effects(self, effects: Sequence[Effect]) -> list[Effect]:
-        """Return what is done in the place of some effects."""
-        ...
-
-    def on_message(self, peer: PeerId, message: Message) -> Message | None:
-        """Return what the core hears in the place of a message; None: nothing."""
-        ...
-
-    def on_started(self) -> None:
-        """The host has started, or started again."""
-        ...
 
 
 class Host:
@@ -121,9 +102,7 @@ class Host:
         self.attached: dict[PeerId, int] = {}
         self.announcement_key = bytes(16)
         self.storage: Storage | None = None
-        self.is_halted = False
-        self.is_damaged = False
-        self.stays_down = False
+        self.is_halted = self.is_damaged = self.stays_down = False
         self.height = 0
         self.head = BlockHash(bytes(32))
         self.refused_to_sign = 0
@@ -131,6 +110,7 @@ class Host:
         self._disk_rng = world.streams.of(f"disk.sync.{number}")
         self._queue: DiskQueue | None = None
         self._contents: dict[BlockHash, CommittedBlock] = {}
+        self._offers = Offers(world.genesis)
         self._wake_us: int | None = None
         self._crash_in: int | None = None
         self._ticks = (0, 0)
@@ -334,6 +314,8 @@ class Host:
                 world.dial(self, address, peer)
             case LoadBlocks():
                 self.later(READ_US, self._load, effect)
+            case LoadItems(request, query):
+                self.later(READ_US, self._load_items, request, query)
             case Submitted():
                 world.on_submitted(self, effect)
             case Dropped():
@@ -347,13 +329,19 @@ class Host:
             case Halt(reason):
                 self.is_halted = True
                 self.crash(power_loss=False, kind="halt", reason=reason)
-            case Append() | Rewrite() | SignRequest() | Commit():
+            case Append() | Rewrite() | SignRequest() | Commit() | Restore() | TakeSnapshot():
                 raise LocalProtocolError("an effect of the disk was done aside of its queue")
 
     def _load(self, effect: LoadBlocks) -> None:
         if self.storage is not None:
             rows = self.storage.rows(effect.from_height, effect.count)
             self._work(self.node.on_loaded(effect.request, rows))
+
+    def _load_items(self, request: int, query: Query) -> None:
+        storage, genesis = self.storage, self.world.genesis
+        if storage is not None:
+            founded = partial(founding_state, genesis, self.world.make_application().genesis(genesis))
+            self._work(self.node.on_items(request, self._offers.read(query, lambda up: storage.state(founded(), up))))
 
     def _save_book(self, data: bytes) -> None:
         # The runtime says in its log that the book was not saved, and goes on.
@@ -363,16 +351,27 @@ class Host:
             except SimulatedDiskError as error:
                 self.world.on_log(self, "WARNING", "discovery", str(error))
 
-    def note_final(self, blocks: Sequence[CommittedBlock]) -> None:
-        """The core says that these blocks are final; they are about to be stored."""
+    def note_final(self, blocks: Sequence[CommittedBlock], *, is_restored: bool = False) -> None:
+        """The core says that these blocks are final, or that it restored the state after one; they will be stored."""
         for committed in blocks:
             self._contents[committed.block.hash] = committed
             self.height, self.head = committed.block.header.height, committed.block.hash
-            self.world.on_final(self, committed)
+            self.world.on_final(self, committed, is_restored=is_restored)
 
     def on_stored(self, blocks: Sequence[CommittedBlock]) -> None:
         """Blocks are stored for good."""
+        for committed in blocks:
+            self._offers.on_stored(committed)
         self.world.on_stored(self, blocks)
+
+    def on_restored(self, block: CommittedBlock, links: Sequence[EpochLink]) -> None:
+        """A whole state is stored for good."""
+        self._offers.learn(links)
+        self._offers.on_stored(block)
+
+    def take_snapshot(self, effect: TakeSnapshot) -> None:
+        """Offer the state after the last stored block."""
+        self._offers.take(effect.header, effect.proof)
 
     def sign(self, request: SignRequest, frame: bytes | None) -> None:
         """Answer the core's request for a signature."""

@@ -15,13 +15,15 @@ from typing import Final
 
 from p2pcommerce.ledger.state import StateChanges
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.primitives.ids import HEIGHT_MAX, BlockHash
 from p2pcommerce.simulation.disks import SimulatedDisk
 from p2pcommerce.simulation.journal import JournalDamageError, SimulatedJournal
 
 __all__ = ["Storage"]
 
 _ROW: Final = struct.Struct(">I32s")
+_RESTORED: Final = struct.Struct(">I32sx")
+"""The row of a block whose whole state was restored: one byte longer."""
 
 
 class Storage:
@@ -30,7 +32,7 @@ class Storage:
     Attributes:
         log: the write-ahead log.
         guard: the signing guard's file.
-        blocks: the stored final blocks, from height 1 on.
+        blocks: the stored final blocks, from height 1 on, or from a restored one on.
         was_rebuilt: the chain's file was damaged and begun anew.
     """
 
@@ -53,11 +55,16 @@ class Storage:
         self.was_rebuilt = False
         self._chain = self._open_chain()
         self.blocks: list[CommittedBlock] = []
+        self._is_restored = False
         for row in self._chain.records:
-            height, digest = _ROW.unpack(row)
-            if height != len(self.blocks) + 1:
+            is_restored = len(row) == _RESTORED.size
+            height, digest = (_RESTORED if is_restored else _ROW).unpack(row)
+            if is_restored:
+                self._begin_with(contents[BlockHash(digest)])
+            elif height != self.height + 1:
                 break
-            self.blocks.append(contents[BlockHash(digest)])
+            else:
+                self.blocks.append(contents[BlockHash(digest)])
 
     def _open_chain(self) -> SimulatedJournal:
         try:
@@ -68,6 +75,32 @@ class Storage:
             self._disk.sync_directory()
             self.was_rebuilt = True
             return SimulatedJournal(self._disk, "chain", self._rng)
+
+    @property
+    def height(self) -> int:
+        """Height of the last stored block."""
+        return self.blocks[-1].block.header.height if self.blocks else 0
+
+    def _begin_with(self, restored: CommittedBlock) -> None:
+        self.blocks = [restored]
+        self._is_restored = True
+
+    def write_restored(self, restored: CommittedBlock) -> None:
+        """Write a whole state in one atomic step; durable after `sync_restored`.
+
+        Raises:
+            SimulatedDiskError: of the disk.
+        """
+        self._chain.append([_RESTORED.pack(restored.block.header.height, restored.block.hash)])
+
+    def sync_restored(self, restored: CommittedBlock) -> None:
+        """Make a whole state durable and readable.
+
+        Raises:
+            SimulatedDiskError: of the disk.
+        """
+        self._chain.sync()
+        self._begin_with(restored)
 
     def write_blocks(self, blocks: Sequence[CommittedBlock]) -> None:
         """Write final blocks in one atomic step; durable after `sync_blocks`.
@@ -88,14 +121,18 @@ class Storage:
 
     def rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
         """Return bytes and proof of stored blocks."""
-        if from_height < 1:
+        first = (self.blocks[0].block.header.height if self.blocks else 1) + self._is_restored
+        if from_height < first:
             return []
-        return [(each.block.raw, each.proof) for each in self.blocks[from_height - 1 : from_height - 1 + count]]
+        start = from_height - first + self._is_restored
+        return [(each.block.raw, each.proof) for each in self.blocks[start : start + count]]
 
-    def state(self, founded: StateChanges) -> dict[bytes, bytes]:
-        """Return the state after the stored blocks, from that at genesis."""
-        values: StateChanges = dict(founded)
+    def state(self, founded: StateChanges, up_to: int = HEIGHT_MAX) -> dict[bytes, bytes]:
+        """Return the state after the stored blocks up to a height, from that at genesis."""
+        values: StateChanges = {} if self._is_restored else dict(founded)
         for committed in self.blocks:
+            if committed.block.header.height > up_to:
+                break
             values.update(committed.changes)
         return {key: value for key, value in values.items() if value is not None}
 

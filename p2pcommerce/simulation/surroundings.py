@@ -82,7 +82,7 @@ class Surroundings(Protocol):
         """End every link of a host that is gone."""
         ...
 
-    def on_final(self, host: Host, committed: CommittedBlock) -> None:
+    def on_final(self, host: Host, committed: CommittedBlock, *, is_restored: bool = False) -> None:
         """A core says that a block is final."""
         ...
 

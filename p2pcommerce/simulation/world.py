@@ -297,11 +297,12 @@ class World:
         """A host is about to give a peer's message to its core."""
         self.oracles.on_heard(host, peer, message)
 
-    def on_final(self, host: Host, committed: CommittedBlock) -> None:
-        """A core says that a block is final."""
+    def on_final(self, host: Host, committed: CommittedBlock, *, is_restored: bool = False) -> None:
+        """A core says that a block is final, or that it restored the state after one."""
         header = committed.block.header
         self.trace.record(self.now_us, host.number, "final", header.hash + header.state_root, f"height {header.height}")
-        self.oracles.on_final(host, committed, self._heights.get(host.number, header.height - 1), self.now_us)
+        last_height = header.height - 1 if is_restored else self._heights.get(host.number, header.height - 1)
+        self.oracles.on_final(host, committed, last_height, self.now_us)
         self._heights[host.number] = header.height
         self.liveness.on_final(host, header.hash, header.height, self.now_us)
         if self._options.watcher is not None:

@@ -6,10 +6,25 @@
 - `peers`: claims, requests and faults of each peer
 - `serve`: the answer to a peer that asks
 - `parameters`, `effects`: the numbers, and what it wants done
+- `restore`: the whole state from a snapshot, from several peers; `restore_parameters`, `restore_effects`: its own
+- `chunks`: a state in chunks, each provable under its root
 """
 
+from p2pcommerce.sync.chunks import ChunkError, Cut, CutError, DepthsError
 from p2pcommerce.sync.effects import Blame, Conflict, Effect, Fault, Ready, SendTo
 from p2pcommerce.sync.parameters import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, SyncParameters
+from p2pcommerce.sync.restore import Restore
+from p2pcommerce.sync.restore_effects import (
+    Ask,
+    BadOfferError,
+    Broken,
+    GaveUp,
+    Progress,
+    Restored,
+    RestoreEffect,
+    Trail,
+)
+from p2pcommerce.sync.restore_parameters import RestoreMode, RestoreParameters
 from p2pcommerce.sync.run import (
     AnswerTooLargeError,
     BlockBodyError,
@@ -26,20 +41,35 @@ __all__ = [
     "ANSWER_BLOCKS_MAX",
     "ANSWER_BYTES_MAX",
     "AnswerTooLargeError",
+    "Ask",
+    "BadOfferError",
     "Blame",
     "BlockBodyError",
     "BlockHeightError",
     "BlockNetworkError",
     "BlocksError",
+    "Broken",
     "BrokenChainError",
+    "ChunkError",
     "Conflict",
+    "Cut",
+    "CutError",
+    "DepthsError",
     "Effect",
     "Fault",
     "FinalityProofError",
+    "GaveUp",
+    "Progress",
     "Ready",
+    "Restore",
+    "RestoreEffect",
+    "RestoreMode",
+    "RestoreParameters",
+    "Restored",
     "Row",
     "SendTo",
     "Sync",
     "SyncParameters",
+    "Trail",
     "answer",
 ]

@@ -1,7 +1,8 @@
 """Floor 1: what travels between two nodes, as cores without sockets or clocks.
 
 - `session`: one connection as one object: bytes in, events out; messages in, bytes out (start here)
-- `messages`: the schema: every kind of message with its lane, its cap and its fields
+- `messages`: the schema: every kind of message with its lane, its cap and its fields; `archive_messages`: those about
+  links and snapshots; `kinds`: how kinds are entered
 - `handshake`: network magic, version, Noise XX, and the proof of identity
 - `noise`: Noise_XX_25519_ChaChaPoly_BLAKE2s
 - `records`: length-prefixed ciphertexts on the stream, and rekeying
@@ -29,11 +30,16 @@ from p2pcommerce.wire.messages import (
     Blocks,
     BlockTransactions,
     Choose,
+    Chunk,
     Engine,
     GetBlock,
     GetBlocks,
+    GetChunk,
+    GetLinks,
     GetPeers,
+    GetSnapshot,
     GetTransactions,
+    Links,
     Message,
     NoBlock,
     Peers,
@@ -41,6 +47,7 @@ from p2pcommerce.wire.messages import (
     Pong,
     Pull,
     Refuse,
+    Snapshot,
     Status,
     Transactions,
     Unchoose,
@@ -70,17 +77,22 @@ __all__ = [
     "BlockTransactions",
     "Blocks",
     "Choose",
+    "Chunk",
     "EmptyRecordError",
     "Engine",
     "Event",
     "FrameError",
     "GetBlock",
     "GetBlocks",
+    "GetChunk",
+    "GetLinks",
     "GetPeers",
+    "GetSnapshot",
     "GetTransactions",
     "HandshakeDone",
     "HandshakeMessageError",
     "Lane",
+    "Links",
     "LocalPeer",
     "Message",
     "MessageReceived",
@@ -95,6 +107,7 @@ __all__ = [
     "Session",
     "SessionState",
     "SessionStatistics",
+    "Snapshot",
     "Status",
     "Transactions",
     "Unchoose",

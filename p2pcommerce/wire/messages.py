@@ -14,24 +14,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
-from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, record_of, unpack
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, unpack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import U64_MAX
+from p2pcommerce.wire.archive_messages import (
+    CHUNK_BYTES_MAX,
+    HEADER_BYTES_MAX,
+    LINK_BYTES_MAX,
+    LINKS_COUNT_MAX,
+    SNAPSHOT_CHUNKS_MAX,
+    Chunk,
+    GetChunk,
+    GetLinks,
+    GetSnapshot,
+    Links,
+    Snapshot,
+)
+from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
     "BLOCK_BYTES_MAX",
+    "CHUNK_BYTES_MAX",
     "ENGINE_DATA_BYTES_MAX",
     "EVIDENCE_BYTES_MAX",
     "GET_TRANSACTIONS_IDS_MAX",
+    "HEADER_BYTES_MAX",
     "LIMITS",
+    "LINKS_COUNT_MAX",
+    "LINK_BYTES_MAX",
     "MESSAGES",
     "PEER_RECORD_BYTES_MAX",
     "PULL_IDS_MAX",
     "SHORT_ID_BYTES",
+    "SNAPSHOT_CHUNKS_MAX",
     "TRANSACTIONS_ITEMS_MAX",
     "TRANSACTION_BYTES_MAX",
     "Announce",
@@ -40,12 +59,17 @@ __all__ = [
     "BlockTransactions",
     "Blocks",
     "Choose",
+    "Chunk",
     "Engine",
     "Evidence",
     "GetBlock",
     "GetBlocks",
+    "GetChunk",
+    "GetLinks",
     "GetPeers",
+    "GetSnapshot",
     "GetTransactions",
+    "Links",
     "Message",
     "NoBlock",
     "Peers",
@@ -53,6 +77,7 @@ __all__ = [
     "Pong",
     "Pull",
     "Refuse",
+    "Snapshot",
     "Status",
     "Transactions",
     "Unchoose",
@@ -79,39 +104,6 @@ PEERS_RECORDS_MAX: Final = 1_000
 AnnounceEntry: TypeAlias = tuple[bytes, int, int]
 """Short id (8 bytes), size in bytes, fee in minor units."""
 
-T = TypeVar("T", bound="_Message")
-
-
-class _Message:
-    """What every kind states of itself."""
-
-    __slots__ = ()
-
-    KIND: ClassVar[int]
-    """The first byte on the wire."""
-    LANE: ClassVar[Lane]
-    BYTES_MAX: ClassVar[int]
-    """Cap on the whole message, its kind included."""
-    SHAPE: ClassVar[Shape[Any]]
-
-
-MESSAGES: Final[dict[int, type[_Message]]] = {}
-"""Kind -> class: the schema."""
-
-
-def _kind(number: int, lane: Lane, bytes_max: int, **fields: Shape[Any]) -> Callable[[type[T]], type[T]]:
-    """Enter a dataclass into the schema."""
-
-    def enter(cls: type[T]) -> type[T]:
-        if number in MESSAGES:
-            raise TypeError(f"kind {number} is both {MESSAGES[number].__name__} and {cls.__name__}")
-        cls.KIND, cls.LANE, cls.BYTES_MAX = number, lane, bytes_max
-        cls.SHAPE = record_of(cls, **fields)
-        MESSAGES[number] = cls
-        return cls
-
-    return enter
-
 
 def _read_entry(value: Any) -> AnnounceEntry:  # noqa: ANN401 - untrusted: any type may come
     if type(value) is not tuple or len(value) != 3:
@@ -137,43 +129,43 @@ _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 # --- control ---
 
 
-@_kind(0x01, Lane.CONTROL, 16, nonce=U64)
+@kind(0x01, Lane.CONTROL, 16, nonce=U64)
 @dataclass(frozen=True, slots=True)
-class Ping(_Message):
+class Ping(WireMessage):
     """Asks for a `Pong` of the same nonce: is the peer alive, and how far away."""
 
     nonce: int
 
 
-@_kind(0x02, Lane.CONTROL, 16, nonce=U64)
+@kind(0x02, Lane.CONTROL, 16, nonce=U64)
 @dataclass(frozen=True, slots=True)
-class Pong(_Message):
+class Pong(WireMessage):
     """Answers a `Ping`."""
 
     nonce: int
 
 
-@_kind(0x03, Lane.CONTROL, 16)
+@kind(0x03, Lane.CONTROL, 16)
 @dataclass(frozen=True, slots=True)
-class Choose(_Message):
+class Choose(WireMessage):
     """Gossip: push full transactions to me at once."""
 
 
-@_kind(0x04, Lane.CONTROL, 16)
+@kind(0x04, Lane.CONTROL, 16)
 @dataclass(frozen=True, slots=True)
-class Unchoose(_Message):
+class Unchoose(WireMessage):
     """Gossip: announce transactions to me instead of pushing them."""
 
 
-@_kind(0x05, Lane.CONTROL, 16)
+@kind(0x05, Lane.CONTROL, 16)
 @dataclass(frozen=True, slots=True)
-class Refuse(_Message):
+class Refuse(WireMessage):
     """Gossip: the answer to `Choose` of a peer that already serves as many as it can."""
 
 
-@_kind(0x06, Lane.CONTROL, 64, height=U32, block_hash=HASH, fee_floor=U32)
+@kind(0x06, Lane.CONTROL, 64, height=U32, block_hash=HASH, fee_floor=U32)
 @dataclass(frozen=True, slots=True)
-class Status(_Message):
+class Status(WireMessage):
     """The sender's highest final block (hash: 32 bytes), and the least fee per weight that its pool takes."""
 
     height: int
@@ -184,25 +176,25 @@ class Status(_Message):
 # --- transactions ---
 
 
-@_kind(0x10, Lane.TRANSACTIONS, 256 * _KIB, items=array(_TRANSACTION, TRANSACTIONS_ITEMS_MAX, 1))
+@kind(0x10, Lane.TRANSACTIONS, 256 * _KIB, items=array(_TRANSACTION, TRANSACTIONS_ITEMS_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class Transactions(_Message):
+class Transactions(WireMessage):
     """Transactions as signed: 1 to 256 of at most 16 KiB each; whoever fills it keeps the message under its cap."""
 
     items: tuple[bytes, ...]
 
 
-@_kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(Shape(_read_entry, _plain_entry), ANNOUNCE_ENTRIES_MAX, 1))
+@kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(Shape(_read_entry, _plain_entry), ANNOUNCE_ENTRIES_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class Announce(_Message):
+class Announce(WireMessage):
     """Transactions that the sender has: short ids under the receiver's announcement key, sizes and fees."""
 
     entries: tuple[AnnounceEntry, ...]
 
 
-@_kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=_SHORT_IDS)
+@kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=_SHORT_IDS)
 @dataclass(frozen=True, slots=True)
-class Pull(_Message):
+class Pull(WireMessage):
     """Asks for announced transactions by their short ids (8 bytes each)."""
 
     short_ids: tuple[bytes, ...]
@@ -211,17 +203,17 @@ class Pull(_Message):
 # --- finality ---
 
 
-@_kind(0x20, Lane.FINALITY, ENGINE_DATA_BYTES_MAX + 16, data=blob(ENGINE_DATA_BYTES_MAX, 1))
+@kind(0x20, Lane.FINALITY, ENGINE_DATA_BYTES_MAX + 16, data=blob(ENGINE_DATA_BYTES_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class Engine(_Message):
+class Engine(WireMessage):
     """A message of the finality engine; its bytes are the engine's own."""
 
     data: bytes
 
 
-@_kind(0x21, Lane.FINALITY, EVIDENCE_BYTES_MAX + 16, data=blob(EVIDENCE_BYTES_MAX, 1))
+@kind(0x21, Lane.FINALITY, EVIDENCE_BYTES_MAX + 16, data=blob(EVIDENCE_BYTES_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class Evidence(_Message):
+class Evidence(WireMessage):
     """Proof that a validator broke the engine's rules; its bytes are the engine's own."""
 
     data: bytes
@@ -230,16 +222,16 @@ class Evidence(_Message):
 # --- sync ---
 
 
-@_kind(0x30, Lane.SYNC, 70_000, block_hash=HASH, ids=array(HASH, GET_TRANSACTIONS_IDS_MAX, 1))
+@kind(0x30, Lane.SYNC, 70_000, block_hash=HASH, ids=array(HASH, GET_TRANSACTIONS_IDS_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class GetTransactions(_Message):
+class GetTransactions(WireMessage):
     """Asks for transactions of a proposed block (hash: 32 bytes) by their ids (32 bytes each)."""
 
     block_hash: bytes
     ids: tuple[bytes, ...]
 
 
-@_kind(
+@kind(
     0x31,
     Lane.SYNC,
     BLOCK_BYTES_MAX + 64,
@@ -247,47 +239,47 @@ class GetTransactions(_Message):
     items=array(_TRANSACTION, GET_TRANSACTIONS_IDS_MAX),
 )
 @dataclass(frozen=True, slots=True)
-class BlockTransactions(_Message):
+class BlockTransactions(WireMessage):
     """Answers `GetTransactions`: those that the sender has, as signed."""
 
     block_hash: bytes
     items: tuple[bytes, ...]
 
 
-@_kind(0x32, Lane.SYNC, 48, block_hash=HASH)
+@kind(0x32, Lane.SYNC, 48, block_hash=HASH)
 @dataclass(frozen=True, slots=True)
-class GetBlock(_Message):
+class GetBlock(WireMessage):
     """Asks for one block by its hash (32 bytes)."""
 
     block_hash: bytes
 
 
-@_kind(0x33, Lane.SYNC, BLOCK_BYTES_MAX + 16, block=blob(BLOCK_BYTES_MAX, 1))
+@kind(0x33, Lane.SYNC, BLOCK_BYTES_MAX + 16, block=blob(BLOCK_BYTES_MAX, 1))
 @dataclass(frozen=True, slots=True)
-class BlockBody(_Message):
+class BlockBody(WireMessage):
     """Answers `GetBlock`."""
 
     block: bytes
 
 
-@_kind(0x34, Lane.SYNC, 48, block_hash=HASH)
+@kind(0x34, Lane.SYNC, 48, block_hash=HASH)
 @dataclass(frozen=True, slots=True)
-class NoBlock(_Message):
+class NoBlock(WireMessage):
     """Answers `GetBlock` or `GetTransactions`: the sender does not have that block."""
 
     block_hash: bytes
 
 
-@_kind(0x35, Lane.SYNC, 16, from_height=U32, count=U16)
+@kind(0x35, Lane.SYNC, 16, from_height=U32, count=U16)
 @dataclass(frozen=True, slots=True)
-class GetBlocks(_Message):
+class GetBlocks(WireMessage):
     """Asks for up to `count` final blocks from a height on."""
 
     from_height: int
     count: int
 
 
-@_kind(
+@kind(
     0x36,
     Lane.SYNC,
     2 * _MIB,
@@ -296,7 +288,7 @@ class GetBlocks(_Message):
     proof=blob(ENGINE_DATA_BYTES_MAX),
 )
 @dataclass(frozen=True, slots=True)
-class Blocks(_Message):
+class Blocks(WireMessage):
     """Answers `GetBlocks`: consecutive blocks from a height on, and the proof that the last of them is final."""
 
     from_height: int
@@ -307,17 +299,17 @@ class Blocks(_Message):
 # --- peer exchange ---
 
 
-@_kind(0x40, Lane.EXCHANGE, 16, count=U16)
+@kind(0x40, Lane.EXCHANGE, 16, count=U16)
 @dataclass(frozen=True, slots=True)
-class GetPeers(_Message):
+class GetPeers(WireMessage):
     """Asks for up to `count` signed peer records."""
 
     count: int
 
 
-@_kind(0x41, Lane.EXCHANGE, 256 * _KIB, records=array(blob(PEER_RECORD_BYTES_MAX, 1), PEERS_RECORDS_MAX))
+@kind(0x41, Lane.EXCHANGE, 256 * _KIB, records=array(blob(PEER_RECORD_BYTES_MAX, 1), PEERS_RECORDS_MAX))
 @dataclass(frozen=True, slots=True)
-class Peers(_Message):
+class Peers(WireMessage):
     """Answers `GetPeers`: records as their owners signed them."""
 
     records: tuple[bytes, ...]
@@ -342,6 +334,12 @@ Message: TypeAlias = (
     | NoBlock
     | GetBlocks
     | Blocks
+    | GetLinks
+    | Links
+    | GetSnapshot
+    | Snapshot
+    | GetChunk
+    | Chunk
     | GetPeers
     | Peers
 )

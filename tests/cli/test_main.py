@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,8 @@ def refused(capsys, *argv):
         ["query"],
         ["proof"],
         ["proof", "verify"],
+        ["light"],
+        ["light", "sync"],
         ["demo", "--rate"],
         ["demo", "--rate", "many"],
         ["demo", "--nodes", "1.5"],
@@ -99,6 +102,7 @@ def test_wrong_words_are_one_line_with_a_pointer_to_the_help(capsys, argv):
         ["query"],
         ["proof", "make"],
         ["proof", "verify"],
+        ["light", "sync"],
     ],
 )
 def test_every_command_has_help_with_an_example(capsys, argv):
@@ -336,6 +340,26 @@ def test_bytes_that_are_no_proof_do_not_verify(capsys, tmp_path, genesis_file, c
 
 def test_a_proof_that_is_not_there_is_a_usage_error(capsys, tmp_path, genesis_file):
     assert "cannot be read" in refused(capsys, "proof", "verify", tmp_path / "no", "--genesis", genesis_file)
+
+
+def test_a_proof_is_checked_with_a_trust_anchor(capsys, tmp_path):
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "light.json").read_text(encoding="utf-8"))
+    proof, anchor = tmp_path / "p", tmp_path / "anchor.json"
+    proof.write_bytes(bytes.fromhex(vectors["proofs"]["presence"]))
+    anchor.write_text(json.dumps(vectors["anchor"]), encoding="utf-8")
+    code, out, _ = run(capsys, "proof", "verify", proof, "--trust", anchor, "--json")
+    assert code == 0
+    assert json.loads(out)["value"] == b"value 7".hex()
+    assert "no JSON" in refused(capsys, "proof", "verify", proof, "--trust", proof)
+
+
+def test_light_sync_says_what_it_cannot_do(capsys, tmp_path, genesis_file):
+    anchor = tmp_path / "anchor.json"
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "light.json").read_text(encoding="utf-8"))
+    anchor.write_text(json.dumps(vectors["anchor"]), encoding="utf-8")
+    words = ("light", "sync", "--genesis", genesis_file, "--peer", "tcp://127.0.0.1:1")
+    assert "another network" in refused(capsys, *words, "--trust", anchor)
+    assert "cannot be read" in refused(capsys, *words, "--trust", tmp_path / "nothing")
 
 
 # demo

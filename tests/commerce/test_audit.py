@@ -6,6 +6,7 @@ import pytest
 
 from p2pcommerce.commerce import Transfer, audit_block, scan
 from p2pcommerce.commerce.account import ACCOUNT, Account
+from p2pcommerce.commerce.audit import AUDITED_MAX, Audited, sums_of
 from p2pcommerce.commerce.order import ORDER
 from p2pcommerce.commerce.totals import TOTALS
 from p2pcommerce.ledger.state import State
@@ -122,3 +123,32 @@ def test_a_scan_finds_what_the_totals_hide(world):
 
 def test_an_audit_of_a_genesis_reads_no_state_before_it(world):
     audit_block(world.genesis.supply_minor, 10, State({}), world.app.genesis(world.genesis))
+
+
+def test_what_was_audited_is_not_decoded_again_unless_its_value_is_another():
+    state_key, first, second = ACCOUNT.key(key("bob")), ACCOUNT.write(Account(5, 0)), ACCOUNT.write(Account(7, 1))
+    audited_before: Audited = {}
+    assert sums_of([(state_key, first)], audited=audited_before)[0].balances_minor == 5
+    held, size = sums_of([(state_key, first)])
+    audited_before[state_key] = (first, held._replace(balances_minor=6), size)
+    assert sums_of([(state_key, first)], audited=audited_before)[0].balances_minor == 6
+    assert sums_of([(state_key, second)], audited=audited_before)[0].balances_minor == 7
+    equal = bytes(bytearray(second))
+    audited_before[state_key] = (second, held, size)
+    assert sums_of([(state_key, equal)], audited=audited_before)[0].balances_minor == 7
+
+
+def test_a_value_that_was_audited_and_then_forged_is_noticed(world, changes):
+    audited(world, changes)
+    state_key = ACCOUNT.key(key("bob"))
+    bob = ACCOUNT.read(changes[state_key])
+    changes[state_key] = ACCOUNT.write(Account(bob.balance_minor + 1, bob.nonce))
+    with pytest.raises(LocalProtocolError, match="balances_minor changed by"):
+        audited(world, changes)
+
+
+def test_the_memory_of_the_audit_is_limited(world, changes):
+    memory = world.app._audited
+    memory.update((b"%d" % number, (b"", None, 0)) for number in range(AUDITED_MAX))
+    audited(world, changes)
+    assert len(memory) < AUDITED_MAX

@@ -69,6 +69,12 @@ def recorded():
         wire.Unchoose(),
         wire.Ping(1),
         wire.Pong(1),
+        wire.GetLinks(0),
+        wire.Links(0, (b"link",), first.header.raw, block.proof),
+        wire.GetSnapshot(),
+        wire.Snapshot(first.header.raw, block.proof, b"\x00"),
+        wire.GetChunk(1, 0),
+        wire.Chunk(1, 0, b"chunk"),
     ]
     said += [wire.encode_message(message) for message in made]
     assert {data[0] for data in said} == set(wire.MESSAGES)
@@ -140,6 +146,11 @@ def test_mutated_messages_raise_nothing(batch, seed):
 _FIELDS = {
     "block_hash": st.sampled_from([bytes(32), b"\xff" * 32]) | st.binary(min_size=32, max_size=32),
     "height": st.integers(0, 2**32 - 1),
+    "from_epoch": st.integers(0, 2**32 - 1),
+    "index": st.integers(0, 2**16 - 1),
+    "links": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
+    "header": st.binary(min_size=1, max_size=300),
+    "depths": st.binary(max_size=40),
     "from_height": st.integers(0, 2**32 - 1),
     "fee_floor": st.integers(0, 2**32 - 1),
     "count": st.integers(0, 2**16 - 1),

@@ -90,6 +90,22 @@ def test_ranges_are_read_from_the_store():
     assert serving.on_loaded(load.request, []) == [Transmit(A, Blocks(7, (), b""))]
 
 
+def test_blocks_that_are_final_and_not_stored_yet_are_answered_with_the_heads_proof():
+    site, serving = serve()
+    first = site.build()
+    second = site.build(on=first)
+    for block, proof in ((first, b""), (second, b"of the second")):
+        site.chain.finalize(block.hash, proof)
+        serving.on_final(block)
+    (load,) = serving.on_get_blocks(A, GetBlocks(1, 1))
+    expected = Blocks(1, (first.raw, second.raw), b"of the second")
+    assert serving.on_loaded(load.request, []) == [Transmit(A, expected)]
+    (load,) = serving.on_get_blocks(A, GetBlocks(2, 1))
+    assert serving.on_loaded(load.request, []) == [Transmit(A, Blocks(2, (second.raw,), b"of the second"))]
+    (load,) = serving.on_get_blocks(A, GetBlocks(3, 1))
+    assert serving.on_loaded(load.request, []) == [Transmit(A, Blocks(3, (), b""))]
+
+
 def test_an_answer_with_blocks_is_never_larger_than_a_message_may_be():
     _, serving = serve()
     (load,) = serving.on_get_blocks(A, GetBlocks(1, 2**16 - 1))

@@ -69,6 +69,13 @@ def test_relative_paths_are_relative_to_the_file(folder, monkeypatch):
     assert NodeConfig.from_toml(path, "p").folder == folder / "sub" / "chain"
 
 
+def test_a_checkpoint_is_relative_to_the_file(folder):
+    path = folder / "config.toml"
+    path.write_text('sync = "snapshot"\ncheckpoint = "anchor.json"\n')
+    loaded = NodeConfig.from_toml(path, "p")
+    assert (loaded.sync, loaded.checkpoint) == ("snapshot", str(folder / "anchor.json"))
+
+
 @pytest.mark.parametrize("name", ["listne", "mempool", "identity", "settings", "folder", ""])
 def test_an_unknown_key_is_refused_by_name(folder, name):
     assert f'unknown key "{name}"' in refusal(folder, f'"{name}" = 1\n')
@@ -102,6 +109,9 @@ def test_an_unknown_key_is_refused_by_name(folder, name):
         ("name = 1", "name must be printable text"),
         ('name = "' + "é" * 17 + '"', "at most 32 bytes"),
         ('name = "a\\nb"', "name must be printable text"),
+        ('sync = "fast"', "sync must be one of full, snapshot, auto"),
+        ("checkpoint = 0", "checkpoint must be a path"),
+        ('checkpoint = "a\\u0000b"', "checkpoint must be a path"),
         ("[mempool]\nbytes = 1", 'unknown key "mempool"'),
     ],
 )

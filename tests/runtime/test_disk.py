@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from p2pcommerce.node.effects import Append, Commit, Log, Rewrite, SignRequest
+from p2pcommerce.node.effects import Append, Commit, Log, Restore, Rewrite, SignRequest, TakeSnapshot
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.vrf import VRF_KIND
 from p2pcommerce.runtime import disk as disk_room
@@ -40,11 +40,16 @@ class Rig:
             guard=SimpleNamespace(
                 admit=lambda kind, data: self.guarded.get(data, b"frame " + data), frames=lambda: [b"all"]
             ),
-            store=SimpleNamespace(commit_many=lambda blocks: self.note("store", list(blocks))),
+            store=SimpleNamespace(
+                commit_many=lambda blocks: self.note("store", list(blocks)),
+                restore=lambda block, _links: self.note("restore", block),
+                freeze=lambda: "frozen",
+            ),
             identity=identity(0),
             genesis=genesis_of(),
             perform=lambda effect: self.note("perform", effect.message),
             on_signed=self.on_signed,
+            on_frozen=lambda effect, frozen: self.note("frozen", effect),
             on_committed=lambda block: self.note("committed", block),
             on_progress=lambda: None,
         )
@@ -152,6 +157,24 @@ async def test_a_block_is_told_of_after_it_is_stored(jumping_clock):
             ("store", ["block 1", "block 2"]),
             ("committed", "block 1"),
             ("committed", "block 2"),
+        ]
+
+
+async def test_a_snapshot_is_of_the_state_after_the_block_before_it_and_a_restored_state_stands_alone(jumping_clock):
+    async with running() as rig:
+        rig.gate = trio.Event()
+        take = TakeSnapshot(None, b"proof")
+        rig.disk.give(
+            [Commit(("1",)), Commit(("2",)), take, Commit(("3",)), Restore("whole", ("link",)), Commit(("4",))]
+        )
+        rig.gate.set()
+        await until(lambda: rig.names().count("committed") == 5)
+        assert [entry for entry in rig.done if entry[0] != "committed"] == [
+            ("store", ["1", "2"]),
+            ("frozen", take),
+            ("store", ["3"]),
+            ("restore", "whole"),
+            ("store", ["4"]),
         ]
 
 

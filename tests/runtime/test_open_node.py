@@ -47,7 +47,7 @@ async def test_a_payment_is_submitted_final_queried_and_proven(tmp_path, jumping
 
 
 async def test_a_proof_leads_from_the_genesis_through_the_epochs_and_a_restart(tmp_path, jumping_clock):
-    genesis = genesis_of()
+    genesis = genesis_of(engine="simplex")
     genesis = replace(genesis, parameters=replace(genesis.parameters, epoch_blocks=2))
     config = config_of(tmp_path, genesis=genesis, engine="simplex")
     trust = p2p.TrustAnchor.of(genesis)

@@ -13,17 +13,22 @@ import p2pcommerce
 
 ROOT = Path(__file__).parents[2]
 NAMES = [
+    "AnchorError",
     "Application",
     "ChainParameters",
     "ConfigError",
+    "ConflictError",
     "Event",
+    "FinalHeader",
     "FinalityEngine",
     "FinalizedBlock",
+    "Followed",
     "Genesis",
     "GenesisError",
     "Height",
     "Identity",
     "KeyFileError",
+    "LightClient",
     "LocalProtocolError",
     "NodeConfig",
     "NodeHaltedError",
@@ -48,12 +53,15 @@ NAMES = [
     "TransactionRejectedError",
     "Transport",
     "TrustAnchor",
+    "TrustExpiredError",
     "UsageError",
     "Validator",
     "ValidatorSet",
     "__version__",
     "commerce",
+    "follow",
     "open_node",
+    "trust_s_of",
     "verify_proof",
 ]
 METHODS = {

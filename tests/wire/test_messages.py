@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from p2pcommerce.primitives.codec import pack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
-from p2pcommerce.wire import messages
+from p2pcommerce.wire.kinds import kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.messages import (
     LIMITS,
@@ -17,12 +17,17 @@ from p2pcommerce.wire.messages import (
     Blocks,
     BlockTransactions,
     Choose,
+    Chunk,
     Engine,
     Evidence,
     GetBlock,
     GetBlocks,
+    GetChunk,
+    GetLinks,
     GetPeers,
+    GetSnapshot,
     GetTransactions,
+    Links,
     Message,
     NoBlock,
     Peers,
@@ -30,6 +35,7 @@ from p2pcommerce.wire.messages import (
     Pong,
     Pull,
     Refuse,
+    Snapshot,
     Status,
     Transactions,
     Unchoose,
@@ -68,6 +74,12 @@ STRATEGIES = {
     NoBlock: st.builds(NoBlock, HASH),
     GetBlocks: st.builds(GetBlocks, U32, U16),
     Blocks: st.builds(Blocks, U32, some(BLOB), st.binary(max_size=40)),
+    GetLinks: st.builds(GetLinks, U32),
+    Links: st.builds(Links, U32, some(BLOB), BLOB, st.binary(max_size=40)),
+    GetSnapshot: st.just(GetSnapshot()),
+    Snapshot: st.builds(Snapshot, st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=40)),
+    GetChunk: st.builds(GetChunk, U32, U16),
+    Chunk: st.builds(Chunk, U32, U16, st.binary(max_size=40)),
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
 }
@@ -92,6 +104,12 @@ LARGEST = [
     NoBlock(H),
     GetBlocks(2**32 - 1, 2**16 - 1),
     Blocks(2**32 - 1, (bytes(1_800),) * 1_000, bytes(256 * 1024)),
+    GetLinks(2**32 - 1),
+    Links(2**32 - 1, (bytes(27_000),) * 64, bytes(1_024), bytes(256 * 1024)),
+    GetSnapshot(),
+    Snapshot(bytes(1_024), bytes(256 * 1024), bytes(16_384)),
+    GetChunk(2**32 - 1, 2**16 - 1),
+    Chunk(2**32 - 1, 2**16 - 1, bytes(256 * 1024)),
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
 ]
@@ -115,6 +133,12 @@ PINNED = {
     "3491c420" + H.hex(): NoBlock(H),
     "35920705": GetBlocks(7, 5),
     "36930791c40162c40170": Blocks(7, (b"b",), b"p"),
+    "379107": GetLinks(7),
+    "38940791c4016cc40168c40170": Links(7, (b"l",), b"h", b"p"),
+    "3990": GetSnapshot(),
+    "3a93c40168c40170c40101": Snapshot(b"h", b"p", b"\x01"),
+    "3b920703": GetChunk(7, 3),
+    "3c930703c40163": Chunk(7, 3, b"c"),
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
 }
@@ -241,4 +265,4 @@ def test_kinds_are_frozen_and_slotted_and_cannot_share_a_number():
         assert cls.__dataclass_params__.frozen
         assert "__slots__" in vars(cls)
     with pytest.raises(TypeError, match="is both Ping and"):
-        messages._kind(Ping.KIND, Lane.CONTROL, 16)(Choose)
+        kind(Ping.KIND, Lane.CONTROL, 16)(Choose)

@@ -97,7 +97,8 @@ BUGS = (
             ),
             Edit(
                 "commerce/application.py",
-                "        audit_block(genesis.supply_minor, genesis.parameters.byte_price, view, changes, self._kinds)",
+                "        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self._kinds, "
+                "self._audited)",
                 "        return",
             ),
         ),

@@ -1,7 +1,8 @@
 """`p2pcommerce sim`: the simulator from the shell.
 
 - `command`: the command line (start here)
-- `options`: what can be typed; `gossip`, `finality`, `picture`: what is done then; `finality` serves `sim network`, too
+- `options`: what can be typed; `gossip`, `finality`, `twins`, `picture`: what is done then; `finality` serves
+  `sim network`, too
 - `failure`: what a person is told of a seed that failed, and how to repeat it
 - `progress`: how far it is and how long it takes; `workers`: who runs the seeds, and how they stop
 """

@@ -9,7 +9,7 @@ import argparse
 from typing import Any
 
 from p2pcommerce.cli.shared import add_json
-from p2pcommerce.cli.sim.options import add_gossip, add_picture, add_worlds
+from p2pcommerce.cli.sim.options import add_gossip, add_picture, add_twins, add_worlds
 
 __all__ = ["add"]
 
@@ -48,6 +48,16 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         add_worlds(worlds, name)
         add_json(worlds)
         worlds.set_defaults(handler=_worlds, stack=name)
+    twins = actions.add_parser(
+        "twins",
+        help="every small scenario of leaders and partitions in which one validator runs twice",
+        description="Two copies of one validator, in every arrangement of leaders and partitions over some rounds.",
+        epilog="example: p2pcommerce sim twins --validators 4 --rounds 4 --sample 1000",
+        allow_abbrev=False,
+    )
+    add_twins(twins)
+    add_json(twins)
+    twins.set_defaults(handler=_twins)
     pictures = actions.add_parser(
         "picture",
         help="draw what was measured, as a paper prints it",
@@ -70,6 +80,12 @@ def _worlds(args: argparse.Namespace) -> int:
     from p2pcommerce.cli.sim import finality  # noqa: PLC0415 - see above
 
     return finality.run(args)
+
+
+def _twins(args: argparse.Namespace) -> int:
+    from p2pcommerce.cli.sim import twins  # noqa: PLC0415 - see above
+
+    return twins.run(args)
 
 
 def _picture(args: argparse.Namespace) -> int:

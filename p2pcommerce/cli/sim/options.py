@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["add_gossip", "add_picture", "add_worlds"]
+__all__ = ["add_gossip", "add_picture", "add_twins", "add_worlds"]
 
 
 def add_gossip(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +59,20 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
         metavar="FILE",
         help="keep results there, as CSV if it ends in .csv, else JSON lines; what is there is not run again",
     )
+    _add_workers(parser)
+
+
+def add_twins(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sim twins`."""
+    add = parser.add_argument
+    add("--validators", type=int, metavar="N", help="4 (default) to 6; one of them runs twice")
+    add("--rounds", type=int, metavar="N", help="with a leader and a partition each (default 4)")
+    add("--groups", type=int, metavar="N", help="of a partition at most (default 2)")
+    add("--leaders", metavar="WHO", help="of rounds: any (default), or twinned: the one that runs twice alone")
+    add("--sample", type=int, metavar="N", help="so many scenarios, without repetition (default: all)")
+    add("--seed", type=int, metavar="N", help="decides the sample (default 1)")
+    add("--arrangement", metavar="TEXT", help='repeat one scenario: "ab/cdD:c ..."')
+    add("--out", type=Path, metavar="FILE", help="keep results there, as JSON lines; what is there is not run again")
     _add_workers(parser)
 
 

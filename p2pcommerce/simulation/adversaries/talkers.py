@@ -25,7 +25,7 @@ _SPAM_IDS: Final = 16
 
 
 class LyingSync(Adversary):
-    """Claims false heights, and answers who catches up with wrong and truncated blocks."""
+    """Claims false heights, and answers who catches up with wrong and truncated blocks and snapshots."""
 
     engines = frozenset(ENGINES)
 
@@ -43,8 +43,26 @@ class LyingSync(Adversary):
             case wire.BlockBody():
                 self.acts["bodies denied"] += 1
                 return None
+            case wire.Links() | wire.Snapshot() | wire.Chunk():
+                self.acts["false snapshots"] += 1
+                return self._snapshot(message)
             case _:
                 return message
+
+    def _snapshot(self, message: wire.Links | wire.Snapshot | wire.Chunk) -> wire.Message | None:
+        draw = self.rng.randrange(4)
+        if draw == 0:
+            return None
+        match message:
+            case wire.Links():
+                spoilt = tuple(bytes([*link[:-1], link[-1] ^ 1]) for link in message.links)
+                return replace(message, links=spoilt if draw == 1 else message.links[1:])
+            case wire.Snapshot():
+                if draw == 1:
+                    return replace(message, proof=self.rng.randbytes(len(message.proof)))
+                return message if draw == 2 else replace(message, depths=bytes([1, 2, 2]))
+            case wire.Chunk():
+                return replace(message, data=bytes([*message.data[:-1], message.data[-1] ^ 1]) if message.data else b"")
 
     def _range(self, message: wire.Blocks) -> wire.Message | None:
         draw = self.rng.randrange(7)

@@ -1,0 +1,147 @@
+"""What a verifier believes beforehand: a network, and who decides in one of its epochs.
+
+An anchor is a readable JSON file, so that an operator can hand one on as a checkpoint:
+
+    {"version": 1, "genesis_hash": "<64 hex digits>", "epoch": 12, "time_ms": 1700000000000,
+     "validators": [{"public_key": "<64 hex digits>", "stake": 1000}]}
+
+Source: weak subjectivity in the finality specification.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from p2pcommerce.finality.engine import Sets
+from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.validators import STAKE_MAX, Validator, ValidatorSet, ValidatorSetError
+from p2pcommerce.primitives.errors import UsageError
+from p2pcommerce.primitives.ids import HASH_BYTES, Epoch, GenesisHash, PublicKey, Stake
+
+__all__ = ["ANCHOR_BYTES_MAX", "AnchorError", "TrustAnchor"]
+
+ANCHOR_BYTES_MAX: Final = 64 * 1024
+"""An anchor of 256 validators has about 33 KB."""
+_VERSION: Final = 1
+_EPOCH_MAX: Final = 2**32 - 1
+_TIME_MS_MAX: Final = 2**63 - 1
+
+
+class AnchorError(UsageError):
+    """A trust anchor that cannot be read; one line says where and why."""
+
+    code = "ANCHOR"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """What a verifier believes beforehand.
+
+    Attributes:
+        genesis_hash: the network, 32 bytes.
+        validators: who decides in the epoch.
+        epoch: its number.
+        time_ms: of the final block from which the set is known, Unix milliseconds: how old the trust is; 0: not known,
+            which is too old for a light client, and nothing to a proof.
+    """
+
+    genesis_hash: GenesisHash
+    validators: ValidatorSet
+    epoch: Epoch = field(default=Epoch(0))
+    time_ms: int = 0
+
+    @classmethod
+    def of(cls, genesis: Genesis) -> TrustAnchor:
+        """Trust a genesis."""
+        return cls(genesis.hash, genesis.validators, Epoch(0), genesis.time_ms)
+
+    @property
+    def sets(self) -> Sets:
+        """Epoch -> the trusted set; KeyError for every other epoch."""
+        return {int(self.epoch): self.validators}.__getitem__
+
+    def to_json(self) -> str:
+        """Return the readable form."""
+        validators = [{"public_key": each.public_key.hex(), "stake": each.stake} for each in self.validators]
+        document = {
+            "version": _VERSION,
+            "genesis_hash": self.genesis_hash.hex(),
+            "epoch": self.epoch,
+            "time_ms": self.time_ms,
+            "validators": validators,
+        }
+        return json.dumps(document, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, data: str | bytes) -> TrustAnchor:
+        """Read the readable form.
+
+        Raises:
+            AnchorError: too large, malformed, of another version, or its validators are no set.
+        """
+        if len(data) > ANCHOR_BYTES_MAX:
+            raise AnchorError(f"a trust anchor of {len(data)} bytes, at most {ANCHOR_BYTES_MAX} are possible")
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise AnchorError(f"a trust anchor that is no JSON: {error}") from error
+        names = {"version", "genesis_hash", "epoch", "time_ms", "validators"}
+        if not isinstance(document, dict) or set(document) != names or document["version"] != _VERSION:
+            raise AnchorError(f"a trust anchor has version {_VERSION} and the members {', '.join(sorted(names))}")
+        members = document["validators"]
+        if not isinstance(members, list):
+            raise AnchorError("a trust anchor's validators must be a list")
+        try:
+            validators = ValidatorSet.of([_validator(member) for member in members])
+        except ValidatorSetError as error:
+            raise AnchorError(f"a trust anchor's validators: {error}") from error
+        return cls(
+            GenesisHash(_digest(document["genesis_hash"])),
+            validators,
+            Epoch(_integer(document["epoch"], "epoch", 0, _EPOCH_MAX)),
+            _integer(document["time_ms"], "time_ms", 0, _TIME_MS_MAX),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> TrustAnchor:
+        """Read an anchor's file.
+
+        Raises:
+            AnchorError: it cannot be read, or holds no anchor; the message names the file.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                data = file.read(ANCHOR_BYTES_MAX + 1)
+        except OSError as error:
+            raise AnchorError(f"{path}: cannot be read: {error.strerror or error}") from error
+        try:
+            return cls.from_json(data)
+        except AnchorError as error:
+            raise AnchorError(f"{path}: {error}") from error
+
+
+def _validator(member: Any) -> Validator:  # noqa: ANN401 - of a file: any type may come
+    if not isinstance(member, dict) or set(member) != {"public_key", "stake"}:
+        raise AnchorError("each validator of a trust anchor must have public_key and stake")
+    stake = _integer(member["stake"], "stake", 1, STAKE_MAX)
+    return Validator(PublicKey(_digest(member["public_key"])), Stake(stake))
+
+
+def _digest(value: Any) -> bytes:  # noqa: ANN401 - of a file: any type may come
+    try:
+        raw = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        raw = b""
+    if len(raw) != HASH_BYTES or raw.hex() != value:
+        raise AnchorError(f"a trust anchor holds hashes and keys of {2 * HASH_BYTES} lower-case hexadecimal digits")
+    return raw
+
+
+def _integer(value: Any, name: str, low: int, high: int) -> int:  # noqa: ANN401 - of a file: any type may come
+    if type(value) is not int or not low <= value <= high:
+        raise AnchorError(f"a trust anchor's {name} must be an integer from {low} to {high}")
+    return value

@@ -1,0 +1,62 @@
+"""What a running node reads for others beside blocks, and how it takes its snapshots, without holding up the store."""
+
+from __future__ import annotations
+
+import trio
+
+from p2pcommerce.node.effects import ChunkOf, LinksOf, NewestSnapshot, Query, TakeSnapshot
+from p2pcommerce.node.epoch_links import encode_link
+from p2pcommerce.runtime.log import Log
+from p2pcommerce.runtime.reading import Reading
+from p2pcommerce.runtime.snapshots import FrozenState, Snapshots, StateConflictError
+from p2pcommerce.runtime.store_error import StoreError
+from p2pcommerce.sync import CutError
+
+__all__ = ["Offers"]
+
+
+class Offers:
+    """Links from the store, and snapshots beside it.
+
+    Attributes:
+        is_taking: a snapshot is being taken.
+    """
+
+    def __init__(self, snapshots: Snapshots, reading: Reading, epoch_blocks: int, log: Log) -> None:
+        """Offer `snapshots`, and links from the store through `reading`."""
+        self.is_taking = False
+        self._snapshots = snapshots
+        self._reading = reading
+        self._epoch_blocks = epoch_blocks
+        self._log = log
+        self._limiter = trio.CapacityLimiter(1)
+        self._for_links = trio.Lock()
+
+    async def read(self, query: Query) -> list[bytes]:
+        """Return what a peer asks for; nothing if it is not here."""
+        match query:
+            case LinksOf(from_epoch, count):
+                async with self._for_links:  # one at a time waits for the store: commits stand behind one at most
+                    links = await self._reading.links(from_epoch, from_epoch + count, self._epoch_blocks)
+                return [encode_link(link) for link in links]
+            case NewestSnapshot():
+                return await trio.to_thread.run_sync(self._snapshots.newest, limiter=self._limiter)
+            case ChunkOf(height, index):
+                return await trio.to_thread.run_sync(self._snapshots.chunk, height, index, limiter=self._limiter)
+
+    async def take(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
+        """Take a snapshot; one that cannot be cut or written is said in the log, and the node goes on.
+
+        Raises:
+            StateConflictError: the stored state is not the one that the validators signed: the node must stop.
+        """
+        self.is_taking = True
+        try:
+            await trio.to_thread.run_sync(self._snapshots.write, frozen, effect.header, effect.proof)
+            await trio.to_thread.run_sync(self._snapshots.offer, effect.header.height, limiter=self._limiter)
+        except StateConflictError:
+            raise
+        except (CutError, StoreError, OSError) as error:
+            self._log.warning("sync", f"no snapshot of height {effect.header.height} is offered: {error}")
+        finally:
+            self.is_taking = False

@@ -1,0 +1,234 @@
+"""The light client: it follows epochs, checks facts under final headers, compares witnesses, and lets its trust age."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pcommerce.finality.evidence import convict
+from p2pcommerce.finality.simplex.messages import Seal, encode_seal
+from p2pcommerce.ledger.receipt import Event, Outcome, outcome_hash, receipts_root
+from p2pcommerce.node.epoch_links import LINK_BYTES_MAX, EpochLinkError, decode_link, encode_link
+from p2pcommerce.node.light import (
+    EPOCHS_REMEMBERED_MAX,
+    HEADERS_REMEMBERED_MAX,
+    TRUST_S,
+    ConflictError,
+    LightClient,
+    NotFinalError,
+    NotProvenError,
+    TrustExpiredError,
+    trust_s_of,
+)
+from p2pcommerce.node.proof import ProofError, make_proof, verify_proof
+from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.primitives.errors import CodecError, RejectionCode, UsageError
+from p2pcommerce.primitives.ids import MICROSECONDS, ZERO_HASH
+from p2pcommerce.primitives.merkle import prove, root
+
+from .epoch_world import BLOCKS, HOUR_MS, TIME_MS, US, EpochWorld
+
+WORLD = EpochWorld()
+NOW = WORLD.now
+
+
+@pytest.fixture
+def client():
+    followed = WORLD.client()
+    assert followed.follow(WORLD.links, NOW) == 6
+    return followed
+
+
+def head_of(world, epoch=6, **more):
+    header = world.header(epoch, epoch * BLOCKS + 5, **more)
+    return header, world.certify(header)
+
+
+def test_it_goes_from_epoch_to_epoch_with_one_link_each(client):
+    assert client.epoch == 6
+    assert client.anchor.validators == WORLD.set_of(6)
+    assert client.anchor.time_ms == WORLD.links[-1].header.time_ms
+
+
+def test_it_goes_on_from_a_saved_anchor():
+    client = WORLD.client()
+    client.follow(WORLD.links[:3], NOW)
+    saved = TrustAnchor.from_json(client.anchor.to_json())
+    assert saved == client.anchor
+    later = WORLD.client()
+    later.__init__(saved, scheme=WORLD.scheme)
+    assert later.follow(WORLD.links, NOW) == 3
+
+
+def test_a_link_that_is_missing_false_or_of_too_few_stops_it():
+    links = WORLD.links
+    weak = replace(links[2], finality=WORLD.certify(links[2].header, signers=2))
+    other = replace(links[2], validators=WORLD.set_of(9).validators)
+    foreign = replace(links[2], header=replace(links[2].header, genesis_hash=ZERO_HASH))
+    disordered = replace(links[2], validators=links[2].validators[::-1])
+    for third in ([], [weak], [other], [foreign], [disordered], [replace(links[2], finality=b"")]):
+        client = WORLD.client()
+        with pytest.raises(EpochLinkError):
+            client.follow([*links[:2], *third, *links[3:]], NOW)
+        assert client.epoch == 2
+
+
+def test_a_final_header_proves_values_absence_transactions_and_outcomes(client):
+    ids = [bytes([n]) * 32 for n in range(5)]
+    outcomes = [Outcome(RejectionCode.OK, (Event("transfer", (b"x",)),)), *[Outcome(RejectionCode.NO_FUNDS)] * 4]
+    hashes = [outcome_hash(outcome) for outcome in outcomes]
+    final = client.verify_header(*head_of(WORLD, tx_root=root(ids), receipts_root=receipts_root(outcomes)), NOW)
+    final.check_state(b"name", b"value", WORLD.tree.prove(b"name"))
+    final.check_state(b"absent", None, WORLD.tree.prove(b"absent"))
+    final.check_transaction(ids[3], prove(ids, 3))
+    final.check_outcome(ids[0], prove(ids, 0), outcomes[0], prove(hashes, 0))
+    for check in (
+        lambda: final.check_state(b"name", b"other", WORLD.tree.prove(b"name")),
+        lambda: final.check_state(b"name", None, WORLD.tree.prove(b"name")),
+        lambda: final.check_transaction(ids[2], prove(ids, 3)),
+        lambda: final.check_outcome(ids[0], prove(ids, 0), outcomes[1], prove(hashes, 1)),
+        lambda: final.check_outcome(ids[0], prove(ids, 0), outcomes[1], prove(hashes, 0)),
+    ):
+        with pytest.raises(NotProvenError):
+            check()
+
+
+def test_headers_without_a_quorum_of_unknown_epochs_of_other_networks_and_carriers_are_refused(client):
+    header, proof = head_of(WORLD)
+    carrier = encode_seal(Seal(view=70, parent_view=69, justify_hash=ZERO_HASH, carrier=True, vrf=bytes(80)))
+    borne = WORLD.header(6, 7 * BLOCKS, engine_data=carrier)
+    for wrong, its_proof in (
+        (header, WORLD.certify(header, signers=2)),
+        (replace(header, time_ms=1), proof),
+        head_of(WORLD, 9),
+        (replace(header, genesis_hash=ZERO_HASH), proof),
+        (header, b"\x00" * 40),
+        (borne, WORLD.certify(borne)),
+    ):
+        with pytest.raises(NotFinalError):
+            client.verify_header(wrong, its_proof, NOW)
+
+
+def test_two_final_headers_of_one_height_convict_who_signed_both(client):
+    header, proof = head_of(WORLD)
+    other = replace(header, time_ms=header.time_ms + 1)
+    client.verify_header(header, proof, NOW)
+    client.verify_header(header, proof, NOW)  # the same again is no conflict
+    with pytest.raises(ConflictError, match="final at height 65") as caught:
+        client.verify_header(other, WORLD.certify(other), NOW)
+    conflict = caught.value.conflict
+    assert client.conflict == conflict
+    assert {conflict.first.header, conflict.second.header} == {header, other}
+    sets = {6: WORLD.set_of(6)}.__getitem__
+    offences = [convict(raw, sets, WORLD.genesis.hash, WORLD.scheme) for raw in conflict.evidence]
+    assert len(offences) == 3
+    assert {offence.kind for offence in offences} == {"E2"}
+    for act in (
+        lambda: client.follow([], NOW),
+        lambda: client.verify_header(header, proof, NOW),
+        lambda: client.verify_proof(b"", NOW),
+    ):
+        with pytest.raises(ConflictError):
+            act()
+
+
+def test_a_witness_with_another_link_is_found_out_and_one_that_proves_nothing_is_not_believed(client):
+    link = WORLD.links[3]
+    header = replace(link.header, next_validators_hash=WORLD.set_of(9).hash)
+    forged = replace(link, header=header, validators=WORLD.set_of(9).validators)
+    with pytest.raises(EpochLinkError):
+        client.follow([replace(forged, finality=WORLD.certify(header, signers=2))], NOW)
+    assert client.conflict is None
+    with pytest.raises(ConflictError):
+        client.follow([replace(forged, finality=WORLD.certify(header, view=999))], NOW)
+    assert client.conflict.evidence == ()  # of different views: two votes of one view are needed
+
+
+def test_trust_older_than_its_period_needs_a_checkpoint():
+    late = (TIME_MS // 1_000 + TRUST_S + 1) * MICROSECONDS
+    client = WORLD.client()
+    client.follow(WORLD.links[:1], late - MICROSECONDS * 2)
+    with pytest.raises(TrustExpiredError, match=r"14\.0 days.*newer trust anchor"):
+        WORLD.client().follow(WORLD.links, late)
+    checkpoint = client.anchor
+    again = WORLD.client()
+    again.__init__(checkpoint, scheme=WORLD.scheme)
+    with pytest.raises(TrustExpiredError):
+        again.verify_header(*head_of(WORLD), late + 10**13)
+    with pytest.raises(TrustExpiredError):
+        again.verify_proof(b"", late + 10**13)
+
+
+def test_each_final_header_renews_trust(client):
+    header, proof = head_of(WORLD, time_ms=TIME_MS + 10 * 24 * HOUR_MS)
+    client.verify_header(header, proof, NOW)
+    client.check_age((TIME_MS + 20 * 24 * HOUR_MS) * US)
+
+
+def test_a_network_with_a_short_unbonding_period_has_a_shorter_trust():
+    parameters = WORLD.genesis.parameters
+    assert trust_s_of(WORLD.genesis) == TRUST_S
+    assert trust_s_of(replace(WORLD.genesis, parameters=replace(parameters, unbonding_s=60))) == 40
+
+
+def test_a_client_of_a_network_has_its_engine_and_its_own_anchors_only():
+    assert LightClient.of(WORLD.genesis, scheme=WORLD.scheme).follow(WORLD.links, NOW) == 6
+    with pytest.raises(UsageError, match="another network"):
+        LightClient.of(replace(WORLD.genesis, network="other"), WORLD.anchor)
+    with pytest.raises(UsageError, match='engine "raft"'):
+        LightClient.of(replace(WORLD.genesis, engine="raft"))
+
+
+def test_what_it_remembers_is_bounded():
+    world = EpochWorld(epochs=EPOCHS_REMEMBERED_MAX + 6)
+    client = world.client()
+    client.follow(world.links, world.now)
+    old = world.header(5, 5 * BLOCKS + 5)
+    with pytest.raises(NotFinalError, match="not known"):
+        client.verify_header(old, world.certify(old), world.now)
+    epoch = len(world.links)
+    for number in range(HEADERS_REMEMBERED_MAX + 5):
+        header = world.header(epoch, 10_000 + number)
+        client.verify_header(header, world.certify(header), world.now)
+    assert len(client._headers) == HEADERS_REMEMBERED_MAX
+    assert len(client._sets) == EPOCHS_REMEMBERED_MAX
+
+
+def bundle(world, links, epoch=6):
+    header, proof = head_of(world, epoch)
+    return make_proof("simplex", header, proof, b"name", b"value", world.tree.prove(b"name"), links=links).raw
+
+
+def test_an_offline_proof_is_checked_by_the_epoch_that_it_ends_in(client):
+    assert client.verify_proof(bundle(WORLD, ()), NOW).value == b"value"
+    assert client.verify_proof(bundle(WORLD, WORLD.links[:3], 3), NOW).value == b"value"
+    assert verify_proof(bundle(WORLD, WORLD.links), WORLD.anchor, scheme=WORLD.scheme).value == b"value"
+    assert verify_proof(bundle(WORLD, ()), client.anchor, scheme=WORLD.scheme).height == 65
+    with pytest.raises(ProofError):  # the network's own scheme was not used
+        verify_proof(bundle(WORLD, WORLD.links), WORLD.anchor)
+    with pytest.raises(ProofError):
+        verify_proof(bundle(WORLD, ()), WORLD.anchor, scheme=WORLD.scheme)
+
+
+def test_links_survive_the_wire_and_too_large_ones_are_refused_before_decoding():
+    for link in WORLD.links:
+        assert decode_link(encode_link(link)) == link
+    with pytest.raises(CodecError, match="allowed"):
+        decode_link(bytes(LINK_BYTES_MAX + 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 5), st.data())
+def test_a_link_changed_anywhere_is_refused(number, data):
+    raw = bytearray(encode_link(WORLD.links[number]))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    client = WORLD.client()
+    client.follow(WORLD.links[:number], NOW)
+    try:
+        changed = decode_link(bytes(raw))
+    except CodecError:
+        return
+    with pytest.raises(EpochLinkError):
+        client.follow([changed], NOW)
+    assert client.epoch == number
