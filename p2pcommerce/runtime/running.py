@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -395,9 +395,5 @@ class RunningNode:
 class _Submission:
     """One submission that waits for its verdict."""
 
-    done: trio.Event
-    verdict: Submitted | None
-
-    def __init__(self) -> None:
-        self.done = trio.Event()
-        self.verdict = None
+    done: trio.Event = field(default_factory=trio.Event)
+    verdict: Submitted | None = None

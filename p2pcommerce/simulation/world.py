@@ -127,11 +127,9 @@ class World:
         self.on_offence = self.convictions.on_offence
         self.casting = casting
         casting.cast(self, self.streams, scenario.nodes)
-        self.events = 0
+        self.events = self._requests = self._stored = 0
         self.defect: Exception | None = None
-        self._requests = 0
         self._verdicts: dict[tuple[int, int], Callable[[RejectionCode], None]] = {}
-        self._stored = 0
         self._heights: dict[int, int] = {}
         self._listeners: list[Callable[[CommittedBlock], None]] = [self.convictions.on_stored]
         self._is_started = False
