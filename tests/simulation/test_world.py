@@ -17,7 +17,7 @@ from p2pcommerce.simulation.schedule import BREAKS_PROMISES, victims_of
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import uniform
 from p2pcommerce.simulation.world import World, run_scenario
-from p2pcommerce.wire.messages import Engine
+from p2pcommerce.wire.messages import Engine, Peers
 
 from .worlds import SECOND, run, scenario
 
@@ -217,3 +217,19 @@ def test_watchers_hear_of_messages_signatures_and_final_blocks():
         assert arrives_us >= at_us
         assert node != target
     assert any(isinstance(message, Engine) for *_, (_, _, message) in sends)
+
+
+@pytest.mark.parametrize("sessions", [False, True])
+def test_the_trace_hash_covers_what_messages_say(sessions):
+    records = (b"one", b"two")
+    hashes = set()
+    for said in (records, records[::-1]):
+        world = World(scenario(1, load_tps=0), WorldOptions(sessions=sessions))
+        world.run_until(2 * SECOND)
+        before = world.trace.hash
+        world.transmit(world.hosts[0], world.hosts[1].key, Peers(said))
+        world.flush(world.hosts[0])
+        world.run_until(3 * SECOND)
+        hashes |= {(before, world.trace.hash)}
+    assert len({before for before, _ in hashes}) == 1
+    assert len(hashes) == 2
