@@ -156,6 +156,14 @@ def test_results_of_other_sources_are_named_and_run_again(capsys, tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
+def test_stakes_that_are_named_are_those_of_every_world(capsys, tmp_path):
+    _, out, _ = run(capsys, "sim", "finality", "--stakes", "10,3,3,3,1", "--seeds", "1", *SHORT, "--json")
+    found = report(out)
+    assert found["validators"] == 5
+    drawn = report(run(capsys, "sim", "finality", "--validators", "5", "--seeds", "1", *SHORT, "--json")[1])
+    assert drawn["trace_hash"] != found["trace_hash"]
+
+
 # --- failures ---
 
 
@@ -283,6 +291,9 @@ def test_a_fault_that_never_strikes_fails_the_run(capsys, monkeypatch):
         (("finality", "--seeds", "0"), "0 seeds"),
         (("finality", "--seed", "1", "--seeds", "2"), "leave --first-seed and --seeds out"),
         (("finality", "--validators", "0"), "--validators must be 1 to 200"),
+        (("finality", "--stakes", "10,3,3", "--validators", "4"), "--stakes names 3 validators, --validators 4"),
+        (("finality", "--stakes", "10,x"), "--stakes must be integers above 0"),
+        (("finality", "--stakes", "1,0"), "--stakes must be integers above 0"),
         (("finality", "--horizon", "nan"), "--horizon must be"),
         (("finality", "--horizon", "1", "--liveness", "2"), "--liveness must be 0 to 1 seconds"),
         (("finality", "--jobs", "0"), "--jobs must be 1 to"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns import CRASHES, EQUIVOCATE, FAR_WILD, FORGE, HALVES, MUTE, QUIET, ROUGH, WILD
+from campaigns import CRASHES, EQUIVOCATE, FAR_WILD, FORGE, HALVES, MUTE, QUIET, ROUGH, STAKES, WILD
 from plants import Edit, Mutant
 
 VOTING = "finality/voting.py"
@@ -19,6 +19,25 @@ BUGS = (
         "a quorum is two thirds of the stake, not more",
         HALVES,
         (Edit("ledger/validators.py", "VoteWeight(2 * total // 3 + 1)", "VoteWeight(2 * total // 3)"),),
+    ),
+    Mutant(
+        "stake_as_heads",
+        "votes and quorums count heads, not stake",
+        STAKES,
+        (
+            Edit("ledger/validators.py", "VoteWeight(2 * total // 3 + 1)", "VoteWeight(2 * count // 3 + 1)"),
+            Edit(
+                CERTIFICATES,
+                "weight = sum(members[index].stake for index in certificate.signers)",
+                "weight = len(certificate.signers)",
+            ),
+            Edit("finality/simplex/pool.py", "sum(members[voter].stake for voter in voters)", "len(members and [*voters])"),
+            Edit(
+                "finality/simplex/recovery.py",
+                "sum(members[index].stake for index in self._answered)",
+                "len(members and self._answered)",
+            ),
+        ),
     ),
     Mutant(
         "f_after_z",

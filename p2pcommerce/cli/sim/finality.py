@@ -38,6 +38,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "seeds": 100,
     "nodes": None,
     "validators": 4,
+    "stakes": None,
     "engine": next(iter(ENGINES)),
     "faults": "all",
     "adversaries": "none",
@@ -104,7 +105,12 @@ def _campaign(args: argparse.Namespace) -> Campaign:
     chosen = {name: _chosen(args, name, default) for name, default in defaults.items()}
     if args.liveness is None and args.horizon is not None:
         chosen["liveness"] = min(chosen["liveness"], chosen["horizon"] / 2)
+    stakes = None if chosen["stakes"] is None else _stakes(args)
+    if stakes is not None and args.validators is None:
+        chosen["validators"] = len(stakes)
     validators = chosen["validators"]
+    if stakes is not None and len(stakes) != validators:
+        raise ArgumentError(f"--stakes names {len(stakes)} validators, --validators {validators}; leave one out")
     if chosen["engine"] == Solo.name and validators != 1:
         raise ArgumentError(f"--engine {Solo.name} is one validator's: leave --validators out")
     if not 1 <= validators <= _VALIDATORS_MAX:
@@ -118,7 +124,7 @@ def _campaign(args: argparse.Namespace) -> Campaign:
     base = Scenario(
         seed=0,
         nodes=nodes,
-        stakes=(1,) * validators,
+        stakes=(1,) * validators if stakes is None else stakes,
         engine=chosen["engine"],
         table=chosen["latency"],
         load_tps=chosen["rate"],
@@ -134,7 +140,15 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         chosen["seeds"],
         faults=chosen["faults"],
         adversaries=chosen["adversaries"],
+        draw_stakes=stakes is None and chosen["churn"] == CHURNS[0],
     )
+
+
+def _stakes(args: argparse.Namespace) -> tuple[int, ...]:
+    words = [word.strip() for word in args.stakes.split(",")]
+    if not all(word.isascii() and word.isdigit() and int(word) for word in words):
+        raise ArgumentError("--stakes must be integers above 0 with commas between, one for each validator")
+    return tuple(map(int, words))
 
 
 def _chosen(args: argparse.Namespace, name: str, default: object) -> Any:  # noqa: ANN401 - each option has its own type
