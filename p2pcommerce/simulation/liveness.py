@@ -1,8 +1,9 @@
 """Does finality go on: how long it takes, and whether it resumes once the faults are over.
 
 A world is stalled if, at its end, an honest node has not made final any block that was proposed after the faults ended,
-or a user still waits for a transaction although finality resumed long ago. Nodes that are spoilt or stopped for good
-are not waited for, unless they and the adversaries have a third of the stake: then nothing is promised.
+if the first such block took longer than any world may take (`gates`), or if a user still waits for a transaction
+although finality resumed long ago. Nodes that are spoilt or stopped for good are not waited for, unless they and the
+adversaries have a third of the stake: then nothing is promised.
 
 Source: the liveness phase of the simulator specification (compare TigerBeetle's VOPR).
 """
@@ -14,6 +15,7 @@ from typing import Final
 
 from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.oracles import Oracles
 from p2pcommerce.simulation.scenario import Scenario
@@ -79,9 +81,20 @@ class Liveness:
             return ""
         behind = [host for host in hosts if oracles.is_honest(host) and host.number not in self._fresh]
         if not behind:
-            return self._unsettled(waiting, world_us)
+            return self._late() or self._unsettled(waiting, world_us)
         names = ", ".join(f"node {host.number} at height {host.height}" for host in behind)
         return f"{scenario.liveness_us / 1_000_000:g} s after the faults ended no new block is final at {names}"
+
+    def _late(self) -> str:
+        """Return that finality resumed, but too late."""
+        scenario = self._scenario
+        limit_us = recovery_us_max(scenario.engine, scenario.base_delay_us)
+        if self.recovery_us is None or self.recovery_us <= limit_us:
+            return ""
+        return (
+            f"finality resumed {self.recovery_us / 1_000_000:g} s after the faults ended, "
+            f"at most {limit_us / 1_000_000:g} s are allowed"
+        )
 
     def _unsettled(self, waiting: Sequence[int], world_us: int) -> str:
         """Return which users wait for longer than a network without faults makes them."""

@@ -199,12 +199,13 @@ def test_an_exception_of_a_core_is_a_violation_with_its_cause():
     assert isinstance(world.defect, TypeError)
 
 
-class UnheardOf(Exception):
-    """No base of it but the one that all have."""
+class UnheardOfError(Exception):
+    """It has no base of it but the one that all have."""
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("dictionary changed size"), RecursionError("deep"), OSError(28, "full"), UnheardOf("new")]
+    "error",
+    [RuntimeError("dictionary changed size"), RecursionError("deep"), OSError(28, "full"), UnheardOfError("new")],
 )
 def test_whatever_a_core_raises_is_a_violation_that_names_file_and_line(error):
     world = started()

@@ -12,6 +12,7 @@ from p2pcommerce.simulation import campaign as campaign_room
 from p2pcommerce.simulation.adversaries import STRATEGIES, Casting
 from p2pcommerce.simulation.campaign import Campaign, OtherProgramError, run_campaign
 from p2pcommerce.simulation.faults import FAULTS, FaultIntensityError, UnknownFaultError
+from p2pcommerce.simulation.gates import GATE, GATE_FFG, GATE_SILENT, recovery_gate
 from p2pcommerce.simulation.outcome import STALLED, Outcome, OutcomeError, SeedTask, run_seed
 from p2pcommerce.simulation.outcome_file import OutcomeFile, OutcomeFileError
 from p2pcommerce.simulation.program import program_digest
@@ -412,3 +413,27 @@ def test_too_few_seeds_tell_nothing_of_faults():
 )
 def test_quantiles_are_nearest_ranks(counts, share, value):
     assert quantile_of(counts, share) == value
+
+
+def test_ninety_nine_worlds_in_a_hundred_must_be_within_the_gate():
+    tally = Tally()
+    for seed in range(SEEDS_JUDGED_MIN):
+        tally.add(outcome(seed, recovery_us=7_000_000 if seed < 1 else 5_000_000))
+    assert not tally.is_late(GATE, 1_000_000)
+    tally.add(outcome(SEEDS_JUDGED_MIN, recovery_us=7_000_000))
+    tally.add(outcome(SEEDS_JUDGED_MIN + 1, recovery_us=7_000_000))
+    assert tally.is_late(GATE, 1_000_000)
+    assert not tally.is_late(GATE_SILENT, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("engine", "faults", "has_adversaries", "gate"),
+    [
+        ("simplex", ("loss", "crash"), False, GATE),
+        ("simplex", ("loss",), True, GATE_SILENT),
+        ("simplex", ("loss", "bit_rot"), False, GATE_SILENT),
+        ("ffg", ("loss",), False, GATE_FFG),
+    ],
+)
+def test_the_gate_is_that_of_the_engine_and_of_who_may_be_silent(engine, faults, has_adversaries, gate):
+    assert recovery_gate(engine, faults, has_adversaries=has_adversaries) == gate

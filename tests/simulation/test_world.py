@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from p2pcommerce.simulation.faults import FAULTS, parse_faults
+from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.load import Load
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.scenario import Scenario
@@ -233,3 +234,10 @@ def test_the_trace_hash_covers_what_messages_say(sessions):
         hashes |= {(before, world.trace.hash)}
     assert len({before for before, _ in hashes}) == 1
     assert len(hashes) == 2
+
+
+def test_a_world_in_which_finality_resumes_too_late_is_stalled():
+    world = run(World(scenario(3, seconds=14, liveness=6, faults={"loss": 0.1})))
+    assert not world.result().stalled
+    world.liveness.recovery_us = recovery_us_max("simplex", world.scenario.base_delay_us) + 1
+    assert "at most 30 s are allowed" in world.result().stalled

@@ -31,7 +31,11 @@ BUGS = (
                 "weight = sum(members[index].stake for index in certificate.signers)",
                 "weight = len(certificate.signers)",
             ),
-            Edit("finality/simplex/pool.py", "sum(members[voter].stake for voter in voters)", "len(members and [*voters])"),
+            Edit(
+                "finality/simplex/pool.py",
+                "sum(members[voter].stake for voter in voters)",
+                "len(members and [*voters])",
+            ),
             Edit(
                 "finality/simplex/recovery.py",
                 "sum(members[index].stake for index in self._answered)",
