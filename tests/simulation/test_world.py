@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.simulation.faults import FAULTS, parse_faults
 from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.load import Load
@@ -65,8 +66,16 @@ def test_without_faults_blocks_are_final_in_three_delays_and_nothing_is_nullifie
 
 def test_orders_run_their_course():
     world = run(World(scenario(6, seconds=40, load_tps=20)))
-    kinds = {outcome.events[0].name for each in world.hosts[0].storage.blocks for outcome in each.outcomes}
-    assert {"store.set", "terms.set", "listing.set", "order.place", "order.ship", "order.confirm"} <= kinds
+    blocks = world.hosts[0].storage.blocks
+    kinds = {event.name for each in blocks for outcome in each.outcomes for event in outcome.events}
+    assert kinds >= {
+        "store.set", "terms.set", "listing.set", "product.set", "order.place", "order.ship", "order.confirm",
+        "order.refund", "order.settle", "trace.commission", "trace.ship", "trace.receive", "token.transfer",
+    }  # fmt: skip
+    assert {"FORBIDDEN", "REPLAY", "NO_FUNDS", "TOO_EARLY"} <= set(world.load.denied)
+    assert world.load.expired
+    assert any(decode_transaction(raw).sponsor for each in blocks for raw in each.block.transactions)
+    assert not world.oracles.violations
     assert not world.load.codes
 
 
