@@ -27,6 +27,8 @@ _RETRY_US_MIN: Final = 1_000_000
 SETTLED_DELAYS_MAX: Final = 20
 """Base delays D0 after which a transaction must be final or refused, once finality has resumed: a wallet that hears
 nothing turns to another node up to three times meanwhile."""
+_SETTLED_DELAYS_MIN: Final = 6
+"""Base delays after which what transient buffers held of the faults must be gone."""
 SETTLED_SLOTS_MAX: Final = 50
 """The same for FFG, which takes 13 to 21 slots of D0 without faults. Source: the gate of the finality specification."""
 
@@ -84,6 +86,13 @@ class Liveness:
             return self._late() or self._unsettled(waiting, world_us)
         names = ", ".join(f"node {host.number} at height {host.height}" for host in behind)
         return f"{scenario.liveness_us / 1_000_000:g} s after the faults ended no new block is final at {names}"
+
+    def has_settled(self, world_us: int) -> bool:
+        """Tell whether, at the end of a world, finality resumed so long ago that nothing transient may be left."""
+        scenario = self._scenario
+        waited_us = world_us - self._healed_us - (self.recovery_us or 0)
+        is_over = world_us >= scenario.horizon_us and self.recovery_us is not None and scenario.liveness_us > 0
+        return is_over and waited_us >= _SETTLED_DELAYS_MIN * scenario.base_delay_us
 
     def _late(self) -> str:
         """Return that finality resumed, but too late."""

@@ -1,10 +1,8 @@
 """One world: hosts, the links between them, their faults, their users, and the time that passes.
 
 Everything is decided by a `Scenario`. Events come from one queue, in the order of time and then of their making; each
-is an input of one host, or something that happens to the world. After each step the oracles look.
-
-The trace hash covers every message delivered, every crash, every signature and every final block with its state root:
-equal scenarios have equal hashes, under any PYTHONHASHSEED and in any process.
+is an input of one host, or something that happens to the world. After each step the oracles look. The trace hash covers
+every message delivered, crash, signature and final block: equal in any process and under any PYTHONHASHSEED.
 
 Source: the deterministic simulator specification.
 """
@@ -126,9 +124,8 @@ class World:
         casting.cast(self, self.streams, scenario.nodes)
         self.events = 0
         self.defect: Exception | None = None
-        self._requests = 0
+        self._requests = self._stored = 0
         self._verdicts: dict[tuple[int, int], Callable[[RejectionCode], None]] = {}
-        self._stored = 0
         self._heights: dict[int, int] = {}
         self._listeners: list[Callable[[CommittedBlock], None]] = []
         self._is_started = False
@@ -365,7 +362,7 @@ class World:
 
     def result(self) -> Result:
         """Look a last time, and return what came of this world."""
-        self.oracles.check_end(self.hosts, self.now_us)
+        self.oracles.check_end(self.hosts, self.now_us, is_settled=self.liveness.has_settled(self.now_us))
         up = [host for host in self.hosts if host.core is not None]
         highest = max(up, key=lambda host: host.height, default=None)
         counters = {} if highest is None or highest.core is None else dict(highest.core.engine_status().counters)
