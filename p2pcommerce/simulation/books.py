@@ -2,15 +2,18 @@
 
 It reads final transactions and what blocks say they changed, and keeps its own account of it:
 
-- a transaction is signed, stands once, and each account's nonces follow each other from 0
-- the fees of a block, and what is kept of finished orders, go to its proposer, to the unit
-- a transfer takes from one and gives to the other; an order takes its price from the buyer, and once it is confirmed
-  gives it to the store, once
+- a transaction is signed, stands once and before it expires, and each account's nonces follow each other from 0
+- the fees of a block, and what is kept of finished orders, go to its proposer, to the unit; the sponsor of a
+  transaction pays its fee, and for the account of a sender who had none
+- a transfer takes from one and gives to the other; an order takes its price from the buyer or the sponsor, and once it
+  is confirmed gives it to the store, once
+- an order is shipped, confirmed, cancelled and given back by whom its rules name (`order_rules`), and in its time
+- goods are sent by who has them, and received by whom they were sent to
 - nobody else's balance changes; a failed transaction costs its fee and nothing else
 
-Deposits for state are not modelled: an account that pays or gets one for an order in a block is held to a bound there,
-not to a figure, and a block in which stores or goods are set up, or that holds a type which an embedding program added,
-only brings the balances up to date. Stake is not modelled: fees are not compared in a block that moves some.
+Deposits for state are not modelled: an account that pays or gets one in a block is held to a bound there, not to a
+figure. Stake is not modelled: who moves some is not compared in that block, nor are the fees of the validator at which
+it is. Evidence, registrations and types which an embedding program added only bring the balances up to date.
 
 Source: "Fees and state" and the orders of the commerce specification.
 """
@@ -21,35 +24,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from p2pcommerce.commerce import BODIES, read_body
+from p2pcommerce.commerce import (
+    BODIES,
+    Bond,
+    ListingSet,
+    OrderCancel,
+    OrderConfirm,
+    OrderPlace,
+    OrderRefund,
+    OrderSettle,
+    OrderShip,
+    ProductSet,
+    StoreSet,
+    TermsSet,
+    TraceCommission,
+    TraceReceive,
+    TraceShip,
+    Transfer,
+    Unbond,
+    Withdraw,
+    read_body,
+)
 from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES
-from p2pcommerce.commerce.listing import ListingSet
-from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
-from p2pcommerce.commerce.order_place import OrderPlace
-from p2pcommerce.commerce.order_ship import OrderShip
-from p2pcommerce.commerce.transfer import Transfer
 from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
+from p2pcommerce.simulation.order_rules import Goods, OpenOrder, OrderRules
 
 __all__ = ["Books"]
 
 _BPS: Final = 10_000
-_OF_STAKE: Final = ("validator.", "stake.", "evidence.")
-
-
-@dataclass(slots=True)
-class _Order:
-    """An open order: who, and how much is held for it."""
-
-    payer: PublicKey
-    store: PublicKey
-    cash_minor: int
-    items: tuple[bytes, ...] = ()
-    is_shipped: bool = False
+_TIME_STEP_MS_MAX: Final = 60_000
+"""Application time moves on by so much in a block at most. Source: the commerce specification."""
 
 
 @dataclass(slots=True)
@@ -57,15 +66,17 @@ class _Page:
     """What one block should do: by account an exact change, and who has deposits beside it.
 
     Attributes:
-        is_vague: it holds something that moves deposits of others than its sender.
-        moves_stake: it holds something that may take out what validators earned, or slash.
+        free: who moved stake: not compared.
+        touched: validators whose earnings were paid out: their fees are not compared.
+        is_vague: it holds something that is not modelled.
     """
 
     changes: dict[PublicKey, int] = field(default_factory=dict)
     deposits: dict[PublicKey, None] = field(default_factory=dict)
     rewards_minor: int = 0
+    free: dict[PublicKey, None] = field(default_factory=dict)
+    touched: dict[PublicKey, None] = field(default_factory=dict)
     is_vague: bool = False
-    moves_stake: bool = False
 
     def move(self, account: PublicKey, amount_minor: int) -> None:
         """Change a balance."""
@@ -86,8 +97,11 @@ class Books:
         self._waiting_minor = 0
         self._nonces: dict[PublicKey, int] = {}
         self._prices: dict[tuple[PublicKey, int], int] = {}
-        self._orders: dict[TransactionId, _Order] = {}
-        self._locked: dict[bytes, None] = {}
+        self._orders: dict[TransactionId, OpenOrder] = {}
+        self._known = dict.fromkeys(genesis.balances)
+        self._rules = OrderRules()
+        self._goods = Goods()
+        self._now_ms, self._time_ms = 0, genesis.time_ms
         self._deposit_minor = deposit_minor
         self.height = 0
 
@@ -95,19 +109,26 @@ class Books:
         """Take the next final block; yield what is wrong with it."""
         block, page = committed.block, _Page()
         self.height = block.header.height
+        self._now_ms += min(max(block.header.time_ms - self._time_ms, 0), _TIME_STEP_MS_MAX)
+        self._time_ms = block.header.time_ms
         for raw, outcome in zip(block.transactions, committed.outcomes, strict=True):
             transaction = decode_transaction(raw)
             yield from self._check_envelope(transaction)
             page.move(transaction.payer, -transaction.fee)
             page.rewards_minor += transaction.fee
+            if transaction.sender not in self._known:
+                # Only a sponsor lets an account act that nobody has paid yet.
+                self._known[transaction.sender] = None
+                page.move(transaction.payer, -self._deposit_minor)
             if outcome.ok:
                 yield from self._do(transaction, page)
-            page.is_vague |= transaction.sponsor is not None
         yield from self._compare(committed, page)
 
     def _check_envelope(self, transaction: Transaction) -> Iterator[str]:
         if transaction.chain_id != self._genesis.hash or not transaction.verify(self._scheme):
             yield f"transaction {transaction.id[:4].hex()} is not signed for this network"
+        if transaction.expires_height < self.height:
+            yield f"transaction {transaction.id[:4].hex()} expired at height {transaction.expires_height}"
         due = self._nonces.get(transaction.sender, 0)
         if transaction.nonce != due:
             yield f"transaction {transaction.id[:4].hex()} has nonce {transaction.nonce} where {due} is due"
@@ -115,64 +136,69 @@ class Books:
 
     def _do(self, transaction: Transaction, page: _Page) -> Iterator[str]:
         if transaction.type not in BODIES:
-            page.is_vague = page.moves_stake = True
+            page.is_vague = True
             return
-        body = read_body(transaction.type, transaction.body)
-        sender = transaction.sender
+        body, sender = read_body(transaction.type, transaction.body), transaction.sender
         match body:
             case Transfer(to, amount_minor):
                 page.move(sender, -amount_minor)
-                is_new = to not in self._balances and to not in page.changes
-                page.move(to, amount_minor - (self._deposit_minor if is_new else 0))
+                page.move(to, amount_minor - (0 if to in self._known else self._deposit_minor))
+                self._known[to] = None
             case OrderPlace(store, lines):
                 payer = transaction.payer if transaction.sponsor_pays else sender
                 cash_minor = sum(self._prices.get((store, line.listing), 0) * line.quantity for line in lines)
-                self._orders[transaction.id] = _Order(payer, store, cash_minor)
+                self._orders[transaction.id] = self._rules.placed(body, sender, payer, cash_minor, self._now_ms)
                 page.move(payer, -cash_minor)
                 page.deposits[payer] = None
-            case OrderShip(order_id, items):
-                yield from self._ship(order_id, items)
-            case OrderConfirm(order_id):
-                yield from self._close(order_id, page, is_paid=True)
-            case OrderCancel(order_id) | OrderRefund(order_id, 0):
-                yield from self._close(order_id, page, is_paid=False)
-            case OrderRefund(order_id, amount_minor):
-                yield from self._give(order_id, amount_minor, page)
-            case OrderSettle(order_id) if order_id in self._orders:
-                yield from self._close(order_id, page, is_paid=self._orders[order_id].is_shipped)
+            case OrderShip() | OrderConfirm() | OrderCancel() | OrderRefund() | OrderSettle():
+                yield from self._act(body, sender, page)
+            case TraceCommission() | TraceShip() | TraceReceive():
+                yield from self._goods.see(body, sender)
+                page.deposits[sender] = None
+            case StoreSet() | TermsSet() | ListingSet() | ProductSet():
+                self._rules.learn(body, sender)
+                page.deposits[sender] = None
+                if isinstance(body, ListingSet):
+                    self._prices[body.store or sender, body.number] = body.price_minor
+            case Bond(validator) | Unbond(validator) | Withdraw(validator):
+                page.free[sender] = page.touched[validator] = None
             case _:
                 page.is_vague = True
-                page.moves_stake |= transaction.type.startswith(_OF_STAKE)
-                if isinstance(body, ListingSet):
-                    self._prices[sender, body.number] = body.price_minor
 
-    def _ship(self, order_id: TransactionId, items: tuple[bytes, ...]) -> Iterator[str]:
-        order = self._orders.get(order_id)
-        if order is None or order.is_shipped:
-            yield f"order {order_id[:4].hex()} is shipped, and was not placed or is shipped already"
+    def _act(
+        self,
+        body: OrderShip | OrderConfirm | OrderCancel | OrderRefund | OrderSettle,
+        sender: PublicKey,
+        page: _Page,
+    ) -> Iterator[str]:
+        order = self._orders.get(body.order)
+        if order is None:
+            if isinstance(body, OrderSettle):
+                page.deposits[sender] = None  # a finished order whose time is over is removed
+            else:
+                yield f"order {body.order[:4].hex()} is acted on, and was not open"
             return
-        for item in items:
-            if item in self._locked:
-                yield f"item {item[:4].hex()} is shipped in two open orders"
-            self._locked[item] = None
-        order.items, order.is_shipped = items, True
+        for complaint in self._rules.complaints(body, order, sender, self._now_ms):
+            yield f"order {body.order[:4].hex()}: {complaint}"
+        match body:
+            case OrderShip(_, items):
+                yield from self._goods.lock(items, order.store)
+                order.items, order.is_shipped = items, True
+                order.deadline_ms = self._now_ms + order.confirm_ms
+            case OrderConfirm():
+                self._close(body.order, page, is_paid=True)
+            case OrderRefund(_, amount_minor) if amount_minor:
+                order.cash_minor -= amount_minor
+                page.move(order.payer, amount_minor)
+            case OrderSettle():
+                self._close(body.order, page, is_paid=order.is_shipped)
+            case _:
+                self._close(body.order, page, is_paid=False)
 
-    def _give(self, order_id: TransactionId, amount_minor: int, page: _Page) -> Iterator[str]:
-        order = self._orders.get(order_id)
-        if order is None or order.cash_minor <= amount_minor:
-            yield f"order {order_id[:4].hex()} gives back more than it holds"
-            return
-        order.cash_minor -= amount_minor
-        page.move(order.payer, amount_minor)
-
-    def _close(self, order_id: TransactionId, page: _Page, *, is_paid: bool) -> Iterator[str]:
-        order = self._orders.pop(order_id, None)
-        if order is None or (is_paid and not order.is_shipped):
-            yield f"order {order_id[:4].hex()} is closed, and was not open or not shipped"
-            return
+    def _close(self, order_id: TransactionId, page: _Page, *, is_paid: bool) -> None:
+        order = self._orders.pop(order_id)
         page.deposits[order.payer] = None
-        for item in order.items:
-            self._locked.pop(item, None)
+        self._goods.unlock(order.items, order.buyer if is_paid else order.store)
         if not is_paid:
             page.move(order.payer, order.cash_minor)
             return
@@ -189,7 +215,9 @@ class Books:
             value = changes.get(ACCOUNT.key(account))
             after = before if value is None else ACCOUNT.read(value).balance_minor
             self._balances[account] = after
-            if page.is_vague:
+            if value is not None:
+                self._known[account] = None
+            if page.is_vague or account in page.free:
                 continue
             if after - before != due and account not in page.deposits:
                 yield f"account {account[:4].hex()} changed by {after - before} minor units, {due} are accounted for"
@@ -208,7 +236,7 @@ class Books:
         due_minor = self._waiting_minor + page.rewards_minor
         self._waiting_minor = due_minor if proposer in self._jailed else 0
         got_minor = self._earned.get(proposer, 0) - before.get(proposer, 0)
-        if not page.moves_stake and got_minor != due_minor - self._waiting_minor:
+        if not page.is_vague and proposer not in page.touched and got_minor != due_minor - self._waiting_minor:
             yield f"the proposer got {got_minor} minor units in fees, {due_minor - self._waiting_minor} are due to it"
 
     def _deposit_max_minor(self, committed: CommittedBlock) -> int:

@@ -4,6 +4,9 @@ Faults that a person names are on in every world, at the intensity named. With `
 selection and strengths (`draw_faults`). Adversaries are cast by the seed, too: one strategy, and validators with less
 than a third of the stake, or nodes that do not validate where the strategy needs no stake.
 
+Stakes that nobody named are drawn, too: equal in every third world, else unequal, up to twelve times
+the lightest; adversaries and nodes that are spoilt are chosen so that they stay below a third of them.
+
 A disk that breaks its promises needs a node that may be spoilt, which a network has only if the adversaries leave some
 of the third; a fault of links needs a second node. Such faults are left out of `all` where there is none, and refused
 by name. Strategies that only worlds of gossip know are treated the same way.
@@ -13,6 +16,7 @@ Source: the sweeps of the simulator specification.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -34,6 +38,10 @@ __all__ = ["SEEDS_MAX", "Campaign", "OtherProgramError", "run_campaign"]
 
 SEEDS_MAX: Final = 10_000_000
 _NEED_NO_STAKE: Final = frozenset({"announce_spam", "pull_spam", "mute", "mempool_flood"})
+_EQUAL_ONE_IN: Final = 3
+"""One world in so many has equal stakes."""
+_STAKE_MAX: Final = 12
+"""Of drawn stakes: the heaviest validator may have so many times the stake of the lightest."""
 _NEEDS_A_THIRD: Final = 4
 """With equal stakes, less than a third is at least one validator from this many on."""
 
@@ -59,6 +67,7 @@ class Campaign:
         are_adversaries_drawn: half of the seeds have no adversary.
         cast: adversaries of every world, in the place of drawn ones.
         above_third: adversaries have a third of the stake or a little more, and every fork must convict them.
+        are_stakes_drawn: each seed draws its own stakes, if there are enough validators for one to be faulty.
     """
 
     base: Scenario
@@ -71,6 +80,7 @@ class Campaign:
     are_adversaries_drawn: bool = False
     cast: tuple[Adversary, ...] = ()
     above_third: bool = False
+    are_stakes_drawn: bool = False
 
     @classmethod
     def of(
@@ -83,6 +93,7 @@ class Campaign:
         faults: str = "all",
         adversaries: str = "none",
         above_third: bool = False,
+        draw_stakes: bool = False,
     ) -> Campaign:
         """Make one of what a person typed.
 
@@ -94,6 +105,7 @@ class Campaign:
             faults: `all`, `none`, or NAME or NAME=INTENSITY with commas between.
             adversaries: `all`, `none`, or names with commas between.
             above_third: the adversaries have a third of the stake or a little more.
+            draw_stakes: each seed draws its own stakes; else all worlds have those of `base`.
 
         Raises:
             UnknownFaultError: a fault is unknown.
@@ -105,13 +117,13 @@ class Campaign:
             raise ScenarioError(f"{seeds} seeds; choose 1 to {SEEDS_MAX:,}")
         strategies = _strategies(adversaries, base.engine)
         is_all = adversaries == "all"
-        if strategies and not _budget(base) and not is_all:
+        if strategies and not _has_room(base) and not is_all:
             raise ScenarioError(
                 f"adversaries need at least {_NEEDS_A_THIRD} validators, of which they are under a third"
             )
         if above_third and (not strategies or is_all or _NEED_NO_STAKE.intersection(strategies)):
             raise ScenarioError("above a third: name adversaries that validate, twins or double_vote for example")
-        can_spoil = _budget(base) > 0 and (not strategies or is_all)
+        can_spoil = _has_room(base) and (not strategies or is_all)
         chosen = _possible(base, faults, can_spoil=can_spoil)
         return cls(
             base=base,
@@ -120,23 +132,34 @@ class Campaign:
             seeds=seeds,
             faults=chosen,
             is_drawn=faults == "all",
-            adversaries=strategies if _budget(base) else (),
+            adversaries=strategies if _has_room(base) else (),
             are_adversaries_drawn=is_all,
             above_third=above_third,
+            are_stakes_drawn=draw_stakes,
         )
 
     def scenario(self, seed: int) -> Scenario:
         """Return the world of a seed."""
         streams = Streams(seed)
         faults = draw_faults(self.faults, streams) if self.is_drawn else dict(self.faults)
-        return self.base.with_(seed=seed, faults=faults, adversaries=self._cast(streams))
+        stakes = self._stakes(streams)
+        return self.base.with_(seed=seed, stakes=stakes, faults=faults, adversaries=self._cast(streams, stakes))
 
     def tasks(self) -> Iterator[SeedTask]:
         """Return the work, in the order of seeds."""
         for seed in range(self.first_seed, self.first_seed + self.seeds):
             yield SeedTask(self.scenario(seed), self.stack)
 
-    def _cast(self, streams: Streams) -> tuple[Adversary, ...]:
+    def _stakes(self, streams: Streams) -> tuple[int, ...]:
+        count = self.base.validators
+        if not self.are_stakes_drawn or count < _NEEDS_A_THIRD:
+            return self.base.stakes
+        rng = streams.fresh("campaign.stakes")
+        if not rng.randrange(_EQUAL_ONE_IN):
+            return self.base.stakes
+        return tuple(rng.randint(1, _STAKE_MAX) for _ in range(count))
+
+    def _cast(self, streams: Streams, stakes: Sequence[int]) -> tuple[Adversary, ...]:
         if not self.adversaries:
             return self.cast
         rng = streams.fresh("campaign.adversaries")
@@ -147,13 +170,12 @@ class Campaign:
         validators, nodes = self.base.validators, self.base.nodes
         if strategy in _NEED_NO_STAKE and nodes > validators:
             among = range(validators, nodes)
-            count = rng.randint(1, len(among))
+            chosen = rng.sample(among, rng.randint(1, len(among)))
         else:
-            among = range(validators)
             if self.above_third:
-                return (Adversary(strategy, _third_of(self.base, rng.sample(among, validators))),)
-            count = rng.randint(1, _budget(self.base))
-        return (Adversary(strategy, tuple(sorted(rng.sample(among, count)))),)
+                return (Adversary(strategy, _third_of(stakes, rng.sample(range(validators), validators))),)
+            chosen = _below_a_third(stakes, rng)
+        return (Adversary(strategy, tuple(sorted(chosen))),)
 
 
 def run_campaign(
@@ -189,22 +211,27 @@ def _run(workers: Workers, tasks: Iterator[SeedTask]) -> Generator[Outcome, None
     yield from workers.map(run_seed, tasks)
 
 
-def _budget(base: Scenario) -> int:
-    """Return how many validators may be faulty, whichever they are, below a third of the stake."""
-    count, stake, total = 0, 0, sum(base.stakes)
-    for each in sorted(base.stakes, reverse=True):
-        stake += each
-        if 3 * stake >= total:
-            break
-        count += 1
-    return count
+def _below_a_third(stakes: Sequence[int], rng: random.Random) -> list[int]:
+    """Draw validators with less than a third of the stake: at least one that has less, and up to as many as fit."""
+    total, used = sum(stakes), 0
+    chosen: list[int] = []
+    for index in rng.sample(range(len(stakes)), len(stakes)):
+        if 3 * (used + stakes[index]) < total:
+            used += stakes[index]
+            chosen.append(index)
+    return chosen[: rng.randint(1, len(chosen))]
 
 
-def _third_of(base: Scenario, order: Sequence[int]) -> tuple[int, ...]:
+def _has_room(base: Scenario) -> bool:
+    """Tell whether some validator has less than a third of the stake: it may be faulty."""
+    return 3 * min(base.stakes) < sum(base.stakes)
+
+
+def _third_of(stakes: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
     """Return the first validators of an order that have a third of the stake together."""
     chosen: list[int] = []
     for node in order:
-        if 3 * sum(base.stakes[each] for each in chosen) >= sum(base.stakes):
+        if 3 * sum(stakes[each] for each in chosen) >= sum(stakes):
             break
         chosen.append(node)
     return tuple(sorted(chosen))

@@ -303,7 +303,9 @@ class Cluster:
         """
         violations = self.world.oracles.violations
         if violations:
-            raise ClusterError(f"{violations[0].words}; last events: {'; '.join(self.world.trace.tail(5))}")
+            # Of an exception the words name file and line, and a traceback goes on with the original.
+            events = "; ".join(self.world.trace.tail(5))
+            raise ClusterError(f"{violations[0].words}; last events: {events}") from self.world.defect
 
     def assert_agreement(self, *, within_s: float = _SECONDS_MAX) -> None:
         """Let time pass until all nodes that are up have one final state and empty pools.

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 from p2pcommerce.discovery import sign_record
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.node import Connected
+from p2pcommerce.primitives.codec import pack
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
@@ -309,8 +310,9 @@ class Connections:
             return
         kind = type(message).__name__
         self.delivered[kind] += 1
-        detail = message.data if isinstance(message, Engine) else b""
-        self._owner.trace.record(self._owner.now_us, target.number, kind, detail, f"from node {source.number}")
+        # An engine's bytes can be read in a report; of the others every field counts, in the order of the wire.
+        detail = message.data if isinstance(message, Engine) else pack(message.SHAPE.plain(message))
+        self._owner.trace.record(self._owner.now_us, target.number, kind, detail, source=source.number)
         target.receive(source.key, message)
 
     def _receive_broken(self, connection: Connection, target: Host) -> None:
@@ -362,7 +364,7 @@ class Connections:
         except RemoteProtocolError:
             self._break(connection)
             return
-        self._owner.trace.record(self._owner.now_us, target.number, "Bytes", data[:64], f"from node {source.number}")
+        self._owner.trace.record(self._owner.now_us, target.number, "Bytes", data, source=source.number)
         for event in events:
             if isinstance(event, HandshakeDone):
                 self._pump(connection, target)

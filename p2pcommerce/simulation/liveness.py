@@ -1,8 +1,9 @@
 """Does finality go on: how long it takes, and whether it resumes once the faults are over.
 
 A world is stalled if, at its end, an honest node has not made final any block that was proposed after the faults ended,
-or a user still waits for a transaction although finality resumed long ago. Nodes that are spoilt or stopped for good
-are not waited for, unless they and the adversaries have a third of the stake: then nothing is promised.
+if the first such block took longer than any world may take (`gates`), or if a user still waits for a transaction
+although finality resumed long ago. Nodes that are spoilt or stopped for good are not waited for, unless they and the
+adversaries have a third of the stake: then nothing is promised.
 
 Source: the liveness phase of the simulator specification (compare TigerBeetle's VOPR).
 """
@@ -14,6 +15,7 @@ from typing import Final
 
 from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.oracles import Oracles
 from p2pcommerce.simulation.scenario import Scenario
@@ -25,6 +27,8 @@ _RETRY_US_MIN: Final = 1_000_000
 SETTLED_DELAYS_MAX: Final = 20
 """Base delays D0 after which a transaction must be final or refused, once finality has resumed: a wallet that hears
 nothing turns to another node up to three times meanwhile."""
+_SETTLED_DELAYS_MIN: Final = 6
+"""Base delays after which what transient buffers held of the faults must be gone."""
 SETTLED_SLOTS_MAX: Final = 50
 """The same for FFG, which takes 13 to 21 slots of D0 without faults. Source: the gate of the finality specification."""
 
@@ -79,9 +83,27 @@ class Liveness:
             return ""
         behind = [host for host in hosts if oracles.is_honest(host) and host.number not in self._fresh]
         if not behind:
-            return self._unsettled(waiting, world_us)
+            return self._late() or self._unsettled(waiting, world_us)
         names = ", ".join(f"node {host.number} at height {host.height}" for host in behind)
         return f"{scenario.liveness_us / 1_000_000:g} s after the faults ended no new block is final at {names}"
+
+    def has_settled(self, world_us: int) -> bool:
+        """Tell whether, at the end of a world, finality resumed so long ago that nothing transient may be left."""
+        scenario = self._scenario
+        waited_us = world_us - self._healed_us - (self.recovery_us or 0)
+        is_over = world_us >= scenario.horizon_us and self.recovery_us is not None and scenario.liveness_us > 0
+        return is_over and waited_us >= _SETTLED_DELAYS_MIN * scenario.base_delay_us
+
+    def _late(self) -> str:
+        """Return that finality resumed, but too late."""
+        scenario = self._scenario
+        limit_us = recovery_us_max(scenario.engine, scenario.base_delay_us)
+        if self.recovery_us is None or self.recovery_us <= limit_us:
+            return ""
+        return (
+            f"finality resumed {self.recovery_us / 1_000_000:g} s after the faults ended, "
+            f"at most {limit_us / 1_000_000:g} s are allowed"
+        )
 
     def _unsettled(self, waiting: Sequence[int], world_us: int) -> str:
         """Return which users wait for longer than a network without faults makes them."""

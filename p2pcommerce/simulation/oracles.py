@@ -6,7 +6,8 @@
 - epoch: headers name the validators of their epoch, equal ones at equal epochs; proofs hold for them
 - double_sign: no honest validator signs two ballots that contradict each other, over all crashes
 - supply: nothing is made and nothing is lost
-- buffer: every buffer is within its cap
+- buffer: every buffer is within its cap, and transient ones are empty again at the end (`buffers`)
+- evidence: an honest node that heard a validator contradict itself accuses it (`evidence_judge`)
 - halt, damage: no honest node stops for good without a fault that explains it
 - conduct: an honest validator signs in the order of the voting rules, and after a start not before a quorum answered
 - durable: what an honest validator signs is on its disk, with the body of the block that it votes for
@@ -39,6 +40,7 @@ from p2pcommerce.finality import Simplex
 from p2pcommerce.ledger.block import tx_root
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import receipts_root
+from p2pcommerce.ledger.validators import VALIDATORS_MAX
 from p2pcommerce.mempool import MempoolParameters
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -46,11 +48,13 @@ from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey, TransactionId
 from p2pcommerce.simulation.ballots import BallotJudge
 from p2pcommerce.simulation.books import Books
+from p2pcommerce.simulation.buffers import DISK_BACKLOG_MAX, leaks, over_caps
 from p2pcommerce.simulation.certified import proof_complaint
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.commitments import CommitmentJudge
 from p2pcommerce.simulation.conduct import ConductJudge
 from p2pcommerce.simulation.epoch_judge import EpochJudge
+from p2pcommerce.simulation.evidence_judge import EvidenceJudge
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.memberships import Memberships
 from p2pcommerce.simulation.scheme import STAND_IN
@@ -78,20 +82,19 @@ ORACLES: Final = (
     "books",
     "pool",
     "blame",
+    "evidence",
 )
 VIOLATIONS_MAX: Final = 16
 """Violations kept; a world that has so many is looked at from the first."""
 SCAN_BLOCKS: Final = 16
 """Every so many heights the first node to reach one adds up the whole state."""
 _OF_FORKS: Final = frozenset({"books", "commitment", "epoch", "fork", "order", "root", "halt"})
-_DISK_BACKLOG_MAX: Final = 20_000
 _AHEAD_MS_MAX: Final = 10_000
 """How far a block's time may be ahead of the clocks of those who vote for it."""
 _BALLOT_HASH: Final = slice(17, 49)
 _NOTARIZE: Final = 1
 _BREACHES: Final = frozenset({"ENGINE", "GOSSIP"})
 """Why a connection is closed if the other end broke a rule; other reasons have honest causes."""
-_TRACKED_MAX: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ class Oracles:
         self._genesis = genesis
         self._adversaries = frozenset(adversaries)
         self._scanned = 0
+        self._evidence = EvidenceJudge(genesis, scheme, adversary_keys)
         keys = dict.fromkeys(adversary_keys)
         stake = sum(each.stake for each in genesis.validators if each.public_key in keys)
         self._is_safe = 3 * stake < genesis.validators.total
@@ -259,6 +263,8 @@ class Oracles:
         """A host is about to give a peer's message to its core."""
         if type(message) is Engine:
             self._conduct.on_engine(peer, host.number, host.life, message.data)
+            if self.is_honest(host):
+                self._evidence.hear(host, peer, message.data)
 
     def _check_root(self, host: Host, world_us: int) -> None:
         chain = host.node.chain
@@ -321,22 +327,35 @@ class Oracles:
         """Compare the buffers of a node with their caps."""
         if host.core is None or host.engine is None or not self.is_honest(host):
             return
-        pool, counters = host.core.mempool, host.core.engine_status().counters
-        sizes = (
-            ("transactions in the pool", len(pool), parameters.count_max),
-            ("bytes in the pool", pool.total_bytes, parameters.bytes_max),
-            ("blocks tracked by the engine", counters.get("blocks_tracked", 0), _TRACKED_MAX + 1),
-            ("effects waiting for the disk", host.disk_backlog, _DISK_BACKLOG_MAX),
-        )
-        for what, size, most in sizes:
-            if size > most:
-                self.report("buffer", world_us, f"node {host.number}: {size} {what}, at most {most} allowed")
+        complaints = list(over_caps(host.core.statistics(), parameters, VALIDATORS_MAX))
+        if host.disk_backlog > DISK_BACKLOG_MAX:
+            complaints.append(f"{host.disk_backlog} effects wait for the disk, at most {DISK_BACKLOG_MAX} allowed")
+        for complaint in complaints:
+            self.report("buffer", world_us, f"node {host.number}: {complaint}")
 
-    def check_end(self, hosts: Sequence[Host], world_us: int) -> None:
-        """Look once more at the end: whole states, and who must be convicted for a fork."""
+    def check_leaks(self, host: Host, world_us: int) -> None:
+        """Look at transient buffers of a node once finality has long resumed."""
+        if host.core is not None and host.engine is not None and self.is_honest(host):
+            for complaint in leaks(host.core.statistics(), len(self._genesis.validators)):
+                self.report("buffer", world_us, f"node {host.number}: {complaint}, long after the faults")
+
+    def check_end(self, hosts: Sequence[Host], world_us: int, *, is_settled: bool = False) -> None:
+        """Look once more at the end: whole states, who must be accused, and who must be convicted for a fork.
+
+        Args:
+            hosts: of the world.
+            world_us: its end.
+            is_settled: the faults were over long ago: transient buffers must be empty.
+        """
         for host in hosts:
+            if is_settled:
+                self.check_leaks(host, world_us)
             if self.is_honest(host):
                 self.check_supply(host, world_us)
+                offender = self._evidence.missed(host)
+                if offender is not None:
+                    words = f"node {host.number} heard {offender[:4].hex()} vote twice in a view, and accused nobody"
+                    self.report("evidence", world_us, words)
         if self.forks:
             self._check_conviction(world_us)
 

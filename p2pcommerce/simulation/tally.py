@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from p2pcommerce.simulation.outcome import DELAY_STEPS, SETTLE_STEP_MS, STALLED, Outcome
 
-__all__ = ["FAILURES_KEPT", "FIRES_MIN_BPS", "SEEDS_JUDGED_MIN", "Tally", "quantile_of"]
+__all__ = ["ACTS_JUDGED_MIN", "FAILURES_KEPT", "FIRES_MIN_BPS", "SEEDS_JUDGED_MIN", "Tally", "quantile_of"]
 
 FIRES_MIN_BPS: Final = 500
 """Every chosen kind of fault must strike in at least so many of 10,000 seeds ..."""
 SEEDS_JUDGED_MIN: Final = 100
 """... of a sweep over at least so many seeds."""
+ACTS_JUDGED_MIN: Final = 20
+"""An adversary that is in every world must act in a sweep over at least so many seeds."""
 FAILURES_KEPT: Final = 16
 """Failed seeds of which everything is kept; the others are counted."""
 _WHOLE_BPS: Final = 10_000
@@ -122,6 +124,20 @@ class Tally:
         """
         waited_us = quantile_of(Counter(self.recoveries_us), share_bps)
         return None if waited_us is None else round(waited_us / base_delay_us, 2)
+
+    def is_late(self, gate_delays: int, base_delay_us: int) -> bool:
+        """Tell whether 99 % of the worlds took longer than a gate to recover; False if the seeds are too few to tell.
+
+        Args:
+            gate_delays: of the campaign, in units of D0.
+            base_delay_us: D0 of the worlds.
+        """
+        p99 = self.recovery_delays(9_900, base_delay_us)
+        return self.seeds >= SEEDS_JUDGED_MIN and p99 is not None and p99 > gate_delays
+
+    def is_idle(self, adversaries: Sequence[str]) -> bool:
+        """Tell whether the one strategy of a campaign never acted; False if the seeds are too few to tell."""
+        return len(adversaries) == 1 and self.seeds >= ACTS_JUDGED_MIN and not self.adversary_acts.total()
 
     def silent(self, chosen: Iterable[str]) -> list[str]:
         """Return the chosen kinds of faults that struck in too few seeds; none if the seeds are too few to tell."""

@@ -20,7 +20,7 @@ EVENTS_KEPT: Final = 200
 """Events kept for a report by default."""
 _HASH_BYTES: Final = 32
 _SHOWN_BYTES: Final = 16
-_HEAD: Final = struct.Struct(">qqHI")
+_HEAD: Final = struct.Struct(">qqqHI")
 
 
 class Trace:
@@ -46,10 +46,12 @@ class Trace:
         self._update = self._digest.update
         self._pack = _HEAD.pack
         self._kinds: dict[str, bytes] = {}
-        self._last: deque[tuple[int, int, str, bytes, str]] = deque(maxlen=events_kept)
+        self._last: deque[tuple[int, int, str, bytes, str, int]] = deque(maxlen=events_kept)
         self.count = 0
 
-    def record(self, time_us: int, node: int, kind: str, detail: bytes = b"", words: str = "") -> None:
+    def record(
+        self, time_us: int, node: int, kind: str, detail: bytes = b"", words: str = "", source: int = -1
+    ) -> None:
         """Take one event.
 
         Args:
@@ -58,12 +60,13 @@ class Trace:
             kind: what happened ("deliver", "crash" ...), one of a few fixed names.
             detail: what tells it from others, such as a state root; hashed.
             words: for people, before what can be read of `detail`, or in its place; not hashed.
+            source: the node that it came from; -1: none.
         """
         name = self._kinds.get(kind)
         if name is None:
             name = self._kinds[kind] = kind.encode()
-        self._update(self._pack(time_us, node, len(name), len(detail)) + name + detail)
-        self._last.append((time_us, node, kind, detail, words))
+        self._update(self._pack(time_us, node, source, len(name), len(detail)) + name + detail)
+        self._last.append((time_us, node, kind, detail, words, source))
         self.count += 1
 
     @property
@@ -78,9 +81,10 @@ class Trace:
             events = events[max(0, len(events) - count) :]
         return [self._words(*event) for event in events]
 
-    def _words(self, time_us: int, node: int, kind: str, detail: bytes, words: str) -> str:
+    def _words(self, time_us: int, node: int, kind: str, detail: bytes, words: str, source: int) -> str:
         where = "world" if node < 0 else f"node {node}"
-        known = ": ".join(filter(None, (words, self._read(kind, detail))))
+        sender = "" if source < 0 else f"from node {source}"
+        known = ": ".join(filter(None, (sender, words, self._read(kind, detail))))
         return f"{_seconds(time_us)} s  {where}  {kind}  {known or _hexadecimal(detail)}".rstrip()
 
 

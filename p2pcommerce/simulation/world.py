@@ -1,10 +1,8 @@
 """One world: hosts, the links between them, their faults, their users, and the time that passes.
 
 Everything is decided by a `Scenario`. Events come from one queue, in the order of time and then of their making; each
-is an input of one host, or something that happens to the world. After each step the oracles look.
-
-The trace hash covers every message delivered, every crash, every signature and every final block with its state root:
-equal scenarios have equal hashes, under any PYTHONHASHSEED and in any process.
+is an input of one host, or something that happens to the world. After each step the oracles look. The trace hash covers
+every message delivered, crash, signature and final block: equal in any process and under any PYTHONHASHSEED.
 
 Source: the deterministic simulator specification.
 """
@@ -22,13 +20,14 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Dropped, Submitted
 from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import P2PError, RejectionCode
+from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId
 from p2pcommerce.simulation.adversaries import Casting, Unscrupulous, UnscrupulousFFG
 from p2pcommerce.simulation.churn import CHURNS, application_maker
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.connections import Connections
 from p2pcommerce.simulation.convictions import Convictions
+from p2pcommerce.simulation.defects import words_of_defect
 from p2pcommerce.simulation.epoch_judge import EpochJudge
 from p2pcommerce.simulation.faults import FAULTS
 from p2pcommerce.simulation.host import Host
@@ -54,8 +53,6 @@ BUFFER_CHECK_US: Final = MICROSECONDS
 """Buffers are compared with their caps at least this often, microseconds of world time."""
 _BOOTSTRAP_MAX: Final = 8
 _LOAD_START_US: Final = MICROSECONDS
-_DEFECTS: Final = (P2PError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What a defect of a core may raise: a violation of the oracle `exception`, with the world as it stood."""
 
 _UNSCRUPULOUS: Final[Mapping[str, Callable[[SignatureScheme], FinalityEngine]]] = {
     Simplex.name: Unscrupulous,
@@ -76,7 +73,7 @@ class World:
         genesis, scheme, parameters, bootstrap: of the network.
         make_application: makes the application of one node.
         events: how many were worked off.
-        defect: what a core raised that it never should, with its traceback.
+        defect: what a core raised, with its traceback; None: nothing.
     """
 
     def __init__(self, scenario: Scenario, options: WorldOptions | None = None) -> None:
@@ -205,10 +202,9 @@ class World:
             self.events += 1
             try:
                 call(*arguments)
-            except _DEFECTS as error:
-                self.oracles.report("exception", self.now_us, f"node {node}: {type(error).__name__}: {error}")
-                if not isinstance(error, P2PError):
-                    self.defect = error
+            except Exception as error:  # noqa: BLE001 - whatever a core raises is a defect, told with the seed and kept
+                self.oracles.report("exception", self.now_us, f"node {node}: {words_of_defect(error)}")
+                self.defect = error
         return True
 
     def run_until(self, world_us: int, done: Callable[[], bool] | None = None) -> bool:
@@ -358,7 +354,7 @@ class World:
 
     def result(self) -> Result:
         """Look a last time, and return what came of this world."""
-        self.oracles.check_end(self.hosts, self.now_us)
+        self.oracles.check_end(self.hosts, self.now_us, is_settled=self.liveness.has_settled(self.now_us))
         self.convictions.check_end(self.now_us)
         up = [host for host in self.hosts if host.core is not None]
         highest = max(up, key=lambda host: host.height, default=None)

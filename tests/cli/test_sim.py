@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import json
@@ -156,6 +157,14 @@ def test_results_of_other_sources_are_named_and_run_again(capsys, tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
+def test_stakes_that_are_named_are_those_of_every_world(capsys, tmp_path):
+    _, out, _ = run(capsys, "sim", "finality", "--stakes", "10,3,3,3,1", "--seeds", "1", *SHORT, "--json")
+    found = report(out)
+    assert found["validators"] == 5
+    drawn = report(run(capsys, "sim", "finality", "--validators", "5", "--seeds", "1", *SHORT, "--json")[1])
+    assert drawn["trace_hash"] != found["trace_hash"]
+
+
 # --- failures ---
 
 
@@ -263,6 +272,60 @@ def test_a_fault_that_never_strikes_fails_the_run(capsys, monkeypatch):
     assert (code, report(out)["silent_faults"]) == (0, [])
 
 
+# --- what a sweep does not look at, or shows too little of ---
+
+
+def stale(monkeypatch, **changes):
+    """Let every seed have one outcome, with some fields changed."""
+    task = next(iter(finality.Campaign.of(Scenario(seed=0), "finality", 1, 1, faults="none").tasks()))
+    good = outcome_room.run_seed(outcome_room.SeedTask(task.scenario.with_(horizon_us=1, liveness_us=0), "finality"))
+
+    def outcomes(campaign, _workers, _file):
+        for _ in range(campaign.seeds):
+            yield dataclasses.replace(good, **changes)
+
+    monkeypatch.setattr(finality, "run_campaign", outcomes)
+
+
+@pytest.mark.parametrize(
+    ("faults", "waited_s", "code"), [("loss", 5, 0), ("loss", 7, 1), ("bit_rot", 14, 0), ("bit_rot", 16, 1)]
+)
+def test_a_sweep_that_recovers_too_slowly_fails(capsys, monkeypatch, faults, waited_s, code):
+    stale(monkeypatch, recovery_us=waited_s * 1_000_000, fired={faults: 1})
+    found, out, _ = run(capsys, "sim", "finality", "--seeds", "100", "--faults", faults)
+    assert found == code
+    assert ("after the faults 99 % of the worlds must be live within" in out) == bool(code)
+    assert run(capsys, "sim", "finality", "--seeds", "99", "--faults", faults)[0] == 0
+
+
+def test_an_adversary_that_never_acts_fails_the_run(capsys, monkeypatch):
+    stale(monkeypatch, adversary_acts={})
+    arguments = ("sim", "finality", "--faults", "none", "--adversaries")
+    code, out, _ = run(capsys, *arguments, "mute", "--seeds", "20")
+    assert code == 1
+    assert "the adversary mute did nothing in 20 seeds" in out
+    assert run(capsys, *arguments, "mute", "--seeds", "19")[0] == 0
+    assert run(capsys, *arguments, "all", "--seeds", "20")[0] == 0
+    stale(monkeypatch, adversary_acts={"x": 1})
+    assert run(capsys, *arguments, "mute", "--seeds", "20")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--liveness", "0"), "without a liveness phase"),
+        (("--horizon", "4", "--liveness", "4", "--faults", "loss"), "no fault strikes"),
+        (("--adversaries", "all", "--validators", "3"), "no adversary is cast"),
+        (("--liveness", "2", "--horizon", "4", "--adversaries", "mute"), ""),
+    ],
+)
+def test_what_the_options_switch_off_is_said_in_one_line(capsys, monkeypatch, argv, said):
+    stale(monkeypatch)
+    _, _, err = run(capsys, "sim", "finality", "--seeds", "1", *argv)
+    assert said in err
+    assert err.count("\n") == bool(said)
+
+
 # --- usage ---
 
 
@@ -283,6 +346,9 @@ def test_a_fault_that_never_strikes_fails_the_run(capsys, monkeypatch):
         (("finality", "--seeds", "0"), "0 seeds"),
         (("finality", "--seed", "1", "--seeds", "2"), "leave --first-seed and --seeds out"),
         (("finality", "--validators", "0"), "--validators must be 1 to 200"),
+        (("finality", "--stakes", "10,3,3", "--validators", "4"), "--stakes names 3 validators, --validators 4"),
+        (("finality", "--stakes", "10,x"), "--stakes must be integers above 0"),
+        (("finality", "--stakes", "1,0"), "--stakes must be integers above 0"),
         (("finality", "--horizon", "nan"), "--horizon must be"),
         (("finality", "--horizon", "1", "--liveness", "2"), "--liveness must be 0 to 1 seconds"),
         (("finality", "--jobs", "0"), "--jobs must be 1 to"),

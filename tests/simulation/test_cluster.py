@@ -184,3 +184,12 @@ def test_a_simulation_runs_a_scenario():
     result = Simulation(scenario(1, seconds=4, liveness=2)).run()
     assert result.is_good
     assert "good" in result.words
+
+
+def test_a_core_that_raises_is_told_with_its_cause():
+    cluster = make()
+    cluster.run_for(1)
+    cluster.world.hosts[1].node.on_message = None
+    with pytest.raises(ClusterError, match=r"exception at .* TypeError: .*p2pcommerce/simulation/host\.py:\d+") as told:
+        cluster.run_for(10)
+    assert isinstance(told.value.__cause__, TypeError)

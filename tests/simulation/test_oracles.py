@@ -199,6 +199,31 @@ def test_an_exception_of_a_core_is_a_violation_with_its_cause():
     assert isinstance(world.defect, TypeError)
 
 
+class UnheardOfError(Exception):
+    """It has no base of it but the one that all have."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("dictionary changed size"), RecursionError("deep"), OSError(28, "full"), UnheardOfError("new")],
+)
+def test_whatever_a_core_raises_is_a_violation_that_names_file_and_line(error):
+    world = started()
+
+    def fail(*_):
+        raise error
+
+    world.hosts[0].node.on_message = fail
+    world.run_until(world.now_us + 20 * SECOND)
+    (violation,) = world.oracles.violations
+    assert violation.oracle == "exception"
+    assert type(error).__name__ in violation.detail
+    assert "test_oracles.py:" in violation.detail
+    assert "p2pcommerce/simulation/host.py:" in violation.detail
+    assert "\n" not in violation.detail
+    assert world.defect is error
+
+
 def test_quantiles_take_the_nearest_rank():
     assert quantile([], 5_000) == 0
     assert quantile([3, 1, 2], 5_000) == 2

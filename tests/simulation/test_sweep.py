@@ -12,11 +12,13 @@ from p2pcommerce.simulation import campaign as campaign_room
 from p2pcommerce.simulation.adversaries import STRATEGIES, Casting
 from p2pcommerce.simulation.campaign import Campaign, OtherProgramError, run_campaign
 from p2pcommerce.simulation.faults import FAULTS, FaultIntensityError, UnknownFaultError
+from p2pcommerce.simulation.gates import GATE, GATE_FFG, GATE_SILENT, recovery_gate
 from p2pcommerce.simulation.outcome import STALLED, Outcome, OutcomeError, SeedTask, run_seed
 from p2pcommerce.simulation.outcome_file import OutcomeFile, OutcomeFileError
 from p2pcommerce.simulation.program import program_digest
 from p2pcommerce.simulation.scenario import ADVERSARIES, Adversary, Scenario, ScenarioError, UnknownAdversaryError
-from p2pcommerce.simulation.schedule import BREAKS_PROMISES
+from p2pcommerce.simulation.schedule import BREAKS_PROMISES, victims_of
+from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.sweep import (
     AHEAD_EACH,
     InProcess,
@@ -137,6 +139,39 @@ def test_named_adversaries_are_in_every_world_below_a_third_of_the_stake():
         seen.add((entry.strategy, len(entry.nodes)))
         assert 3 * len(entry.nodes) < 10
     assert seen == {(strategy, count) for strategy in ("twins", "withhold") for count in (1, 2, 3)}
+
+
+def test_stakes_are_those_of_the_base_unless_they_are_to_be_drawn():
+    assert {task.scenario.stakes for task in chosen(seeds=20).tasks()} == {BASE.stakes}
+
+
+def test_drawn_stakes_are_equal_in_a_good_share_of_the_worlds_and_of_many_kinds_in_the_others():
+    campaign = Campaign.of(BASE, "finality", 1, 300, adversaries="all", draw_stakes=True)
+    stakes = [task.scenario.stakes for task in campaign.tasks()]
+    equal = sum(len(set(each)) == 1 for each in stakes)
+    assert 60 < equal < 160
+    assert len(set(stakes)) > 150
+    assert any(3 * max(each) > sum(each) for each in stakes)
+    assert chosen(seeds=1).scenario(7).faults == campaign.scenario(7).faults
+
+
+def test_adversaries_and_spoilt_nodes_stay_below_a_third_of_unequal_stakes():
+    base = BASE.with_(nodes=7, stakes=(1,) * 7)
+    campaign = Campaign.of(base, "finality", 1, 300, faults="all", adversaries="all", draw_stakes=True)
+    counts = set()
+    for task in campaign.tasks():
+        spec = task.scenario
+        faulty = {*spec.adversary_nodes, *victims_of(spec, spec.stakes, Streams(spec.seed))}
+        assert 3 * sum(spec.stakes[node] for node in faulty) < sum(spec.stakes)
+        counts.add(len(spec.adversary_nodes))
+    assert counts >= {0, 1, 2, 3}
+
+
+def test_a_validator_with_most_of_the_stake_is_never_an_adversary():
+    base = BASE.with_(stakes=(10, 3, 3, 3))
+    cast = [task.scenario.adversary_nodes for task in chosen("none", "twins", 40, base).tasks()]
+    assert all(cast)
+    assert all(0 not in nodes for nodes in cast)
 
 
 def test_adversaries_that_need_no_stake_do_not_validate_if_others_are_there():
@@ -378,3 +413,27 @@ def test_too_few_seeds_tell_nothing_of_faults():
 )
 def test_quantiles_are_nearest_ranks(counts, share, value):
     assert quantile_of(counts, share) == value
+
+
+def test_ninety_nine_worlds_in_a_hundred_must_be_within_the_gate():
+    tally = Tally()
+    for seed in range(SEEDS_JUDGED_MIN):
+        tally.add(outcome(seed, recovery_us=7_000_000 if seed < 1 else 5_000_000))
+    assert not tally.is_late(GATE, 1_000_000)
+    tally.add(outcome(SEEDS_JUDGED_MIN, recovery_us=7_000_000))
+    tally.add(outcome(SEEDS_JUDGED_MIN + 1, recovery_us=7_000_000))
+    assert tally.is_late(GATE, 1_000_000)
+    assert not tally.is_late(GATE_SILENT, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("engine", "faults", "has_adversaries", "gate"),
+    [
+        ("simplex", ("loss", "crash"), False, GATE),
+        ("simplex", ("loss",), True, GATE_SILENT),
+        ("simplex", ("loss", "bit_rot"), False, GATE_SILENT),
+        ("ffg", ("loss",), False, GATE_FFG),
+    ],
+)
+def test_the_gate_is_that_of_the_engine_and_of_who_may_be_silent(engine, faults, has_adversaries, gate):
+    assert recovery_gate(engine, faults, has_adversaries=has_adversaries) == gate

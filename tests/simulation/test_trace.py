@@ -4,7 +4,7 @@ import sys
 
 from p2pcommerce.simulation.trace import EVENTS_KEPT, Trace
 
-PINNED = "6dae58f1e289bf724a1fdb94db2b99fe03af7fdf88bceeec7460940f2ac676c3"
+PINNED = "87cb19ea945ea82b9402d1ec7eda013217c53657ceff7f81d449732f6950f595"
 
 
 def of(*events):
@@ -23,6 +23,14 @@ def test_equal_events_have_an_equal_hash_and_each_part_counts():
     others = [(2, 2, "deliver", b"abc"), (1, 3, "deliver", b"abc"), (1, 2, "crash", b"abc"), (1, 2, "deliver", b"abd")]
     assert of(event).hash == of(event).hash
     assert len({of(event).hash, of(event, event).hash, of().hash, *(of(other).hash for other in others)}) == 7
+
+
+def test_who_sent_it_counts_and_is_told():
+    one, other = Trace(), Trace()
+    one.record(1, 2, "deliver", b"abc", source=3)
+    other.record(1, 2, "deliver", b"abc", source=4)
+    assert one.hash != other.hash
+    assert one.tail() == ["0.000001 s  node 2  deliver  from node 3"]
 
 
 def test_kind_and_detail_do_not_run_into_each_other():

@@ -9,7 +9,9 @@ from unittest import mock
 
 import pytest
 
+from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.simulation.faults import FAULTS, parse_faults
+from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.load import Load
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.scenario import Scenario
@@ -17,7 +19,7 @@ from p2pcommerce.simulation.schedule import BREAKS_PROMISES, victims_of
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import uniform
 from p2pcommerce.simulation.world import World, run_scenario
-from p2pcommerce.wire.messages import Engine
+from p2pcommerce.wire.messages import Engine, Peers
 
 from .worlds import SECOND, run, scenario
 
@@ -64,8 +66,16 @@ def test_without_faults_blocks_are_final_in_three_delays_and_nothing_is_nullifie
 
 def test_orders_run_their_course():
     world = run(World(scenario(6, seconds=40, load_tps=20)))
-    kinds = {outcome.events[0].name for each in world.hosts[0].storage.blocks for outcome in each.outcomes}
-    assert {"store.set", "terms.set", "listing.set", "order.place", "order.ship", "order.confirm"} <= kinds
+    blocks = world.hosts[0].storage.blocks
+    kinds = {event.name for each in blocks for outcome in each.outcomes for event in outcome.events}
+    assert kinds >= {
+        "store.set", "terms.set", "listing.set", "product.set", "order.place", "order.ship", "order.confirm",
+        "order.refund", "order.settle", "trace.commission", "trace.ship", "trace.receive", "token.transfer",
+    }  # fmt: skip
+    assert {"FORBIDDEN", "REPLAY", "NO_FUNDS", "TOO_EARLY"} <= set(world.load.denied)
+    assert world.load.expired
+    assert any(decode_transaction(raw).sponsor for each in blocks for raw in each.block.transactions)
+    assert not world.oracles.violations
     assert not world.load.codes
 
 
@@ -217,3 +227,26 @@ def test_watchers_hear_of_messages_signatures_and_final_blocks():
         assert arrives_us >= at_us
         assert node != target
     assert any(isinstance(message, Engine) for *_, (_, _, message) in sends)
+
+
+@pytest.mark.parametrize("sessions", [False, True])
+def test_the_trace_hash_covers_what_messages_say(sessions):
+    records = (b"one", b"two")
+    hashes = set()
+    for said in (records, records[::-1]):
+        world = World(scenario(1, load_tps=0), WorldOptions(sessions=sessions))
+        world.run_until(2 * SECOND)
+        before = world.trace.hash
+        world.transmit(world.hosts[0], world.hosts[1].key, Peers(said))
+        world.flush(world.hosts[0])
+        world.run_until(3 * SECOND)
+        hashes |= {(before, world.trace.hash)}
+    assert len({before for before, _ in hashes}) == 1
+    assert len(hashes) == 2
+
+
+def test_a_world_in_which_finality_resumes_too_late_is_stalled():
+    world = run(World(scenario(3, seconds=14, liveness=6, faults={"loss": 0.1})))
+    assert not world.result().stalled
+    world.liveness.recovery_us = recovery_us_max("simplex", world.scenario.base_delay_us) + 1
+    assert "at most 30 s are allowed" in world.result().stalled

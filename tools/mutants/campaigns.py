@@ -1,4 +1,4 @@
-"""The campaigns of the mutation gate: which worlds look for which bugs; all stakes are equal."""
+"""The campaigns of the mutation gate: which worlds look for which bugs; stakes are equal but for `STAKES`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from plants import Plan
 
 QUIET = Plan("quiet", seconds=12, liveness=5)
 HALVES = Plan("halves", faults="partition=0.6,loss=0.05", seconds=25, liveness=10)
+STAKES = Plan("stakes", faults="partition=0.6,crash=0.1", seconds=25, liveness=10, draws_stakes=True)
 CRASHES = Plan("crashes", faults="crash=0.25,torn_write=0.5", seconds=20, liveness=8)
 ROUGH = Plan("rough", faults="loss=0.1,partition=0.4,asymmetric=0.3,reordering=0.2", seconds=20, liveness=8)
 WILD = Plan("wild", faults="loss=0.1,partition=0.3,asymmetric=0.3", cast={"wild": (0,)}, delay_ms=300)
@@ -13,6 +14,7 @@ FAR_WILD = Plan(
     "wild, far apart", faults="asymmetric=1,loss=0.1,partition=0.3", cast={"wild": (0,)}, delay_ms=60, seconds=25
 )
 EQUIVOCATE = Plan("equivocate", faults="loss=0.05,asymmetric=0.3", cast={"equivocate": (0,)}, delay_ms=300)
+DOUBLES = Plan("double votes", cast={"double_vote": (0,)}, delay_ms=300)
 FORGE = Plan("forge", cast={"forge": (0,)}, delay_ms=300)
 INVALID = Plan("invalid blocks", cast={"invalid_block": (1,)}, delay_ms=300, seconds=25)
 FALSE_TIME = Plan("false times", cast={"false_time": (1,)}, delay_ms=300)

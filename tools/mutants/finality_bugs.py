@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns import CRASHES, EQUIVOCATE, FAR_WILD, FORGE, HALVES, MUTE, QUIET, ROUGH, WILD
+from campaigns import CRASHES, DOUBLES, EQUIVOCATE, FAR_WILD, FORGE, HALVES, MUTE, QUIET, ROUGH, STAKES, WILD
 from plants import Edit, Mutant
 
 VOTING = "finality/voting.py"
@@ -19,6 +19,29 @@ BUGS = (
         "a quorum is two thirds of the stake, not more",
         HALVES,
         (Edit("ledger/validators.py", "VoteWeight(2 * total // 3 + 1)", "VoteWeight(2 * total // 3)"),),
+    ),
+    Mutant(
+        "stake_as_heads",
+        "votes and quorums count heads, not stake",
+        STAKES,
+        (
+            Edit("ledger/validators.py", "VoteWeight(2 * total // 3 + 1)", "VoteWeight(2 * count // 3 + 1)"),
+            Edit(
+                CERTIFICATES,
+                "weight = sum(members[index].stake for index in certificate.signers)",
+                "weight = len(certificate.signers)",
+            ),
+            Edit(
+                "finality/simplex/pool.py",
+                "sum(members[voter].stake for voter in voters)",
+                "len(members and [*voters])",
+            ),
+            Edit(
+                "finality/simplex/recovery.py",
+                "sum(members[index].stake for index in self._answered)",
+                "len(members and self._answered)",
+            ),
+        ),
     ),
     Mutant(
         "f_after_z",
@@ -144,6 +167,24 @@ BUGS = (
         "a leader builds below what the nullification's signers had seen",
         WILD,
         (Edit("finality/simplex/held.py", "if view >= max(lowest, self.final_view):", "if view >= self.final_view:"),),
+    ),
+    Mutant(
+        "evidence_never_found",
+        "a node that hears a validator vote twice accuses nobody",
+        DOUBLES,
+        (
+            Edit(
+                "finality/evidence.py",
+                "    if one.epoch != other.epoch:\n        return None",
+                "    if one.epoch >= 0:\n        return None",
+            ),
+        ),
+    ),
+    Mutant(
+        "votes_never_pruned",
+        "votes of views that are decided are kept for ever",
+        QUIET,
+        (Edit("finality/simplex/pool.py", "if key[0] < low]:", "if key[0] < 0]:"),),
     ),
     # --- what is durable, and coming back ---
     Mutant(

@@ -140,6 +140,42 @@ BUGS = (
         ),
     ),
     Mutant(
+        "anyone_confirms",
+        "an order may be confirmed by anybody",
+        MARKET,
+        (
+            Edit(
+                "commerce/order_close.py",
+                'if call.sender != order.buyer:\n            raise ForbiddenError("only the buyer confirms an order")',
+                'if not order.buyer:\n            raise ForbiddenError("only the buyer confirms an order")',
+            ),
+        ),
+    ),
+    Mutant(
+        "anyone_refunds",
+        "an order may be refunded by anybody",
+        MARKET,
+        (
+            Edit(
+                "commerce/order_close.py",
+                "call.sender, order.store, Rights.FULFIL)\n        if call.sender != order.store and",
+                "order.store, order.store, Rights.FULFIL)\n        if not order.store and",
+            ),
+        ),
+    ),
+    Mutant(
+        "expiry_unchecked",
+        "a transaction may be included after its expiry",
+        CHEATS,
+        (
+            Edit(
+                "commerce/application.py",
+                "if transaction.expires_height < height:",
+                "if transaction.expires_height < 0:",
+            ),
+        ),
+    ),
+    Mutant(
         "refund_keeps_escrow",
         "a refund in full closes the order, and the store keeps the money",
         MARKET,

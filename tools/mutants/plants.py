@@ -41,7 +41,8 @@ class Plan:
         faults: as `sim --faults` takes them.
         cast: strategy -> the nodes that follow it, in every world.
         seconds, liveness: length of a world, and of its last part without faults, seconds.
-        nodes, validators: how many; all stakes are equal.
+        nodes, validators: how many.
+        draws_stakes: each world draws its own stakes; else all are equal.
         rate: transactions per second.
         delay_ms: base delay of the engine.
         pool_count_max: transactions in a pool at most; None: the default.
@@ -58,6 +59,7 @@ class Plan:
     rate: int = 2
     delay_ms: int = 500
     pool_count_max: int | None = None
+    draws_stakes: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def campaign_of(plan: Plan, first_seed: int, seeds: int) -> Campaign:
         load_tps=plan.rate,
         base_delay_us=plan.delay_ms * 1_000,
     )
-    campaign = Campaign.of(base, plan.stack, first_seed, seeds, faults=plan.faults)
+    campaign = Campaign.of(base, plan.stack, first_seed, seeds, faults=plan.faults, draw_stakes=plan.draws_stakes)
     return replace(campaign, cast=tuple(Adversary(name, nodes) for name, nodes in plan.cast.items()))
 
 

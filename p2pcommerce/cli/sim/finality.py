@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from p2pcommerce.cli.shared import ArgumentError, print_json
 from p2pcommerce.cli.sim.failure import failure_lines, repeat_command
+from p2pcommerce.cli.sim.judgement import recovery_gate_of, remarks, shortfalls
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.shrinking import shrink_failure
 from p2pcommerce.cli.sim.workers import terminable, workers_of
@@ -23,7 +24,7 @@ from p2pcommerce.simulation.outcome import Outcome, SeedTask
 from p2pcommerce.simulation.outcome_file import OutcomeFile
 from p2pcommerce.simulation.program import program_digest
 from p2pcommerce.simulation.scenario import ENGINES, SCENARIO_BYTES_MAX, Scenario
-from p2pcommerce.simulation.tally import FIRES_MIN_BPS, Tally
+from p2pcommerce.simulation.tally import Tally
 
 __all__ = ["run"]
 
@@ -38,6 +39,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "seeds": 100,
     "nodes": None,
     "validators": 4,
+    "stakes": None,
     "engine": next(iter(ENGINES)),
     "faults": "all",
     "adversaries": "none",
@@ -58,16 +60,19 @@ _DEFAULTS_OF: Final[Mapping[str, Mapping[str, object]]] = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the seeds; 1: a seed failed, or a fault never struck."""
+    """Run the seeds; 1: a seed failed, or the whole shows less than it should (`shortfalls`)."""
     started_s = time.monotonic()
     campaign = _campaign(args)
+    for line in remarks(campaign, args.adversaries):
+        sys.stderr.write(line + "\n")
     with terminable():
         tally, ran = _sweep(args, campaign)
         spent_min = (time.monotonic() - started_s) / 60
         silent = tally.silent(campaign.faults)
+        missed = shortfalls(campaign, tally)
         repeats = [_repeat(args, campaign, outcome) for outcome in tally.failures]
         stream = sys.stderr if args.json else sys.stdout
-        for line in _lines(args, campaign, tally, silent, repeats):
+        for line in [*_lines(args, campaign, tally, repeats), *missed]:
             stream.write(line + "\n")
         stream.flush()
         kept = None
@@ -78,9 +83,11 @@ def run(args: argparse.Namespace) -> int:
         report["seeds_per_minute"] = round(ran / spent_min, 1) if ran else None
         report["repro"] = repeats[0] if repeats else None
         report["silent_faults"] = silent
+        report["recovery_gate"] = recovery_gate_of(campaign)
+        report["shortfalls"] = missed
         report["scenario"] = None if kept is None else str(kept)
         print_json(report)
-    return 1 if tally.failures or silent else 0
+    return 1 if tally.failures or missed else 0
 
 
 def _shrink(args: argparse.Namespace, campaign: Campaign, failure: Outcome) -> Path:
@@ -104,11 +111,8 @@ def _campaign(args: argparse.Namespace) -> Campaign:
     chosen = {name: _chosen(args, name, default) for name, default in defaults.items()}
     if args.liveness is None and args.horizon is not None:
         chosen["liveness"] = min(chosen["liveness"], chosen["horizon"] / 2)
-    validators = chosen["validators"]
-    if chosen["engine"] == Solo.name and validators != 1:
-        raise ArgumentError(f"--engine {Solo.name} is one validator's: leave --validators out")
-    if not 1 <= validators <= _VALIDATORS_MAX:
-        raise ArgumentError(f"--validators must be 1 to {_VALIDATORS_MAX}")
+    stakes = _stakes(args, chosen)
+    validators = len(stakes)
     nodes = chosen["nodes"]
     if nodes is None:
         # Where validators change, as many others wait for their turn.
@@ -118,7 +122,7 @@ def _campaign(args: argparse.Namespace) -> Campaign:
     base = Scenario(
         seed=0,
         nodes=nodes,
-        stakes=(1,) * validators,
+        stakes=stakes,
         engine=chosen["engine"],
         table=chosen["latency"],
         load_tps=chosen["rate"],
@@ -135,7 +139,28 @@ def _campaign(args: argparse.Namespace) -> Campaign:
         faults=chosen["faults"],
         adversaries=chosen["adversaries"],
         above_third=args.above_third,
+        draw_stakes=args.stakes is None and chosen["churn"] == CHURNS[0],
     )
+
+
+def _stakes(args: argparse.Namespace, chosen: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the stakes that were named, else equal ones of as many validators as were asked for."""
+    count = chosen["validators"]
+    stakes = None
+    if args.stakes is not None:
+        words = [word.strip() for word in args.stakes.split(",")]
+        if not all(word.isascii() and word.isdigit() and int(word) for word in words):
+            raise ArgumentError("--stakes must be integers above 0 with commas between, one for each validator")
+        stakes = tuple(map(int, words))
+        if args.validators is None:
+            count = len(stakes)
+        elif count != len(stakes):
+            raise ArgumentError(f"--stakes names {len(stakes)} validators, --validators {count}; leave one out")
+    if chosen["engine"] == Solo.name and count != 1:
+        raise ArgumentError(f"--engine {Solo.name} is one validator's: leave --validators out")
+    if not 1 <= count <= _VALIDATORS_MAX:
+        raise ArgumentError(f"--validators must be 1 to {_VALIDATORS_MAX}")
+    return (1,) * count if stakes is None else stakes
 
 
 def _chosen(args: argparse.Namespace, name: str, default: object) -> Any:  # noqa: ANN401 - each option has its own type
@@ -248,9 +273,7 @@ def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[
     return report
 
 
-def _lines(
-    args: argparse.Namespace, campaign: Campaign, tally: Tally, silent: list[str], repeats: list[str]
-) -> list[str]:
+def _lines(args: argparse.Namespace, campaign: Campaign, tally: Tally, repeats: list[str]) -> list[str]:
     lines: list[str] = []
     for outcome, repeat in zip(tally.failures, repeats, strict=True):
         lines += [*failure_lines(outcome, repeat), ""]
@@ -272,11 +295,6 @@ def _lines(
     lines += _conviction_lines(tally)
     struck = ", ".join(f"{kind} {times}" for kind, times in sorted(tally.fired.items()))
     lines += [f"faults             {struck or 'none'}", f"trace hash         {tally.trace_hash}"]
-    if silent:
-        share = FIRES_MIN_BPS / 100
-        lines.append(
-            f"these faults struck in less than {share:g} % of the seeds, so nothing is shown: {', '.join(silent)}"
-        )
     return lines
 
 

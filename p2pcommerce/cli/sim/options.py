@@ -31,7 +31,8 @@ def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
     add("--first-seed", type=int, metavar="N", help="default 1")
     add("--seeds", type=int, metavar="N", help="worlds to run (default 100)")
     add("--seed", type=int, metavar="N", help="repeat one world")
-    add("--validators", type=int, metavar="N", help="with equal stakes (default 4)")
+    add("--validators", type=int, metavar="N", help="default 4")
+    add("--stakes", metavar="N,...", help="of the validators, in every world (default: each seed draws its own)")
     if stack == "network":
         add("--nodes", type=int, metavar="N", help="validators and others (default 7)")
     add("--engine", metavar="NAME", help="simplex (default), ffg or solo")

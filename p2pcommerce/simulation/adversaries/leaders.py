@@ -166,9 +166,9 @@ class InvalidBlock(_Leader):
     @override
     def other(self, proposal: Proposal) -> Proposal | None:
         """Return the block with one thing wrong."""
-        header, draw = proposal.header, self.rng.randrange(11)
+        header, draw = proposal.header, self.rng.randrange(13)
         if draw > 6:
-            return self._with_transaction(proposal, self._spent() if draw % 2 else self._unsigned())
+            return self._with_transaction(proposal, (self._spent, self._unsigned, self._expired)[draw % 3]())
         wrong = self.rng.randbytes(32)
         changed: Header
         if draw == 0:
@@ -200,14 +200,25 @@ class InvalidBlock(_Leader):
         known = [raw for committed in stored for raw in committed.block.transactions]
         return decode_transaction(known[self.rng.randrange(len(known))]) if known else None
 
-    def _unsigned(self) -> Transaction | None:
-        """Return one whose signature is not good."""
+    def _expired(self) -> Transaction | None:
+        """Return one of its own that could be included up to the final height."""
+        return self._signed_until(self.host.height)
+
+    def _signed_until(self, expires_height: int) -> Transaction | None:
         host = self.host
         value = host.node.chain.state.values.get(ACCOUNT.key(host.key))
         if value is None:
             return None
         payload, nonce = Transfer(host.key, 1), ACCOUNT.read(value).nonce
-        made = build_transaction(payload, self.stage.genesis, host.seed, nonce, HEIGHT_MAX, scheme=host.world.scheme)
+        return build_transaction(
+            payload, self.stage.genesis, host.seed, nonce, expires_height, scheme=host.world.scheme
+        )
+
+    def _unsigned(self) -> Transaction | None:
+        """Return one whose signature is not good."""
+        made = self._signed_until(HEIGHT_MAX)
+        if made is None:
+            return None
         wrong = bytes([*made.signature[:-1], made.signature[-1] ^ 1])
         return decode_transaction(made.raw.replace(made.signature, wrong))
 
