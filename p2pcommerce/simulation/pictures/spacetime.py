@@ -42,6 +42,8 @@ _HALF_BAND: Final = 0.1
 _LABEL_US_MIN: Final = 110_000
 _PLACES: Final = (0.5, 0.35, 0.65, 0.2, 0.8)
 _FAR_MS: Final = 60.0
+_LOST_AT: Final = 0.42
+"""Where on its way a lost message ends: on no line of another node."""
 
 
 def _task(seed: int) -> RecordTask:
@@ -205,7 +207,7 @@ def _draw_messages(axes: Any, sent: list[dict[str, Any]], ms: Callable[[int], fl
             start = (ms(row["at_us"]), row["from"] + side)
             end = (ms(row["arrives_us"]), row["to"] - side)
             if row["is_lost"]:
-                middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+                middle = tuple(begin + _LOST_AT * (stop - begin) for begin, stop in zip(start, end, strict=True))
                 axes.plot(*zip(start, middle, strict=True), color=color, linewidth=1.2, linestyle=":", zorder=5)
                 axes.plot(*middle, color=color, marker="x", markersize=5, markeredgewidth=1.4, zorder=5)
             else:
