@@ -16,7 +16,7 @@
 """
 
 from p2pcommerce.simulation.clocks import UNIX_BASE_US, HostClock
-from p2pcommerce.simulation.cluster import Cluster, ClusterError, Simulation
+from p2pcommerce.simulation.cluster import Cluster, ClusterError
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.faults import FAULTS, FaultKind, UnknownFaultError, draw_faults, parse_faults
 from p2pcommerce.simulation.link_faults import LinkFault, halves, isolate, partition, ring
@@ -27,6 +27,7 @@ from p2pcommerce.simulation.queue import EventQueue, EventQueueError
 from p2pcommerce.simulation.result import Result
 from p2pcommerce.simulation.scenario import ADVERSARIES, Adversary, Scenario, ScenarioError
 from p2pcommerce.simulation.scheme import STAND_IN, StandIn, scheme_for
+from p2pcommerce.simulation.simulation import Simulation
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import TABLES, LatencyTable, UnknownTableError, place, table, uniform
 from p2pcommerce.simulation.trace import Trace

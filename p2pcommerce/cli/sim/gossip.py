@@ -42,6 +42,8 @@ _DELIVERIES: Final = 200_000
 """Transactions times nodes that are measured unless a person says how many; a fifth less in the warm-up."""
 _TRANSACTIONS_MIN: Final = 100
 _SWARM_NODES: Final = 500
+_CONNECTING_S: Final = 1.0
+"""Nothing is published before."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +95,7 @@ def _warmup(scenario: GossipScenario) -> float:
 
 def _done(world: World) -> float:
     """Return how many transactions should have been published by now: what takes the time."""
-    scenario, now_s = world.scenario, world.now_us / MICROSECONDS
+    scenario, now_s = world.scenario, max(0.0, world.now_us / MICROSECONDS - _CONNECTING_S)
     before_s = scenario.warmup_s + scenario.settle
     warm_s = min(now_s, before_s)
     return warm_s * min(scenario.warmup_rate, scenario.rate) + max(0.0, now_s - before_s) * scenario.rate
