@@ -6,10 +6,11 @@
   `link_faults`: what links suffer
 - `clocks`, `disks`: of one host, with their faults
 - `scheme`: cheap signatures, for simulations only
-- `cluster`: `Cluster`, for an application's own tests, and `Simulation`; `world`: one world of whole nodes, the biggest
-  idea; `options`: what a program may choose of it; `result`: what came of it
+- `cluster`: `Cluster`, for an application's own tests; `arguments`: what it refuses; `simulation`: one whole scenario;
+  `world`: one world of whole nodes, the biggest idea; `options`: what a program may choose of it; `result`: what came
+  of it
 - `host`: one node with clock, disk and connections; `surroundings`: what it needs of the world; `disk_queue`,
-  `storage`, `journal`: its disk at work; `connections`, `message_sizes`: its links at work
+  `storage`, `journal`: its disk at work; `connections`, `windows`, `message_sizes`: its links at work
 - `schedule`: which fault strikes when; `load`, `purse`: what users do; `adversaries/`: who does not follow the rules
 - `twins/`: one validator twice, in every small scenario of leaders and partitions, on engines alone
 - `oracles`, `ballots`: what must hold at each step; `liveness`: whether finality resumes

@@ -26,7 +26,7 @@ _ATTACKS: Final[Mapping[str, str]] = {
     "churn": "Come and go",
 }
 _SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
-_WHO: Final[Mapping[str, str]] = {"churn": "of all nodes, %"}
+_WHO: Final[Mapping[str, str]] = {"churn": "coming and going, %"}
 _DODGE: Final = {"chosen": -2.0, "gossipsub": 0.0, "flood": 2.0}
 """How far the points of a strategy stand beside the share that they belong to, %."""
 _DELIVERED_FROM: Final = (99, 95, 90, 75, 50, 0)
@@ -97,13 +97,13 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
         axes.minorticks_off()
         axes.set_xticks([100 * share for share in _SHARES])
         axes.set_xlim(-5, 100 * _SHARES[-1] + 5)
-        axes.set_xlabel(_WHO.get(attack, "attackers among all nodes, %"))
+        axes.set_xlabel(_WHO.get(attack, "attackers, %"))
     handles, names = panels[0][0].get_legend_handles_labels()
     drawn.legend(handles, names, loc="outside upper center", ncols=len(names), handlelength=2.4)
     bars = "; bars: from the least to the most of the seeds" if data["seeds"] > 1 else ""
     caption(
         drawn,
-        f"{data['honest']:,} nodes that do not take part, and as many more as the share says; "
+        f"{data['honest']:,} nodes that do not take part, and as many more as their share of all nodes says; "
         f"{data['transactions']:,} transactions, {seeds_text(data['seeds'])}{bars}. Measured from the attack's first "
         "moment on, at nodes that are there; the time is that of what was delivered. Points of one share stand side by "
         "side. Censor: one victim's transactions alone.",

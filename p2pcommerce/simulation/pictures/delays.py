@@ -34,8 +34,8 @@ _LABELS: Final[Mapping[str, str]] = {
     "partition": "time spent cut apart, %",
     "crash": "crashes of each node in 100 s",
     "clock_skew": "clocks off by up to, s",
-    "disk_error": "writes and syncs that fail, %",
-    "torn_write": "crashes that tear a write, %",
+    "disk_error": "writes that fail, %",
+    "torn_write": "crashes that tear one, %",
 }
 _TITLES: Final[Mapping[str, str]] = {
     "loss": "Loss",
@@ -53,6 +53,7 @@ _COLOR: Final = "#0072B2"
 _COLUMNS: Final = 4
 _UNDECIDED: Final = "#9a9a9a"
 _IDEAL_DELAYS: Final = 3
+_MARGIN: Final = 0.04
 _BAR_ALPHA: Final = 0.45
 
 
@@ -108,7 +109,7 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
         _draw_undecided(axes, xs, points, is_last=number % _COLUMNS == _COLUMNS - 1)
         axes.set_title(_TITLES[kind])
         axes.set_xlabel(_LABELS[kind], fontsize=7.5)
-        axes.set_xlim(0, xs[-1])
+        axes.set_xlim(-_MARGIN * xs[-1], (1 + _MARGIN) * xs[-1])
         axes.set_yscale("log")
         axes.set_yticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
         axes.minorticks_off()
