@@ -6,17 +6,18 @@
   `link_faults`: what links suffer
 - `clocks`, `disks`: of one host, with their faults
 - `scheme`: cheap signatures, for simulations only
-- `cluster`: `Cluster`, for an application's own tests, and `Simulation`; `world`: one world of whole nodes, the biggest
-  idea; `options`: what a program may choose of it; `result`: what came of it
+- `cluster`: `Cluster`, for an application's own tests; `arguments`: what it refuses; `simulation`: one whole scenario;
+  `world`: one world of whole nodes, the biggest idea; `options`: what a program may choose of it; `result`: what came
+  of it
 - `host`: one node with clock, disk and connections; `surroundings`: what it needs of the world; `disk_queue`,
-  `storage`, `journal`: its disk at work; `connections`, `message_sizes`: its links at work
+  `storage`, `journal`: its disk at work; `connections`, `windows`, `message_sizes`: its links at work
 - `schedule`: which fault strikes when; `load`, `purse`: what users do; `adversaries/`: who does not follow the rules
 - `twins/`: one validator twice, in every small scenario of leaders and partitions, on engines alone
 - `oracles`, `ballots`: what must hold at each step; `liveness`: whether finality resumes
 """
 
 from p2pcommerce.simulation.clocks import UNIX_BASE_US, HostClock
-from p2pcommerce.simulation.cluster import Cluster, ClusterError, Simulation
+from p2pcommerce.simulation.cluster import Cluster, ClusterError
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.faults import FAULTS, FaultKind, UnknownFaultError, draw_faults, parse_faults
 from p2pcommerce.simulation.link_faults import LinkFault, halves, isolate, partition, ring
@@ -27,6 +28,7 @@ from p2pcommerce.simulation.queue import EventQueue, EventQueueError
 from p2pcommerce.simulation.result import Result
 from p2pcommerce.simulation.scenario import ADVERSARIES, Adversary, Scenario, ScenarioError
 from p2pcommerce.simulation.scheme import STAND_IN, StandIn, scheme_for
+from p2pcommerce.simulation.simulation import Simulation
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.tables import TABLES, LatencyTable, UnknownTableError, place, table, uniform
 from p2pcommerce.simulation.trace import Trace

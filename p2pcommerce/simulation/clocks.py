@@ -63,8 +63,10 @@ class HostClock:
         bound = round(faults.get(kind, 0) * most)
         if not bound:
             return 0
-        self.fired[kind] += 1
-        return streams.of(f"{kind}.{self.node}").randint(-bound, bound)
+        drawn = streams.of(f"{kind}.{self.node}").randint(-bound, bound)
+        if drawn:
+            self.fired[kind] += 1
+        return drawn
 
     @property
     def drift_ppm(self) -> int:

@@ -10,7 +10,6 @@
 
 The nodes are the real ones: discovery, gossip, mempool, finality, execution, sync; only network, clocks and disks are
 simulated. Everything is decided by the seed: the same program gives the same run, and the same `trace_hash`.
-`Simulation` runs one whole scenario.
 
 Source: `p2pcommerce.simulation` of the interface specification.
 """
@@ -32,16 +31,25 @@ from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import P2PError, RejectionCode, TransactionRejectedError, UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS, PublicKey, TransactionId
+from p2pcommerce.simulation.arguments import (
+    check_account_names,
+    check_faults,
+    check_groups,
+    check_integer,
+    check_item,
+    check_latency_ms,
+    check_node,
+    microseconds,
+)
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.link_faults import LinkFault
 from p2pcommerce.simulation.options import WorldOptions, node_seed
 from p2pcommerce.simulation.purse import Purse
-from p2pcommerce.simulation.result import Result
 from p2pcommerce.simulation.scenario import Scenario
 from p2pcommerce.simulation.tables import uniform
 from p2pcommerce.simulation.world import World
 
-__all__ = ["ACCOUNT_MINOR", "Cluster", "ClusterError", "Simulation"]
+__all__ = ["ACCOUNT_MINOR", "Cluster", "ClusterError"]
 
 ACCOUNT_MINOR: Final = 1_000_000_000_000
 """What each named account has at genesis: a million tokens, in minor units."""
@@ -49,6 +57,10 @@ _NODES_MAX: Final = 1_000
 _HORIZON_US: Final = 365 * 86_400 * MICROSECONDS
 _SECONDS_MAX: Final = 60.0
 _SUBMIT_S: Final = 10.0
+_NONCE_HINT: Final = (
+    ": it has not heard of the account's transactions before this one, or has a later one; "
+    "wait with run_until_final, or submit at one node"
+)
 
 
 class ClusterError(P2PError):
@@ -99,9 +111,15 @@ class Cluster:
         Raises:
             UsageError: numbers that do not fit together, an unknown fault or table.
         """
+        check_integer("nodes", nodes, 4)
+        check_integer("seed", seed, 1)
+        check_account_names(accounts)
+        check_latency_ms(latency_ms)
+        check_faults(faults or {})
         if not 1 <= nodes <= _NODES_MAX:
             raise UsageError(f"a cluster has 1 to {_NODES_MAX} nodes, not {nodes}")
         voters = min(nodes, 100) if validators is None else validators
+        check_integer("validators", voters, 4)
         if not 1 <= voters <= nodes:
             raise UsageError(f"{voters} validators among {nodes} nodes; give 1 to {nodes}")
         self._seeds = {name: blake2b_256(f"account {name}".encode()) for name in accounts}
@@ -144,6 +162,7 @@ class Cluster:
             ClusterError: one of them was violated.
         """
         if error is None:
+            self.world.result()
             self.check()
 
     # --- time ---
@@ -158,8 +177,9 @@ class Cluster:
 
         Raises:
             ClusterError: an oracle was violated.
+            UsageError: no time that can pass.
         """
-        self.world.run_until(self.world.now_us + round(seconds * MICROSECONDS))
+        self.world.run_until(self.world.now_us + microseconds("seconds", seconds))
         self.check()
 
     def run_until(self, condition: Callable[[], bool], *, within_s: float = _SECONDS_MAX) -> float:
@@ -167,9 +187,12 @@ class Cluster:
 
         Raises:
             ClusterError: it does not hold within `within_s`, or an oracle was violated.
+            UsageError: no time that can pass, or no condition.
         """
+        if not callable(condition):
+            raise UsageError(f"the condition is {condition!r}; give a function: run_until(lambda: ...)")
         start_us = self.world.now_us
-        held = self.world.run_until(start_us + round(within_s * MICROSECONDS), condition)
+        held = self.world.run_until(start_us + microseconds("within_s", within_s), condition)
         self.check()
         if not held:
             raise ClusterError(
@@ -209,14 +232,18 @@ class Cluster:
         """Submit a payload or a signed transaction at a node, and wait until it is in the node's pool.
 
         Args:
-            item: a payload is signed here, with the next nonce and the least fee.
+            item: a payload is signed here, with the least fee and the next nonce: an account's submissions are numbered
+                in their order, whatever the nodes. A node takes up to 16 that it cannot run yet, because it has not
+                heard of those before.
             node: where.
             sender: the named account that signs a payload; None: the node's own.
 
         Raises:
             TransactionRejectedError: the pool refuses it.
             ClusterError: the node is down, or does not answer.
+            UsageError: nothing that can be submitted, or no such node or account.
         """
+        check_item(item)
         host = self._up(node)
         transaction = (
             item if isinstance(item, Transaction) else self._purse.sign(item, self._signer(host, sender), host.node)
@@ -228,9 +255,9 @@ class Cluster:
         if not told:
             raise ClusterError(f"node {node} went down before it answered")
         if told[0] is not RejectionCode.OK:
-            raise TransactionRejectedError(told[0], f"refused by node {node}")
-        if not isinstance(item, Transaction):
-            self._purse.note(transaction)
+            hint = _NONCE_HINT if told[0] is RejectionCode.BAD_NONCE else ""
+            raise TransactionRejectedError(told[0], f"refused by node {node}{hint}")
+        self._purse.note(transaction)
         return transaction.id
 
     def query(self, name: str, /, *, node: int = 0, **arguments: object) -> object:
@@ -261,17 +288,26 @@ class Cluster:
     # --- faults ---
 
     def partition(self, groups: Sequence[Sequence[int]]) -> None:
-        """Cut the network into groups of nodes that hear only each other; nodes that are not named are one more."""
+        """Cut the network into groups of nodes that hear only each other; nodes that are not named are one more.
+
+        Raises:
+            UsageError: an unknown node, one in two groups, nobody cut off, or the cluster cuts itself by `faults`.
+        """
         world = self.world
-        world.links.set_fault(LinkFault(kind="partition", groups=tuple(tuple(group) for group in groups)))
+        found = check_groups(groups, len(world.hosts))
+        self._refuse_scheduled("partition")
+        world.links.set_fault(LinkFault(kind="partition", groups=found))
         world.connections.cut(lambda one, other: not world.links.reachable(one, other))
 
     def set_fault(self, kind: str, intensity: float | None = None) -> None:
         """Switch a fault of all links on ("loss", "duplication" ...; see `FAULTS`).
 
         Raises:
-            UsageError: no such fault, or not one of links.
+            UsageError: no such fault, or not one of links, or the cluster was given it as one of its `faults`.
         """
+        if kind == "partition":
+            raise UsageError("a partition needs groups; use cluster.partition([[0, 1], [2, 3]])")
+        self._refuse_scheduled(kind)
         self.world.links.set_fault(LinkFault(kind=kind, intensity=intensity))
 
     def heal(self) -> None:
@@ -329,9 +365,13 @@ class Cluster:
         for tx_id, outcome in zip(committed.block.transaction_ids, committed.outcomes, strict=True):
             self._receipts[tx_id] = height, outcome
 
+    def _refuse_scheduled(self, kind: str) -> None:
+        """Refuse by hand what `faults` do by themselves: either would silently replace the other."""
+        if kind in self.world.scenario.faults and not self.world.schedule.is_healed:
+            raise UsageError(f"the cluster was given faults={{{kind!r}: ...}}; leave that out, or heal() before")
+
     def _host(self, node: int) -> Host:
-        if not 0 <= node < len(self.world.hosts):
-            raise UsageError(f"there is no node {node}; there are 0 to {len(self.world.hosts) - 1}")
+        check_node(node, len(self.world.hosts))
         return self.world.hosts[node]
 
     def _up(self, node: int) -> Host:
@@ -352,24 +392,3 @@ class Cluster:
             known = ", ".join(self._seeds) or "none"
             raise UsageError(f"there is no account {name!r}; the cluster was given: {known}")
         return seed
-
-
-class Simulation:
-    """One whole scenario, run in one go.
-
-    Attributes:
-        world: the simulation.
-    """
-
-    def __init__(self, scenario: Scenario, options: WorldOptions | None = None) -> None:
-        """Prepare a scenario.
-
-        Raises:
-            ScenarioError: a strategy that whole nodes cannot follow.
-        """
-        self.world = World(scenario, options)
-
-    def run(self) -> Result:
-        """Run to the horizon, or to the first violation, and return what came of it."""
-        self.world.run_until(self.world.scenario.horizon_us)
-        return self.world.result()

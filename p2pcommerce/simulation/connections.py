@@ -5,7 +5,8 @@ By default a connection carries messages as they are, and both ends are told at 
 
 A connection behaves as TCP does: what is sent arrives in order or not at all; bytes that a fault changed fail to
 authenticate and end it; one that lost something breaks, and both ends hear of it a little later. A dial that nobody
-answers is tried again as a SYN is, and given up after `DIAL_US`.
+answers is tried again as a SYN is, and given up after `DIAL_US`. Where a link is cut one way, the other way carries on
+for a while (`windows`).
 
 Source: the networking specification; the runtime's driver and connection.
 Deviations: without sessions the handshake costs time and no bytes.
@@ -30,6 +31,7 @@ from p2pcommerce.simulation.links import Links
 from p2pcommerce.simulation.message_sizes import size_of
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.trace import Trace
+from p2pcommerce.simulation.windows import TIMEOUT_US, Windows
 from p2pcommerce.wire import HandshakeDone, LocalPeer, Session
 from p2pcommerce.wire.messages import Announce, Engine, Message, Transactions
 
@@ -78,9 +80,10 @@ class Connection:
         address: what was dialled.
         is_open: False once it has ended.
         sessions: by end's number, the wire session, if sessions are used.
+        windows: what is on its way over a link that is cut one way.
     """
 
-    __slots__ = ("address", "answerer", "dialler", "expected", "is_open", "number", "sessions", "told")
+    __slots__ = ("address", "answerer", "dialler", "expected", "is_open", "number", "sessions", "told", "windows")
 
     def __init__(self, number: int, dialler: Host, answerer: Host, address: str, expected: PeerId | None) -> None:
         """Join two hosts."""
@@ -92,6 +95,7 @@ class Connection:
         self.is_open = True
         self.sessions: dict[int, Session] = {}
         self.told: set[int] = set()
+        self.windows = Windows()
 
     def other(self, host: Host) -> Host:
         """Return the other end."""
@@ -144,7 +148,7 @@ class Connections:
                 )
                 return
         else:
-            self._count_cut()
+            self._count_cut(host.number, answerer.number)
         wait_us = _SYN_US[tries] if tries < len(_SYN_US) else DIAL_US
         before_us = 0 if tries == 0 else _SYN_US[tries - 1]
         if tries < len(_SYN_US):
@@ -152,10 +156,12 @@ class Connections:
         else:
             self._later(host, DIAL_US - before_us, self._fail_dial, host, address)
 
-    def _count_cut(self) -> None:
-        for kind in ("partition", "one_way"):
-            if kind in self._links.faults:
-                self.fired[kind] += 1
+    def _count_cut(self, one: int, other: int) -> None:
+        """Count what keeps two nodes from making a connection."""
+        if self._links.is_one_way(one, other) or self._links.is_one_way(other, one):
+            self.fired["one_way"] += 1
+        else:
+            self.fired["partition"] += 1
 
     def _answer(self, host: Host, answerer: Host, address: str, expected: PeerId | None) -> None:
         if answerer.core is None:
@@ -300,10 +306,26 @@ class Connections:
         return self._links.backlog_us(host.number, target.number, self._owner.now_us) > SEND_BACKLOG_US_MAX
 
     def _send(self, connection: Connection, host: Host, target: Host, size_bytes: int) -> list[int]:
-        arrivals = self._links.transmit(host.number, target.number, size_bytes, self._owner.now_us)
+        links = self._links
+        is_cut, is_deaf = links.is_one_way(host.number, target.number), links.is_one_way(target.number, host.number)
+        if is_cut or is_deaf or connection.windows.is_stuck:
+            if connection.windows.is_clear:
+                self._later(connection.dialler, TIMEOUT_US, self._give_up, connection)
+            if not connection.windows.send(host.number, size_bytes, is_cut=is_cut):
+                self.fired["one_way"] += 1
+                return []
+        arrivals = links.transmit(host.number, target.number, size_bytes, self._owner.now_us)
         if not arrivals:
             self._break(connection)
         return arrivals
+
+    def _give_up(self, connection: Connection) -> None:
+        """End a connection on which something was not acknowledged for too long."""
+        one, other = connection.dialler.number, connection.answerer.number
+        if connection.windows.is_stuck or self._links.is_one_way(one, other) or self._links.is_one_way(other, one):
+            self._break(connection)
+        else:
+            connection.windows.clear()
 
     def _receive(self, connection: Connection, source: Host, target: Host, message: Message) -> None:
         if not connection.is_open or target.attached.get(source.key) != connection.number:

@@ -181,7 +181,7 @@ class SimulatedDisk:
         file = self._current(name)
         if file is None:
             raise SimulatedDiskError("ENOENT", name)
-        if self._sync_works(name):
+        if self._sync_works(name, matters=bool(file.waiting)):
             file.flush()
 
     def replace(self, name: str, data: bytes) -> None:
@@ -198,7 +198,7 @@ class SimulatedDisk:
         if len(written) < len(data):
             raise SimulatedDiskError("ENOSPC", name)
         file = _File(waiting=[data])
-        if self._sync_works(name):
+        if self._sync_works(name, matters=bool(data)):
             file.flush()
         old_bytes = self.size(name)
         self._link(name, file)
@@ -217,7 +217,7 @@ class SimulatedDisk:
         Raises:
             SimulatedDiskError: EIO: nothing became durable.
         """
-        if self._sync_works("directory"):
+        if self._sync_works("directory", matters=any(len(states) > 1 for states in self._names.values())):
             self._names = {name: [states[-1]] for name, states in self._names.items() if states[-1] is not None}
 
     def crash(self, *, power_loss: bool = True) -> None:
@@ -242,7 +242,8 @@ class SimulatedDisk:
         """Put the copy of the last `snapshot` in the place of all files; False: there is none."""
         if self._backup is None:
             return False
-        self.fired["stale_backup"] += 1
+        if self._backup != {name: self.read(name) for name in self.names()}:
+            self.fired["stale_backup"] += 1
         self._names = {name: [_File(bytearray(data))] for name, data in self._backup.items()}
         self._count_used()
         return True
@@ -286,12 +287,17 @@ class SimulatedDisk:
             room = self._rng("disk.disk_full.cut").randrange(len(data) + 1) - 1
         return data if room >= len(data) else data[: max(0, room)]
 
-    def _sync_works(self, name: str) -> bool:
+    def _sync_works(self, name: str, *, matters: bool) -> bool:
+        """Tell whether a sync does what it says; `matters`: there is something to make durable."""
         self.syncs += 1
         if not self._faults:
             return True
         self._may_fail("disk_error", "EIO", name)
-        return not self._strikes("lost_fsync")
+        if not self._strikes("lost_fsync"):
+            return True
+        if not matters:
+            self.fired["lost_fsync"] -= 1
+        return not matters
 
     def _lose(self, file: _File, rng: random.Random) -> None:
         """Keep by chance some of the bytes that wait."""

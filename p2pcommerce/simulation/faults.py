@@ -62,7 +62,12 @@ _KINDS: Final = (
     FaultKind("duplication", "link", "share of messages that arrive twice", 0.1),
     FaultKind("reordering", "link", "share of messages held back up to 200 ms; a stream holds what follows too", 0.1),
     FaultKind("corruption", "link", "share of messages that arrive with a bit flipped", 0.005),
-    FaultKind("one_way", "link", "share of pairs of nodes between which one direction carries nothing", 0.1),
+    FaultKind(
+        "one_way",
+        "link",
+        "share of pairs of nodes between which one direction carries nothing; the other 64 KiB, for 5 s",
+        0.1,
+    ),
     FaultKind("asymmetric", "link", "share of pairs with up to 400 ms more delay in one direction", 0.2),
     FaultKind("slow_link", "link", "share of pairs whose link carries 1 kB/s", 0.1),
     FaultKind(

@@ -222,10 +222,14 @@ class LinkFaults:
             judge(fate)
         return fate
 
+    def is_one_way(self, source: int, target: int) -> bool:
+        """Tell whether `one_way` cuts what goes from `source` to `target`."""
+        fault = self._on.get("one_way")
+        return fault is not None and self._suffers(fault, source, target, directed=True)
+
     def is_cut(self, source: int, target: int) -> bool:
         """Tell whether nothing at all gets from `source` to `target`."""
-        fault = self._on.get("one_way")
-        if fault is not None and self._suffers(fault, source, target, directed=True):
+        if self.is_one_way(source, target):
             return True
         if "partition" not in self._on:
             return False
@@ -298,9 +302,9 @@ class LinkFaults:
         strikes, later = self._draw(fault), self._streams.of("reordering.delay").randrange
 
         def reorder(fate: Fate) -> None:
-            if strikes(fate):
+            if strikes(fate) and (held_us := later(REORDERING_US_MAX)):
                 self.fired["reordering"] += 1
-                fate.extra_us += later(REORDERING_US_MAX)
+                fate.extra_us += held_us
                 fate.overtakes = not self._keeps_order
 
         return reorder
@@ -326,9 +330,10 @@ class LinkFaults:
     def _asymmetric(self, fault: LinkFault) -> Judge:
         def delay(fate: Fate) -> None:
             if self._suffers(fault, fate.source, fate.target, directed=True):
-                self.fired["asymmetric"] += 1
-                number = self._number("asymmetric", fate.source, fate.target)
-                fate.extra_us += (number >> 128) % ASYMMETRIC_US_MAX
+                more_us = (self._number("asymmetric", fate.source, fate.target) >> 128) % ASYMMETRIC_US_MAX
+                if more_us:
+                    self.fired["asymmetric"] += 1
+                    fate.extra_us += more_us
 
         return delay
 

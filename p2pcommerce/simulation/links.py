@@ -227,6 +227,10 @@ class Links:
         """Tell whether a connection can be made: neither direction is cut."""
         return not (self._faults.is_cut(source, target) or self._faults.is_cut(target, source))
 
+    def is_one_way(self, source: int, target: int) -> bool:
+        """Tell whether this direction is cut by the fault `one_way`."""
+        return self._is_faulty and self._faults.is_one_way(source, target)
+
     def backlog_us(self, source: int, target: int, now_us: int) -> int:
         """Return how long a message handed over now waits before its first byte leaves, microseconds.
 

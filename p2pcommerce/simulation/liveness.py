@@ -51,7 +51,18 @@ class Liveness:
         self._scenario = scenario
         self._healed_us = scenario.healed_us
         self._proposed_us: dict[BlockHash, int] = {}
+        self._final: dict[BlockHash, None] = {}
         self._fresh: dict[int, int] = {}
+
+    @property
+    def proposed(self) -> int:
+        """Blocks that leaders have signed."""
+        return len(self._proposed_us)
+
+    @property
+    def undecided(self) -> int:
+        """Those of them that are final at no honest node."""
+        return len(self._proposed_us) - len(self._final)
 
     def on_proposed(self, block_hash: BlockHash, world_us: int) -> None:
         """A leader has signed its proposal."""
@@ -63,6 +74,7 @@ class Liveness:
         if proposed_us is None or not self._oracles.is_honest(host):
             return
         self.finality_us.append(world_us - proposed_us)
+        self._final[block_hash] = None
         if proposed_us >= self._healed_us:
             self._fresh[host.number] = height
             if self.recovery_us is None:

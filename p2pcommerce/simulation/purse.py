@@ -49,7 +49,7 @@ class Purse:
 
     def note(self, transaction: Transaction) -> None:
         """A pool has taken a transaction."""
-        self._nonces[transaction.sender] = transaction.nonce + 1
+        self._nonces[transaction.sender] = max(transaction.nonce + 1, self._nonces.get(transaction.sender, 0))
 
     def _priced(self, payload: Payload, seed: bytes, nonce: int, core: Node) -> Transaction:
         """Sign with the least fee; it is part of the bytes that it pays for, so this takes a second try or a third."""

@@ -85,6 +85,7 @@ class Schedule:
     Attributes:
         victims: nodes whose disks may break their promises.
         is_healed: faults are over.
+        crashes: hosts that the fault `crash` has struck, those of other kinds left aside.
     """
 
     def __init__(self, owner: ScheduleOwner, victims: Sequence[int]) -> None:
@@ -95,6 +96,7 @@ class Schedule:
         self.victims = tuple(victims)
         self.is_healed = not self._faults
         self.crashes = 0
+        self._armed: dict[int, str] = {}
 
     def _rng(self, name: str) -> random.Random:
         return self._owner.streams.of(f"schedule.{name}")
@@ -169,7 +171,7 @@ class Schedule:
 
     def _crash(self, host: Host, kind: str) -> None:
         if host.is_up:
-            self.crashes += 1
+            self._armed[host.number] = kind
             host.arm_crash(self._rng(f"{kind}.steps.{host.number}").randrange(_STEPS_MAX))
 
     def _jump(self, host: Host) -> None:
@@ -183,6 +185,8 @@ class Schedule:
     def on_down(self, host: Host, kind: str) -> None:
         """A host stopped: it restarts, if it may."""
         self.note_spoilt(host)
+        if self._armed.pop(host.number, None) == kind == "crash":
+            self.crashes += 1
         if kind in {"halt", "damage"}:
             return
         wait_us = self._rng(f"down.{host.number}").randint(*_DOWN_US)
@@ -206,6 +210,7 @@ class Schedule:
     def heal(self) -> None:
         """End every fault."""
         self.is_healed = True
+        self._armed.clear()
         owner = self._owner
         # Else a link that was slow would bring the past for up to a minute more: the faults would not be over.
         owner.connections.cut(self._is_stale)

@@ -545,3 +545,54 @@ def test_a_strategy_that_speaks_simplex_alone_is_refused_for_ffg(capsys):
     code, _, error = run(capsys, "sim", "finality", *arguments)
     assert code == 2
     assert "strategy 'equivocate' knows nothing of ffg; choose one of double_vote" in error
+
+
+# --- the size of gossip worlds ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nodes", "transactions", "warmup_rate"),
+    [
+        ((), 200, 1_000, 20),
+        (("--nodes", "50"), 50, 1_000, 20),
+        (("--nodes", "1000"), 1_000, 200, 4),
+        (("--nodes", "10000"), 10_000, 100, 0.4),
+        (("--nodes", "1000", "--transactions", "7"), 1_000, 7, 4),
+        (("--attack", "sybil"), 500, 400, 8),
+        (("--attack", "mute", "--attack-share", "0.4", "--settle", "30"), 200, 1_000, 20),
+    ],
+)
+def test_how_much_is_measured_depends_on_the_number_of_nodes(monkeypatch, arguments, nodes, transactions, warmup_rate):
+    from p2pcommerce.cli.sim import gossip  # noqa: PLC0415 - only here
+
+    seen = []
+
+    def stop(scenario, _name):
+        seen.append(scenario)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gossip, "_run", stop)
+    main(["sim", "gossip", *arguments])
+    assert [(each.nodes, each.transactions, each.warmup_rate) for each in seen] == [(nodes, transactions, warmup_rate)]
+    if "--settle" in arguments:
+        assert (seen[0].settle, seen[0].share) == (30, 0.4)
+
+
+def test_gossipsub_takes_its_options(capsys):
+    told = []
+    for more in ((), ("--mesh", "6"), ("--idontwant",)):
+        assert main([*GOSSIP, "--strategy", "gossipsub", "--bytes", "4000", *more, "--json"]) == 0
+        told.append(json.loads(capsys.readouterr().out.splitlines()[-1])["trace_hash"])
+    assert len(set(told)) == 3
+
+
+@pytest.mark.parametrize("attack", ["sybil", "eclipse"])
+def test_a_swarm_is_compared_with_the_same_network_without_it(capsys, attack):
+    small = ("sim", "gossip", "--nodes", "60", "--transactions", "20", "--warmup", "2", "--settle", "1")
+    assert main([*small, "--attack", attack]) == 0
+    assert "4 attackers for each honest node" in capsys.readouterr().out
+    assert main([*small, "--attack", attack, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["baseline"]["delivered"] == 1
+    assert told["p99_over_baseline"] > 0
+    assert told["swarm"]["honest_dialled_min"] >= 0

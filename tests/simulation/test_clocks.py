@@ -28,6 +28,13 @@ def test_skew_and_drift_stay_within_their_intensity():
     assert clock(clock_skew=0.5, clock_drift=0.5).fired == {"clock_skew": 1, "clock_drift": 1}
 
 
+def test_a_deviation_of_nothing_is_not_counted():
+    # A bound of one microsecond: a third of the draws are 0.
+    drawn = [clock(seed, clock_skew=1 / SKEW_US_MAX) for seed in range(60)]
+    assert {bool(each.error_us(0)) for each in drawn} == {True, False}
+    assert all(each.fired["clock_skew"] == (each.error_us(0) != 0) for each in drawn)
+
+
 def test_clocks_of_different_hosts_differ_and_a_fault_leaves_the_others_alone():
     streams = Streams(1)
     assert HostClock(streams, 0, {"clock_skew": 1}).error_us(0) != HostClock(streams, 1, {"clock_skew": 1}).error_us(0)

@@ -7,7 +7,8 @@ import pytest
 from p2pcommerce.commerce import Commerce, Transfer
 from p2pcommerce.ledger.application import QueryError
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError, UsageError
-from p2pcommerce.simulation.cluster import ACCOUNT_MINOR, Cluster, ClusterError, Simulation
+from p2pcommerce.simulation.cluster import ACCOUNT_MINOR, Cluster, ClusterError
+from p2pcommerce.simulation.simulation import Simulation
 
 from .worlds import scenario
 
@@ -164,12 +165,99 @@ def test_leaving_a_cluster_looks_at_the_oracles():
         ({"nodes": 3, "validators": 4}, "4 validators among 3"),
         ({"faults": {"gremlins": 0.5}}, "unknown fault"),
         ({"table": "moon"}, "unknown latency table"),
+        ({"nodes": 4.5}, r"give an integer: nodes=4"),
+        ({"validators": True}, "give an integer: validators=4"),
+        ({"seed": "x"}, "give an integer: seed=1"),
+        ({"accounts": "ann"}, r"accounts=\('ann',\)"),
+        ({"accounts": [1]}, r"accounts=\('ann', 'bob'\)"),
+        ({"latency_ms": -1}, "latency_ms is -1"),
+        ({"latency_ms": float("nan")}, "latency_ms is nan"),
+        ({"faults": ["loss"]}, r"faults=\{'loss': 0.05\}"),
+        ({"faults": {"loss": "much"}}, "intensity"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments, match):
     with pytest.raises(UsageError, match=match) as refused:
         Cluster(**arguments)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda cluster: cluster.partition([[0, 1], [9]]), "no node 9"),
+        (lambda cluster: cluster.partition([[0, 1], [1, 2]]), "node 1 is named twice"),
+        (lambda cluster: cluster.partition([0, 1]), "needs groups"),
+        (lambda cluster: cluster.partition("01"), "needs groups"),
+        (lambda cluster: cluster.partition([[0, 1, 2, 3]]), "one group"),
+        (lambda cluster: cluster.partition([]), "one group"),
+        (lambda cluster: cluster.set_fault("partition"), "use cluster.partition"),
+        (lambda cluster: cluster.set_fault("crash"), "not one of links"),
+        (lambda cluster: cluster.run_for(-1), "seconds is -1"),
+        (lambda cluster: cluster.run_for(float("nan")), "seconds is nan"),
+        (lambda cluster: cluster.run_for(float("inf")), "seconds is inf"),
+        (lambda cluster: cluster.run_for("5"), "seconds is '5'"),
+        (lambda cluster: cluster.run_until(True), "run_until\\(lambda"),
+        (lambda cluster: cluster.run_until(lambda: True, within_s=-2), "within_s is -2"),
+        (lambda cluster: cluster.submit("x"), "submit takes a payload"),
+        (lambda cluster: cluster.crash("0"), "no node '0'"),
+    ],
+)
+def test_misuse_is_refused_in_one_line_that_says_what_to_write(call, match):
+    with make() as cluster, pytest.raises(UsageError, match=match) as refused:
+        call(cluster)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_faults_do_by_themselves_is_not_done_by_hand_until_they_are_healed():
+    with make(faults={"partition": 0.3, "loss": 0.05}) as cluster:
+        with pytest.raises(UsageError, match=r"faults=\{'partition': ...\}; leave that out, or heal"):
+            cluster.partition([[0, 1], [2, 3]])
+        with pytest.raises(UsageError, match="'loss'"):
+            cluster.set_fault("loss", 0.5)
+        cluster.set_fault("duplication", 0.1)
+        cluster.heal()
+        cluster.partition([[0, 1], [2, 3]])
+        assert not cluster.world.links.reachable(0, 2)
+
+
+def test_submissions_of_one_account_are_numbered_in_order_at_whatever_node(start):
+    with make() as cluster:
+        ids = [pay(cluster, amount, node=node) for amount, node in ((1, 0), (2, 3), (3, 1), (4, 2))]
+        for tx_id in ids:
+            assert cluster.run_until_final(tx_id).code is RejectionCode.OK
+        assert balance(cluster) == start + 10
+
+
+def test_a_transaction_signed_elsewhere_counts_too():
+    with make() as cluster, make() as elsewhere:
+        purse = elsewhere._purse
+        host = cluster.world.hosts[0]
+        cluster.run_for(1)
+        signed = purse.sign(Transfer(cluster.account("bob"), 5), cluster._seed_of("ann"), host.node)
+        ids = [cluster.submit(signed, node=1), pay(cluster, 6, node=2)]
+        for tx_id in ids:
+            assert cluster.run_until_final(tx_id).code is RejectionCode.OK
+
+
+def test_a_nonce_that_a_node_cannot_place_is_explained():
+    with make() as cluster:
+        cluster.partition([[0, 1, 2], [3]])
+        for amount in range(1, 30):
+            pay(cluster, amount)
+        with pytest.raises(TransactionRejectedError, match="BAD_NONCE: refused by node 3: it has not heard"):
+            pay(cluster, node=3)
+
+
+def test_what_only_shows_at_the_end_is_looked_for_when_a_cluster_is_left(monkeypatch):
+    cluster = make()
+
+    def find(_hosts, world_us):
+        cluster.world.oracles.report("conviction", world_us, "for this test")
+
+    monkeypatch.setattr(cluster.world.oracles, "check_end", find)
+    with pytest.raises(ClusterError, match="for this test"), cluster:
+        cluster.run_for(1)
 
 
 def test_unknown_accounts_and_nodes_are_refused_by_name():

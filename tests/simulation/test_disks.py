@@ -293,3 +293,31 @@ def test_a_crash_leaves_one_of_the_states_since_the_last_sync(seed, operations):
     subject.crash()
     left = subject.read("wal")
     assert any(whole.startswith(left) and len(left) >= least for whole, least in possible)
+
+
+def test_a_lost_sync_of_nothing_is_not_counted():
+    subject = SimulatedDisk(Streams(1), 0, {"lost_fsync": 1.0})
+    subject.append("log", b"a")
+    subject.sync("log")
+    subject.sync_directory()
+    assert subject.fired["lost_fsync"] == 2
+    sound = SimulatedDisk(Streams(1), 0)
+    sound.append("log", b"a")
+    sound.sync("log")
+    sound.sync_directory()
+    sound.set_faults({"lost_fsync": 1.0})
+    sound.sync("log")
+    sound.sync_directory()
+    assert not sound.fired["lost_fsync"]
+    assert sound.is_durable("log", b"a")
+
+
+def test_a_backup_of_what_is_there_is_not_counted():
+    subject = SimulatedDisk(Streams(1), 0)
+    subject.append("log", b"a")
+    subject.snapshot()
+    assert subject.restore_backup()
+    assert not subject.fired["stale_backup"]
+    subject.append("log", b"b")
+    assert subject.restore_backup()
+    assert subject.fired["stale_backup"] == 1

@@ -43,6 +43,8 @@ def sample(task, record):
             "finality_us": [300_000 + 10_000 * worst * step for step in range(100)],
             "fired": {},
             "height": 100 // worst,
+            "proposed": 100,
+            "undecided": 10,
             "is_good": True,
         }
     return record

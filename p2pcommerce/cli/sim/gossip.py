@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.cli.shared import print_json
@@ -14,7 +15,7 @@ from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.workers import terminable
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.runtime.collector import calm_collector
-from p2pcommerce.simulation.gossip import GossipResult, GossipScenario, World, run_gossip
+from p2pcommerce.simulation.gossip import ATTACKS, GossipResult, GossipScenario, SwarmFigures, World, run_gossip
 from p2pcommerce.simulation.tables import table
 
 __all__ = ["run"]
@@ -31,39 +32,73 @@ _FIELDS: Final[Mapping[str, str]] = {
     "bytes": "payload_bytes",
     "warmup": "warmup_s",
     "attack": "attack",
+    "attack_share": "attack_share",
+    "settle": "settle_s",
+    "mesh": "mesh",
+    "idontwant": "idontwant",
 }
 """Option -> field of the scenario, which has the default."""
+_DELIVERIES: Final = 200_000
+"""Transactions times nodes that are measured unless a person says how many; a fifth less in the warm-up."""
+_TRANSACTIONS_MIN: Final = 100
+_SWARM_NODES: Final = 500
+_CONNECTING_S: Final = 1.0
+"""Nothing is published before."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
-    chosen = {field: getattr(args, name) for name, field in _FIELDS.items() if getattr(args, name) is not None}
-    scenario = GossipScenario(**{**chosen, "warmup_rate": min(_DEFAULT.warmup_rate, chosen.get("rate", math.inf))})
+    scenario = _scenario(args)
     calm_collector()  # a world is millions of small objects without cycles, as a pool is
-    with terminable(), Progress(sys.stderr, "gossip", scenario.transactions + _warmup(scenario)) as bar:
-
-        def show(world: World) -> None:
-            bar.show(_done(world), f"{world.now_us / MICROSECONDS:.1f} s of world time")
-
-        result = run_gossip(scenario, stopwatch=time.perf_counter, on_progress=show, progress_events=_PROGRESS_EVENTS)
+    result = _run(scenario, "gossip")
+    told, lines = result.to_json(), _lines(result)
+    if result.swarm is not None:
+        quiet = _run(replace(scenario, holds_back=True), "gossip without the attack")
+        ratio = None
+        if result.latency_ms.p99 is not None and quiet.latency_ms.p99:
+            ratio = result.latency_ms.p99 / quiet.latency_ms.p99
+        told |= {"baseline": quiet.to_json(), "p99_over_baseline": ratio}
+        lines += _swarm_lines(result.swarm, quiet, ratio)
     if args.json:
-        print_json(result.to_json())
+        print_json(told)
     else:
-        for line in _lines(result):
+        for line in lines:
             print(line)
     return 0
 
 
+def _scenario(args: argparse.Namespace) -> GossipScenario:
+    """Return what was asked for; how much is measured, unless somebody said, by the number of nodes."""
+    chosen = {field: getattr(args, name) for name, field in _FIELDS.items() if getattr(args, name) is not None}
+    is_swarm = chosen.get("attack") in ATTACKS and ATTACKS[chosen["attack"]].away
+    nodes = chosen.setdefault("nodes", _SWARM_NODES if is_swarm else _DEFAULT.nodes)
+    fewer = min(1.0, _DEFAULT.nodes / max(nodes, 1))
+    measured = min(_DEFAULT.transactions, max(_TRANSACTIONS_MIN, _DELIVERIES // max(nodes, 1)))
+    chosen.setdefault("transactions", measured)
+    rate = min(_DEFAULT.warmup_rate * fewer, chosen.get("rate", math.inf))
+    return GossipScenario(**{**chosen, "warmup_rate": rate})
+
+
+def _run(scenario: GossipScenario, name: str) -> GossipResult:
+    with terminable(), Progress(sys.stderr, name, scenario.transactions + _warmup(scenario)) as bar:
+
+        def show(world: World) -> None:
+            bar.show(_done(world), f"{world.now_us / MICROSECONDS:.1f} s of world time")
+
+        return run_gossip(scenario, stopwatch=time.perf_counter, on_progress=show, progress_events=_PROGRESS_EVENTS)
+
+
 def _warmup(scenario: GossipScenario) -> float:
-    """Return how many transactions the warm-up publishes."""
-    return scenario.warmup_s * min(scenario.warmup_rate, scenario.rate)
+    """Return how many transactions are published before the window."""
+    return (scenario.warmup_s + scenario.settle) * min(scenario.warmup_rate, scenario.rate)
 
 
 def _done(world: World) -> float:
     """Return how many transactions should have been published by now: what takes the time."""
-    scenario, now_s = world.scenario, world.now_us / MICROSECONDS
-    warm_s = min(now_s, scenario.warmup_s)
-    return warm_s * min(scenario.warmup_rate, scenario.rate) + max(0.0, now_s - scenario.warmup_s) * scenario.rate
+    scenario, now_s = world.scenario, max(0.0, world.now_us / MICROSECONDS - _CONNECTING_S)
+    before_s = scenario.warmup_s + scenario.settle
+    warm_s = min(now_s, before_s)
+    return warm_s * min(scenario.warmup_rate, scenario.rate) + max(0.0, now_s - before_s) * scenario.rate
 
 
 def _lines(result: GossipResult) -> list[str]:
@@ -81,6 +116,17 @@ def _lines(result: GossipResult) -> list[str]:
         f"busiest node       uploads {result.max_over_mean_upload:.2f} times the mean",
         f"trace hash         {result.trace_hash}",
         f"events             {result.events:,}{rates}",
+    ]
+
+
+def _swarm_lines(swarm: SwarmFigures, quiet: GossipResult, ratio: float | None) -> list[str]:
+    times = "never" if ratio is None else f"{ratio:.2f} times"
+    return [
+        f"swarm              {swarm.attackers_per_honest_node:g} attackers for each honest node; they hold "
+        f"{swarm.hostile_links:.1%} of the connections under attack",
+        f"honest links       {swarm.honest_dialled_min} at least, of those that a node under attack dialled itself",
+        f"without the attack {quiet.delivered:.4%} delivered, {_ms(quiet.latency_ms.p99)} at 99 %; "
+        f"the attack: {times} that",
     ]
 
 

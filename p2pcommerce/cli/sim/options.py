@@ -14,13 +14,34 @@ __all__ = ["add_gossip", "add_picture", "add_twins", "add_worlds"]
 def add_gossip(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sim gossip`."""
     add = parser.add_argument
-    add("--nodes", type=int, metavar="N", help="default 200")
-    add("--transactions", type=int, metavar="N", help="measured (default 1000)")
+    add("--nodes", type=int, metavar="N", help="attackers included (default 200; sybil and eclipse 500)")
+    add(
+        "--transactions",
+        type=int,
+        metavar="N",
+        help="measured (default 1000 with up to 200 nodes, then fewer: 200 with 1000 nodes, 100 at least)",
+    )
     add("--rate", type=float, metavar="TX", help="of these per second (default 200)")
     add("--bytes", type=int, metavar="N", help="of a transaction (default 250)")
-    add("--warmup", type=float, metavar="S", help="seconds of traffic before (default 40)")
+    add(
+        "--warmup",
+        type=float,
+        metavar="S",
+        help="seconds of traffic before (default 40), of 20 transactions per second with up to 200 nodes, then fewer: "
+        "4 with 1000 nodes",
+    )
     add("--strategy", metavar="NAME", help="chosen (default; the product's router), gossipsub or flood")
-    add("--attack", metavar="NAME", help="mute, never-answering, censor, churn, cold-start, spam (default none)")
+    add("--mesh", type=int, metavar="N", help="gossipsub's D (default 8)")
+    add("--idontwant", action="store_true", default=None, help="gossipsub's option against duplicates")
+    add(
+        "--attack",
+        metavar="NAME",
+        help="mute, never-answering, censor, churn, cold-start, spam, sybil, eclipse (default none)",
+    )
+    add("--attack-share", type=float, metavar="X", help="share of nodes that attack, 0 to 0.95 (default: the attack's)")
+    add(
+        "--settle", type=float, metavar="S", help="seconds of attack before measuring (default 0; sybil and eclipse 60)"
+    )
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
     add("--seed", type=int, metavar="N", help="decides everything (default 1)")
 

@@ -8,7 +8,7 @@
 """
 
 from p2pcommerce.simulation.gossip.attacks import ATTACKS, Attack
-from p2pcommerce.simulation.gossip.result import GossipResult, LatencyMs
+from p2pcommerce.simulation.gossip.result import GossipResult, LatencyMs, SwarmFigures
 from p2pcommerce.simulation.gossip.run import compare, run_gossip
 from p2pcommerce.simulation.gossip.scenario import GossipScenario, GossipScenarioError
 from p2pcommerce.simulation.gossip.strategies import STRATEGIES
@@ -22,6 +22,7 @@ __all__ = [
     "GossipScenario",
     "GossipScenarioError",
     "LatencyMs",
+    "SwarmFigures",
     "World",
     "compare",
     "run_gossip",

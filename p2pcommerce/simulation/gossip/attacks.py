@@ -4,7 +4,11 @@ An attacker runs the strategy like everybody else and behaves until the attack b
 its core wants to send, judges some transactions differently, or sends more than its core wants. Churn and a cold start
 are no attacks but are asked for in the same way.
 
+A swarm (`Sybil`, `Eclipse`) is away until it comes all at once to a network that stands.
+
 Source: the networking specification (Under attack); the deterministic simulator specification (Adversaries).
+Deviations: a gossip world has no discovery; a swarm takes connections up to the product's caps by itself, and a victim
+that comes back dials as the product's `Selection` does: half of the time whom it reached before, else anybody.
 """
 
 from __future__ import annotations
@@ -22,7 +26,20 @@ from p2pcommerce.simulation.baselines import GossipMessage, IHave
 from p2pcommerce.simulation.gossip.publication import Publication
 from p2pcommerce.wire.messages import SHORT_ID_BYTES, Announce, Transactions
 
-__all__ = ["ATTACKS", "Attack", "Censor", "Churn", "ColdStart", "Mute", "NeverAnswering", "Spam", "Stage"]
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "Censor",
+    "Churn",
+    "ColdStart",
+    "Eclipse",
+    "Mute",
+    "NeverAnswering",
+    "Spam",
+    "Stage",
+    "Swarm",
+    "Sybil",
+]
 
 
 class Stage(Protocol):
@@ -63,6 +80,18 @@ class Stage(Protocol):
         """Bring a node back that knows nothing any more."""
         ...
 
+    def dialled(self, node: int) -> Sequence[int]:
+        """Return whom a node has dialled and is connected to."""
+        ...
+
+    def arrive(self, node: int, targets: Sequence[int]) -> None:
+        """Bring a node that was away, which dials these, as far as they have room, and then anybody."""
+        ...
+
+    def besiege(self, node: int, attackers: Sequence[int]) -> None:
+        """Restart a node; attackers arrive and dial it before it dials those that it knows."""
+        ...
+
 
 class Attack:
     """Nothing goes wrong; the base of all that does.
@@ -72,12 +101,16 @@ class Attack:
         near: those nodes have the fastest links, unless the scenario says otherwise.
         honest: those nodes count as honest.
         warm: nodes get to know each other before it begins.
+        settle_s: seconds between its beginning and the measured window, unless the scenario says otherwise.
+        away: those nodes are not there before it begins.
     """
 
     share: ClassVar[float] = 0.0
     near: ClassVar[bool] = False
     honest: ClassVar[bool] = False
     warm: ClassVar[bool] = True
+    settle_s: ClassVar[float] = 0.0
+    away: ClassVar[bool] = False
 
     def __init__(self, nodes: Sequence[int], others: Sequence[int], rng: random.Random) -> None:
         """Take the nodes that take part, and the others, both in order."""
@@ -106,6 +139,11 @@ class Attack:
         """Tell whether latency and delivery of a node's transactions count."""
         del origin
         return True
+
+    @property
+    def only(self) -> int | None:
+        """The node whose sending and receiving alone is measured; None: that of all."""
+        return None
 
 
 class Mute(Attack):
@@ -218,6 +256,78 @@ class Spam(Attack):
         stage.at(now + self._INTERVAL_US, partial(self._spam, stage, node))
 
 
+class Swarm(NeverAnswering):
+    """Four attackers for each honest node come at once, near to everybody, and never answer.
+
+    Attributes:
+        honest_dialled_min: fewest honest nodes that one of those under attack was connected to by its own dialling.
+    """
+
+    share = 0.8
+    settle_s = 60.0
+    away = True
+    _LOOK_US: Final = MICROSECONDS // 10
+
+    def __init__(self, nodes: Sequence[int], others: Sequence[int], rng: random.Random) -> None:
+        """Take the swarm, and the honest nodes, both in order."""
+        super().__init__(nodes, others, rng)
+        self.honest_dialled_min: int | None = None
+        self._is_honest = frozenset(others)
+
+    @property
+    def targets(self) -> Sequence[int]:
+        """Who is under attack."""
+        return self.others
+
+    def watch(self, stage: Stage) -> None:
+        """Count what those under attack are left with, ten times in a second."""
+        left = min(sum(peer in self._is_honest for peer in stage.dialled(node)) for node in self.targets)
+        self.honest_dialled_min = left if self.honest_dialled_min is None else min(left, self.honest_dialled_min)
+        stage.at(stage.now_us + self._LOOK_US, lambda _: self.watch(stage))
+
+    def hostile_links(self, stage: Stage) -> float:
+        """Return the share of attackers among the connections of those under attack."""
+        peers = [peer for node in self.targets for peer in stage.peers(node)]
+        return sum(peer not in self._is_honest for peer in peers) / max(1, len(peers))
+
+
+class Sybil(Swarm):
+    """The swarm takes every free place for calls that honest nodes have; what they dialled before stays."""
+
+    @override
+    def begin(self, stage: Stage) -> None:
+        """Let each of them dial honest nodes at random."""
+        for node in self.nodes:
+            stage.arrive(node, self.rng.sample(self.others, len(self.others)))
+        self.watch(stage)
+
+
+class Eclipse(Swarm):
+    """All of the swarm dial one victim at the moment when it restarts: 25 dials for each connection that it had.
+
+    The swarm is in the victim's book, too: four in five of those that it has not reached before. Only what the victim
+    sends and receives is measured.
+    """
+
+    @property
+    @override
+    def only(self) -> int:
+        """The victim."""
+        return self.others[0]
+
+    @property
+    @override
+    def targets(self) -> Sequence[int]:
+        """The victim alone."""
+        return self.others[:1]
+
+    @override
+    def begin(self, stage: Stage) -> None:
+        """Let the victim restart amid them."""
+        stage.besiege(self.only, self.nodes)
+        self.watch(stage)
+
+
 ATTACKS: Final[Mapping[str, type[Attack]]] = MappingProxyType(
     {
         "none": Attack,
@@ -227,6 +337,8 @@ ATTACKS: Final[Mapping[str, type[Attack]]] = MappingProxyType(
         "churn": Churn,
         "cold-start": ColdStart,
         "spam": Spam,
+        "sybil": Sybil,
+        "eclipse": Eclipse,
     }
 )
 """Name -> class."""

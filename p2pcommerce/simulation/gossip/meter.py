@@ -30,12 +30,14 @@ class Meter:
         accepted: first deliveries, in the window.
         measured: the transactions whose delivery counts.
         pending: pairs (transaction, node) that have not come to pass, while nobody leaves.
+        only: the node to or from which a delivery must be to count; None: all count.
     """
 
-    __slots__ = ("_latencies_us", "accepted", "is_open", "measured", "pending", "repeated", "sent_bytes")
+    __slots__ = ("_latencies_us", "accepted", "is_open", "measured", "only", "pending", "repeated", "sent_bytes")
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, only: int | None = None) -> None:
         """Start with the window closed."""
+        self.only = only
         self.is_open = False
         self.sent_bytes = [0] * nodes
         self.repeated = 0
@@ -48,13 +50,13 @@ class Meter:
         """Expect a transaction at so many other nodes."""
         if publication.is_measured:
             self.measured.append(publication)
-            self.pending += receivers
+            self.pending += receivers if self.only in {None, publication.origin} else 1
 
-    def deliver(self, publication: Publication, now_us: int, *, expected: bool) -> None:
+    def deliver(self, publication: Publication, node: int, now_us: int, *, expected: bool) -> None:
         """Count a first delivery at an honest node; `expected`: the node was there when it was published."""
         if self.is_open:
             self.accepted += 1
-        if publication.is_measured and expected:
+        if publication.is_measured and expected and (self.only is None or self.only in {node, publication.origin}):
             self.pending -= 1
             self._latencies_us.append(now_us - publication.at_us)
 
@@ -71,7 +73,7 @@ class Meter:
         for publication in self.measured:
             held, origin, at_us = publication.held, publication.origin, publication.at_us
             for node, since_us in receivers:
-                if node != origin and since_us <= at_us:
+                if node != origin and since_us <= at_us and (self.only is None or self.only in {node, origin}):
                     due += 1
                     came += held[node]
         return came / due if due else 1.0

@@ -73,6 +73,7 @@ class Network:
         scenario: GossipScenario,
         streams: Streams,
         near: Sequence[int],
+        away: Sequence[int],
         known: Known,
     ) -> None:
         """Build the nodes, without connections.
@@ -81,6 +82,7 @@ class Network:
             scenario: their number, strategy and links.
             streams: of the world.
             near: the nodes with the fastest links.
+            away: the nodes that are not there before they `arrive`.
             known: the world's transactions.
         """
         self._scenario = scenario
@@ -103,6 +105,8 @@ class Network:
         self._connections = 0
         self._banned: dict[tuple[int, int], None] = {}
         self.stations = [Station(node, peer, self._strategy(peer)) for node, peer in enumerate(ids)]
+        for node in away:
+            self.stations[node].since_us = OFFLINE
 
     def open(self, runner: Runner) -> None:
         """Let everybody dial within the first second."""
@@ -122,6 +126,32 @@ class Network:
         station = self.stations[node]
         station.restart(self._strategy(station.peer_id), now)
         self._fill(runner, station, now)
+
+    def arrive(self, runner: Runner, node: int, targets: Sequence[int], now: int) -> None:
+        """Bring a node that was away, which dials these, as far as they have room, and then anybody."""
+        station = self.stations[node]
+        station.restart(self._strategy(station.peer_id), now)
+        self._crowd(runner, station, targets, now)
+        self._fill(runner, station, now)
+
+    def besiege(self, runner: Runner, node: int, attackers: Sequence[int], now: int) -> None:
+        """Restart a node; attackers arrive and dial it before it dials those that it knows."""
+        station = self.stations[node]
+        self._topology.remember(node)
+        self.leave(runner, node, now)
+        station.restart(self._strategy(station.peer_id), now)
+        for attacker in attackers:
+            self.arrive(runner, attacker, (node,), now)
+        self._fill(runner, station, now)
+
+    def dialled(self, node: int) -> Sequence[int]:
+        """Return whom a node has dialled and is connected to."""
+        return self._topology.dialled(node)
+
+    def _crowd(self, runner: Runner, station: Station, targets: Sequence[int], now: int) -> None:
+        for target in targets:
+            if target not in self._topology.neighbours[station.index] and self._topology.call(station.index, target):
+                self._connect(runner, station, self.stations[target], now)
 
     def ban(self, runner: Runner, station: Station, peer: PeerId, now: int) -> None:
         """Cut a connection for good: its node refuses the peer (32 bytes) from now on."""

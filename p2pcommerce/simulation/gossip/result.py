@@ -1,7 +1,7 @@
 """What a gossip world measured.
 
 Source: the interfaces specification (`sim gossip --json`).
-Deviations: `max_over_mean_upload` and `realtime_factor` are added, because the specifications set goals for them.
+Deviations: `max_over_mean_upload`, `realtime_factor` and `swarm` are added: the specifications set goals for them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-__all__ = ["GossipResult", "LatencyMs", "percentile"]
+__all__ = ["GossipResult", "LatencyMs", "SwarmFigures", "percentile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,21 @@ class LatencyMs:
 
     p50: float | None
     p99: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwarmFigures:
+    """What a swarm of identities has left to those under attack.
+
+    Attributes:
+        attackers_per_honest_node: in the whole network.
+        hostile_links: share of attackers among the connections of those under attack, at the end.
+        honest_dialled_min: honest nodes that the worst off of them was connected to by its own dialling, at any time.
+    """
+
+    attackers_per_honest_node: float
+    hostile_links: float
+    honest_dialled_min: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,7 @@ class GossipResult:
         world_s: seconds of world time.
         events_per_s: per second of the stopwatch; None: nobody looked at one.
         realtime_factor: seconds of world time per second of the stopwatch, 1 if the world keeps pace with it.
+        swarm: what is left to those under attack by a swarm of identities; None: there was none.
     """
 
     seed: int
@@ -56,6 +72,7 @@ class GossipResult:
     world_s: float
     events_per_s: float | None
     realtime_factor: float | None
+    swarm: SwarmFigures | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""

@@ -17,6 +17,7 @@ __all__ = ["NODES_MAX", "TRANSACTIONS_MAX", "GossipScenario", "GossipScenarioErr
 
 NODES_MAX = 100_000
 TRANSACTIONS_MAX = 1_000_000
+_HONEST_MIN = 2
 _PAYLOAD_BYTES_MIN = 16
 _PAYLOAD_BYTES_MAX = 16 * 1024
 
@@ -44,7 +45,9 @@ class GossipScenario:
         drain_s: seconds at most after the window for what is on its way; no source.
         attack: name of an attack, or `none`; it begins when the warm-up ends.
         attack_share: share of the nodes that attack (or come and go); None: the attack's own.
-        settle_s: seconds between the attack's beginning and the window.
+        settle_s: seconds between the attack's beginning and the window, with the warm-up's traffic; None: the
+            attack's own.
+        holds_back: the attack never begins: what it is to be compared with, on the same nodes and links.
         attackers_near: attackers have links of 5 ms to everybody; None: the attack's own.
         outbound: connections that each node dials.
         inbound_max: connections that each node takes.
@@ -67,7 +70,8 @@ class GossipScenario:
     drain_s: float = 15.0
     attack: str = "none"
     attack_share: float | None = None
-    settle_s: float = 0.0
+    settle_s: float | None = None
+    holds_back: bool = False
     attackers_near: bool | None = None
     outbound: int = 8
     inbound_max: int = 40
@@ -97,15 +101,27 @@ class GossipScenario:
         _within("bandwidth_bps", self.bandwidth_bps, 1_000, 1_000_000_000_000)
         _within("mesh", self.mesh, 6, 12)
         _within("admission_us", self.admission_us, 0, 1_000_000)
-        for name in ("warmup_s", "drain_s", "settle_s", "final_s"):
+        for name in ("warmup_s", "drain_s", "final_s"):
             _within(name, getattr(self, name), 0, 86_400)
+        if self.settle_s is not None:
+            _within("settle_s", self.settle_s, 0, 86_400)
         if self.attack_share is not None:
             _within("attack_share", self.attack_share, 0, 0.95)
+        if self.nodes - int(self.share * self.nodes) < _HONEST_MIN:
+            raise GossipScenarioError(
+                f"{self.nodes} nodes with a share of {self.share:g} attackers leave less than {_HONEST_MIN} others; "
+                "give more nodes or a smaller attack_share"
+            )
 
     @property
     def share(self) -> float:
         """The share of nodes that attack."""
         return ATTACKS[self.attack].share if self.attack_share is None else self.attack_share
+
+    @property
+    def settle(self) -> float:
+        """Seconds between the attack's beginning and the window."""
+        return ATTACKS[self.attack].settle_s if self.settle_s is None else self.settle_s
 
     @property
     def near(self) -> bool:

@@ -4,6 +4,8 @@
                                                                      0.5 s at most
     connections | warm-up     | attack begins | measured window     | the same    | silence
 
+Warm-up and settling have the traffic of the warm-up.
+
 Source: the networking specification (the method of its simulations).
 """
 
@@ -67,7 +69,7 @@ class Traffic:
         self._times = streams.of("traffic")
         self._payloads = streams.of("payload")
         self._attack_us = _START_US + (round(scenario.warmup_s * MICROSECONDS) if attack.warm else 0)
-        self._window_us = self._attack_us + round(scenario.settle_s * MICROSECONDS)
+        self._window_us = self._attack_us + round(scenario.settle * MICROSECONDS)
         self._final_us = round(scenario.final_s * MICROSECONDS)
         self._drain_us = round(scenario.drain_s * MICROSECONDS)
         self._left = scenario.transactions
@@ -107,11 +109,11 @@ class Traffic:
     def _next(self, publisher: Publisher, now: int) -> None:
         """Draw when the next transaction comes: a Poisson process."""
         rate = self._scenario.rate
-        if now < self._attack_us:
+        if now < self._window_us:
             rate = min(rate, self._scenario.warmup_rate)
         gap_us = round(self._times.expovariate(rate) * MICROSECONDS)
-        if now < self._attack_us < now + gap_us:  # the process has no memory: begin anew at the new rate
-            publisher.at(self._attack_us, partial(self._next, publisher))
+        if now < self._window_us < now + gap_us:  # the process has no memory: begin anew at the new rate
+            publisher.at(self._window_us, partial(self._next, publisher))
         else:
             publisher.at(now + gap_us, partial(self._publish, publisher))
 
@@ -150,12 +152,13 @@ class Traffic:
             publisher.at(now + _CHECK_US, partial(self._check, publisher))
 
     def _finalize(self, publisher: Publisher, now: int) -> None:
-        """Retire what is old enough and held by two thirds of the nodes."""
+        """Retire what is old enough and held by two thirds of the nodes, a swarm that comes later left aside."""
+        nodes = len(self._attack.others) if self._attack.away else self._scenario.nodes
         finals: list[Publication] = []
         waiting: list[Publication] = []
         while self._not_final and self._not_final[0].at_us + self._final_us <= now:
             publication = self._not_final.popleft()
-            (finals if 3 * publication.holders >= 2 * self._scenario.nodes else waiting).append(publication)
+            (finals if 3 * publication.holders >= 2 * nodes else waiting).append(publication)
         self._not_final.extendleft(reversed(waiting))
         if finals:
             publisher.retire(finals)

@@ -21,10 +21,11 @@ from p2pcommerce.gossip import Judged, Offer, SendTo
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines import Action, GossipMessage, SendFrame
-from p2pcommerce.simulation.gossip.attacks import ATTACKS
+from p2pcommerce.simulation.gossip.attacks import ATTACKS, Swarm
 from p2pcommerce.simulation.gossip.meter import Meter
 from p2pcommerce.simulation.gossip.network import Network
 from p2pcommerce.simulation.gossip.publication import Publication
+from p2pcommerce.simulation.gossip.result import SwarmFigures
 from p2pcommerce.simulation.gossip.scenario import GossipScenario
 from p2pcommerce.simulation.gossip.station import NEVER_US, OFFLINE, Station
 from p2pcommerce.simulation.gossip.traffic import Traffic
@@ -59,7 +60,6 @@ class World:
     def __init__(self, scenario: GossipScenario) -> None:
         """Build the world; nothing has happened yet."""
         self.scenario = scenario
-        self.meter = Meter(scenario.nodes)
         self.trace = Trace()
         streams = Streams(scenario.seed)
         attack_class = ATTACKS[scenario.attack]
@@ -76,8 +76,15 @@ class World:
         self._attack = attack_class(
             taking_part, [node for node, is_other in enumerate(others) if is_other], streams.of("attack")
         )
+        self.meter = Meter(scenario.nodes, self._attack.only)
         self._traffic = Traffic(scenario, self._attack, self.meter, streams)
-        self.network = Network(scenario, streams, taking_part if scenario.near else (), self._traffic)
+        self.network = Network(
+            scenario,
+            streams,
+            near=taking_part if scenario.near else (),
+            away=taking_part if attack_class.away else (),
+            known=self._traffic,
+        )
         self._stations = self.network.stations
         self._transmit = self.network.links.transmit
         self._queue: EventQueue[Event] = EventQueue()
@@ -123,8 +130,23 @@ class World:
         self._traffic.forget(node)
         self.network.join(self, node, self.now_us)
 
+    def dialled(self, node: int) -> Sequence[int]:
+        """Return whom a node has dialled and is connected to."""
+        return self.network.dialled(node)
+
+    def arrive(self, node: int, targets: Sequence[int]) -> None:
+        """Bring a node that was away, which dials these, as far as they have room, and then anybody."""
+        self.network.arrive(self, node, targets, self.now_us)
+
+    def besiege(self, node: int, attackers: Sequence[int]) -> None:
+        """Restart a node; attackers arrive and dial it before it dials those that it knows."""
+        self._traffic.forget(node)
+        self.network.besiege(self, node, attackers, self.now_us)
+
     def attack(self) -> None:
         """Let the attack begin."""
+        if self.scenario.holds_back:
+            return
         self._is_attacking = True
         self._attack.begin(self)
 
@@ -157,6 +179,18 @@ class World:
             # Not in this microsecond, so that a core that is never content does not stop the world.
             station.wake_us = wake_us = max(deadline, now + 1)
             self._push(wake_us, station.index, None)
+
+    @property
+    def swarm(self) -> SwarmFigures | None:
+        """What a swarm has left to those under attack; None: there is none."""
+        attack = self._attack
+        if not isinstance(attack, Swarm) or attack.honest_dialled_min is None:
+            return None
+        return SwarmFigures(
+            attackers_per_honest_node=len(attack.nodes) / len(attack.others),
+            hostile_links=attack.hostile_links(self),
+            honest_dialled_min=attack.honest_dialled_min,
+        )
 
     # --- running ---
 
@@ -259,5 +293,5 @@ class World:
         publication.held[node] = 1
         publication.holders += 1
         if not is_attacker:
-            self.meter.deliver(publication, now, expected=station.since_us <= publication.at_us)
+            self.meter.deliver(publication, node, now, expected=station.since_us <= publication.at_us)
         return Verdict.ACCEPT

@@ -54,6 +54,7 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
             "linestyle": DASHES[strategy],
             "linewidth": 1.6,
             "label": f"{STRATEGY_NAMES[strategy]}: {times} ms",
+            "drawstyle": "steps-post",
         }
         whole.plot(values, shares, **look)
         tail.plot(values[:-1], [1 - share for share in shares[:-1]], **look)
@@ -74,7 +75,8 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
     )
     tail.set_yscale("log")
     tail.set_ylim(1 / QUANTILES, 1)
-    tail.set_yticks([1, 0.1, 0.01], ["100 %", "10 %", "1 %"])
+    floor = 1 / QUANTILES
+    tail.set_yticks([1, 0.1, 0.01, floor], ["100 %", "10 %", "1 %", f"{100 * floor:g} %"])
     tail.minorticks_off()
     tail.set_title("Deliveries still to come")
     for axes in (whole, tail):
@@ -83,7 +85,8 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
         axes.set_xlim(left=0)
     caption(
         drawn,
-        f"{data['nodes']:,} nodes, {data['transactions']:,} transactions, {seeds_text(data['seeds'])}.",
+        f"{data['nodes']:,} nodes, {data['transactions']:,} transactions, {seeds_text(data['seeds'])}; steps of "
+        f"{100 / QUANTILES:g} % of all deliveries.",
         latency_table=data["latency_table"],
     )
     return drawn

@@ -19,7 +19,7 @@ from p2pcommerce.simulation.gossip.world import World as GossipWorld
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.pictures.recording import record
 from p2pcommerce.simulation.scenario import Scenario
-from p2pcommerce.simulation.world import run_scenario
+from p2pcommerce.simulation.world import World
 
 __all__ = [
     "FAULT_HORIZON_S",
@@ -39,6 +39,8 @@ QUANTILES: Final = 200
 """Steps into which a distribution is cut."""
 GOSSIP_RATE: Final = 100.0
 """Transactions per second."""
+_WARMUP_RATE: Final = 4.0
+"""Enough to rank peers by: 160 transactions before the window."""
 FAULT_HORIZON_S: Final = 40
 
 
@@ -99,7 +101,7 @@ def gossip_scenarios(size: PictureSize, strategy: str, **changes: Any) -> list[T
         strategy=name,
         idontwant=bool(option),
         rate=GOSSIP_RATE,
-        warmup_rate=10.0,
+        warmup_rate=_WARMUP_RATE,
     )
     return [replace(base, seed=seed, **changes) for seed in range(size.seed, size.seed + size.seeds)]
 
@@ -153,12 +155,16 @@ def _gossip(scenario: GossipScenario) -> dict[str, Any]:
 
 
 def _faults(task: FaultTask) -> dict[str, Any]:
-    result = run_scenario(task.scenario, WorldOptions(orders=False))
+    world = World(task.scenario, WorldOptions(orders=False))
+    world.run_until(task.scenario.horizon_us)
+    result = world.result()
     return {
         "delay_us": result.delay_us,
         "finality_us": list(result.finality_us),
         "fired": dict(result.fired),
         "height": max(result.heights),
+        "proposed": world.liveness.proposed,
+        "undecided": world.liveness.undecided,
         "is_good": result.is_good,
     }
 

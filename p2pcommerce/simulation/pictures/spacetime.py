@@ -42,6 +42,8 @@ _HALF_BAND: Final = 0.1
 _LABEL_US_MIN: Final = 110_000
 _PLACES: Final = (0.5, 0.35, 0.65, 0.2, 0.8)
 _FAR_MS: Final = 60.0
+_LOST_AT: Final = 0.42
+"""Where on its way a lost message ends: on no line of another node."""
 
 
 def _task(seed: int) -> RecordTask:
@@ -73,13 +75,23 @@ def data(size: PictureSize, results: Mapping[Task, dict[str, Any]]) -> dict[str,
         "regions": record["regions"],
         "start_us": start_us,
         "end_us": end_us,
-        "sent": [row for row in record["sent"] if start_us <= row["at_us"] and row["arrives_us"] <= end_us],
+        "sent": [
+            {**row, "is_lost": _is_lost(row, record["downs"])}
+            for row in record["sent"]
+            if start_us <= row["at_us"] and row["arrives_us"] <= end_us
+        ],
         "finals": within("finals"),
         "downs": within("downs"),
         "ups": within("ups"),
         "views": [_pieces(views, start_us, end_us) for views in record["views"]],
         "trace_hash": record["trace_hash"],
     }
+
+
+def _is_lost(row: Mapping[str, Any], downs: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether an end of a message's connection crashed while it was on its way: then it never arrived."""
+    ends = {row["from"], row["to"]}
+    return any(down["node"] in ends and row["at_us"] <= down["at_us"] <= row["arrives_us"] for down in downs)
 
 
 def _telling(record: Mapping[str, Any]) -> int | None:
@@ -139,7 +151,13 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"world time since {start_us / MICROSECONDS:.3f} s, ms")
     _draw_legend(drawn, is_crash=bool(data["downs"]))
-    caption(drawn, f"Seed {data['seed']}, four validators; numbers: views.", latency_table=data["table"])
+    caption(
+        drawn,
+        "Four validators; numbers: views. Dotted, with a cross: on its way when an end of its connection crashed, and "
+        "never received; who did not receive a proposal sends no vote for it.",
+        f"To draw it again: p2pcommerce sim picture spacetime --seed {data['seed']}",
+        latency_table=data["table"],
+    )
     return drawn
 
 
@@ -186,20 +204,39 @@ def _draw_messages(axes: Any, sent: list[dict[str, Any]], ms: Callable[[int], fl
         rows = [row for row in sent if row["kind"] == kind]
         for row in rows:
             side = _HALF_BAND if row["to"] > row["from"] else -_HALF_BAND
-            axes.annotate(
-                "",
-                (ms(row["arrives_us"]), row["to"] - side),
-                (ms(row["at_us"]), row["from"] + side),
-                arrowprops={
-                    "arrowstyle": "-|>,head_length=0.28,head_width=0.11",
-                    "color": color,
-                    "linewidth": 1.0 if kind in {"propose", "nullify"} else 0.6,
-                    "alpha": 0.95 if kind in {"propose", "nullify"} else 0.6,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-                zorder=4 if kind in {"propose", "nullify"} else 3,
-            )
+            start = (ms(row["at_us"]), row["from"] + side)
+            end = (ms(row["arrives_us"]), row["to"] - side)
+            if row["is_lost"]:
+                middle = tuple(begin + _LOST_AT * (stop - begin) for begin, stop in zip(start, end, strict=True))
+                axes.plot(*zip(start, middle, strict=True), color=color, linewidth=1.2, linestyle=":", zorder=5)
+                axes.plot(*middle, color=color, marker="x", markersize=5, markeredgewidth=1.4, zorder=5)
+            else:
+                _draw_arrow(axes, start, end, color, is_rare=kind in {"propose", "nullify"})
+
+
+def _draw_arrow(
+    axes: Any,  # noqa: ANN401 - of an extra
+    start: tuple[float, float],
+    end: tuple[float, float],
+    color: str,
+    *,
+    is_rare: bool,
+) -> None:
+    axes.annotate(
+        "",
+        end,
+        start,
+        arrowprops={
+            "arrowstyle": "-|>,head_length=0.28,head_width=0.11",
+            "color": color,
+            "linewidth": 1.0 if is_rare else 0.6,
+            "alpha": 0.95 if is_rare else 0.7,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "zorder": 4 if is_rare else 3,
+        },
+        zorder=4 if is_rare else 3,
+    )
 
 
 def _draw_legend(drawn: Any, *, is_crash: bool) -> None:  # noqa: ANN401 - of an extra

@@ -18,8 +18,16 @@ _PAYLOADS: Final = (100, 250, 1_000, 4_000)
 """Bytes of a transaction."""
 _TICKS_MS: Final = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 _LINEAR_SPAN: Final = 4
-"""A linear axis from 0 shows best that times are alike; they are not when they span more than this."""
+"""A linear axis shows best how much times differ, unless they span more than this."""
+_MARGIN: Final = 0.12
 _MARKERS: Final = ("o", "s", "D", "^")
+_MARK: Final[Mapping[str, Any]] = {
+    "markersize": 6,
+    "linewidth": 0,
+    "markeredgewidth": 0.7,
+    "markeredgecolor": "white",
+}
+"""A light edge tells markers apart where they overlap."""
 
 
 def _tasks(size: PictureSize, strategy: str, payload_bytes: int) -> list[Task]:
@@ -64,17 +72,18 @@ def draw(data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a figure of an extra
             axes.plot(xs, ys, color=color, linewidth=1, alpha=0.6, label=STRATEGY_NAMES[strategy])
             for row, x, y in zip(mine, xs, ys, strict=True):
                 marker = _MARKERS[payloads.index(row["payload_bytes"]) % len(_MARKERS)]
-                axes.plot(x, y, color=color, marker=marker, markersize=5, linewidth=0, markeredgewidth=0, zorder=3)
+                axes.plot(x, y, color=color, marker=marker, zorder=3, **_MARK)
         axes.set_title(title)
         axes.set_xlabel("bytes sent for each byte of payload delivered")
-        axes.set_xlim(left=0)
+        xs = [row["bytes_per_payload_byte"] for row in rows]
+        axes.set_xlim(*_span(xs))
         _scale(axes, [row["latency_ms"][name] for row in rows])
     panels[0].set_ylabel("time from publication to a node, ms")
     _legends(drawn, panels[0], payloads)
     caption(
         drawn,
         f"{data['nodes']:,} nodes, {data['transactions']:,} transactions at {data['rate']:g} per second, "
-        f"{seeds_text(data['seeds'])}.",
+        f"{seeds_text(data['seeds'])}; no axis begins at 0.",
         latency_table=data["latency_table"],
     )
     return drawn
@@ -87,13 +96,12 @@ def _legends(drawn: Any, axes: Any, payloads: Sequence[int]) -> None:  # noqa: A
     for handle in legend.legend_handles:
         handle.set(linewidth=3, alpha=1)
     shapes = [
-        axes.plot([], [], color=GREY, marker=marker, markersize=5, linewidth=0, markeredgewidth=0)[0]
-        for marker, _ in zip(_MARKERS, payloads, strict=False)
+        axes.plot([], [], color=GREY, marker=marker, **_MARK)[0] for marker, _ in zip(_MARKERS, payloads, strict=False)
     ]
     axes.legend(
         shapes,
         [f"{payload:,} bytes" for payload in payloads],
-        loc="lower left",
+        loc="best",
         fontsize=7.5,
         title="a transaction of",
         title_fontsize=7.5,
@@ -103,10 +111,16 @@ def _legends(drawn: Any, axes: Any, payloads: Sequence[int]) -> None:  # noqa: A
     )
 
 
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis: those of the data, and a margin."""
+    margin = _MARGIN * (max(values) - min(values)) or 0.1 * max(values)
+    return max(0.0, min(values) - margin), max(values) + margin
+
+
 def _scale(axes: Any, times_ms: Sequence[float]) -> None:  # noqa: ANN401 - of an extra
-    """Set the axis of times: from 0, or logarithmic from a round time below the least to one above the greatest."""
+    """Set the axis of times: around the data, or logarithmic between round times."""
     if max(times_ms) <= _LINEAR_SPAN * min(times_ms):
-        axes.set_ylim(0, 1.12 * max(times_ms))
+        axes.set_ylim(*_span(times_ms))
         return
     low = max((tick for tick in _TICKS_MS if tick <= min(times_ms) / 2), default=_TICKS_MS[0])
     high = min((tick for tick in _TICKS_MS if tick >= max(times_ms)), default=_TICKS_MS[-1])
