@@ -444,7 +444,7 @@ def test_a_signal_stops_a_sweep_and_keeps_what_was_done(tmp_path, number, code):
             running.wait(0.05)
     running.send_signal(number)
     # Workers hold the pipes of their parent: that both have ended shows that no worker is left.
-    out, err = running.communicate(timeout=5)
+    out, err = running.communicate(timeout=120)
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err
     kept = path.read_text().splitlines()

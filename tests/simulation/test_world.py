@@ -97,7 +97,7 @@ def test_every_fault_fires_in_some_world():
     fired = set()
     strong = {kind: min(1.0, 3 * intensity) for kind, intensity in ALL.items()}
     for seed in range(30, 50):
-        result = run_scenario(scenario(seed, seconds=18, liveness=8, faults=strong))
+        result = run_scenario(scenario(seed, seconds=25, liveness=15, faults=strong))
         assert result.is_good, result.words
         fired |= {kind for kind, count in result.fired.items() if count}
     assert fired == set(FAULTS)
