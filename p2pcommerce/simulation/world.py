@@ -72,8 +72,7 @@ class World:
         hosts: the nodes, then second copies of twins.
         genesis, scheme, parameters, bootstrap: of the network.
         make_application: makes the application of one node.
-        events: how many were worked off.
-        defect: what a core raised, with its traceback; None: nothing.
+        events, defect: how many were worked off; what a core raised, with its traceback, None: nothing.
     """
 
     def __init__(self, scenario: Scenario, options: WorldOptions | None = None) -> None:
