@@ -14,7 +14,7 @@ FAR_WILD = Plan(
     "wild, far apart", faults="asymmetric=1,loss=0.1,partition=0.3", cast={"wild": (0,)}, delay_ms=60, seconds=25
 )
 EQUIVOCATE = Plan("equivocate", faults="loss=0.05,asymmetric=0.3", cast={"equivocate": (0,)}, delay_ms=300)
-DOUBLES = Plan("double votes", cast={"double_vote": (0,)}, delay_ms=300)
+DOUBLES = Plan("double votes", faults="asymmetric=0.5,loss=0.1", cast={"double_vote": (0,)}, delay_ms=300)
 FORGE = Plan("forge", cast={"forge": (0,)}, delay_ms=300)
 INVALID = Plan("invalid blocks", cast={"invalid_block": (1,)}, delay_ms=300, seconds=25)
 FALSE_TIME = Plan("false times", cast={"false_time": (1,)}, delay_ms=300)
