@@ -158,10 +158,8 @@ class Connections:
 
     def _count_cut(self, one: int, other: int) -> None:
         """Count what keeps two nodes from making a connection."""
-        if self._links.is_one_way(one, other) or self._links.is_one_way(other, one):
-            self.fired["one_way"] += 1
-        else:
-            self.fired["partition"] += 1
+        is_one_way = self._links.is_one_way(one, other) or self._links.is_one_way(other, one)
+        self.fired["one_way" if is_one_way else "partition"] += 1
 
     def _answer(self, host: Host, answerer: Host, address: str, expected: PeerId | None) -> None:
         if answerer.core is None:

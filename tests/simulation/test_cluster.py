@@ -252,8 +252,8 @@ def test_a_nonce_that_a_node_cannot_place_is_explained():
 def test_what_only_shows_at_the_end_is_looked_for_when_a_cluster_is_left(monkeypatch):
     cluster = make()
 
-    def find(_hosts, world_us):
-        cluster.world.oracles.report("conviction", world_us, "for this test")
+    def find(*_arguments, **_options):
+        cluster.world.oracles.report("conviction", cluster.world.now_us, "for this test")
 
     monkeypatch.setattr(cluster.world.oracles, "check_end", find)
     with pytest.raises(ClusterError, match="for this test"), cluster:

@@ -55,7 +55,7 @@ def test_latency_runs_from_publication_to_acceptance():
     item = publication()
     meter.publish(item, 3)
     for now_us in (1_100, 2_100, 4_100):
-        meter.deliver(item, now_us, expected=True)
+        meter.deliver(item, 1, now_us, expected=True)
     assert meter.latency_ms() == LatencyMs(p50=2.0, p99=4.0)
     assert meter.pending == 0
 
@@ -64,7 +64,7 @@ def test_what_was_not_published_in_the_window_has_no_latency():
     meter = Meter(4)
     item = publication(is_measured=False)
     meter.publish(item, 3)
-    meter.deliver(item, 1_100, expected=True)
+    meter.deliver(item, 1, 1_100, expected=True)
     assert meter.latency_ms() == LatencyMs(p50=None, p99=None)
     assert meter.measured == []
 
@@ -81,10 +81,10 @@ def test_the_delivered_fraction_counts_those_who_were_there():
 
 def test_bytes_and_deliveries_are_those_of_the_window():
     meter = Meter(4)
-    meter.deliver(publication(), 200, expected=True)
+    meter.deliver(publication(), 1, 200, expected=True)
     assert meter.accepted == 0
     meter.is_open = True
-    meter.deliver(publication(), 200, expected=True)
+    meter.deliver(publication(), 1, 200, expected=True)
     meter.sent_bytes[1] = 300
     meter.sent_bytes[2] = 100
     meter.repeated = 3
