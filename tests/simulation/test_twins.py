@@ -127,7 +127,8 @@ def test_without_partitions_each_round_of_an_honest_leader_makes_a_block_final()
 def test_a_round_that_the_twins_lead_shows_two_proposals_and_convicts_them():
     ran = run_arrangement(read_arrangement(WHOLE))
     assert (ran.oracle, ran.is_equivocal) == ("", True)
-    assert {"E1", "E5"} <= set(ran.convictions)
+    # One accusation of an offender in an epoch is enough, and the proposals are heard before the votes.
+    assert "E5" in ran.convictions
 
 
 def test_without_a_quorum_nothing_is_final_until_the_network_heals():
