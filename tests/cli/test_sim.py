@@ -53,7 +53,13 @@ def process(*argv, **environment):
         text=True,
         env={**os.environ, **environment},
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
+
+
+def hear_interrupts():
+    """Undo what a shell does to programs in its background: they ignore SIGINT, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # --- gossip ---
