@@ -46,20 +46,19 @@ def report(out):
 
 
 def process(*argv, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "p2pcommerce", "sim", *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-        start_new_session=True,
-        preexec_fn=hear_interrupts,
-    )
-
-
-def hear_interrupts():
-    """Undo what a shell does to programs in its background: they ignore SIGINT, and so would what they start."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A program in the background of a shell ignores SIGINT, and so would what it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "p2pcommerce", "sim", *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # --- gossip ---
