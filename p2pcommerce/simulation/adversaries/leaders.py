@@ -7,6 +7,7 @@ same valid justify. Votes follow the proposal that their receiver was told of.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -42,7 +43,7 @@ _LOOKED_BACK: Final = 16
 """Final blocks among whose transactions one is chosen that stands in the chain already."""
 
 
-class _Leader(Adversary):
+class _Leader(Adversary, ABC):
     """Proposes something else; `other` says what."""
 
     ignores_guard = True
@@ -54,9 +55,9 @@ class _Leader(Adversary):
         self._others: dict[BlockHash, Proposal | None] = {}
         self._swapped: dict[bytes, BlockHash] = {}
 
+    @abstractmethod
     def other(self, proposal: Proposal) -> Proposal | None:
         """Return what is proposed in the place of a proposal; None: the proposal stays."""
-        raise NotImplementedError
 
     def is_told(self, peer: PeerId) -> bool:
         """Tell whether a peer is told the other proposal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -107,16 +108,16 @@ class Mute(Adversary):
         return None
 
 
-class _Spammer(Adversary):
+class _Spammer(Adversary, ABC):
     """Sends every peer something of its own, now and again."""
 
     engines = frozenset(ENGINES)
 
     every_us = _SPAM_US
 
+    @abstractmethod
     def spam(self) -> wire.Message | None:
         """Return what is sent next; None: nothing now."""
-        raise NotImplementedError
 
     @override
     def on_started(self) -> None:
