@@ -32,9 +32,9 @@ UNSIGNED: Final = bytes(SIGNATURE_BYTES)
 """Stands for the signature of a proposal that is not signed yet."""
 _EPOCH: Final = pair(U32, HASH)
 _EPOCH_BYTES_MAX: Final = 64
-_REASON_MAX: Final = 128
+_REASON_MAX: Final = 256
 _REASON: Final = text(4 * _REASON_MAX)
-_REASON_BYTES_MAX: Final = 1_024
+_REASON_BYTES_MAX: Final = 4 * _REASON_MAX + 8
 
 
 class LogError(UsageError):
@@ -124,7 +124,7 @@ class LogFormat(Generic[O, Q, P]):
         return self._proposal + self._fields[2].write(proposal)
 
     def halt(self, reason: str) -> bytes:
-        """Return the record that ends this validator's signing; the reason is cut to 128 characters."""
+        """Return the record that ends this validator's signing; the reason is cut to 256 characters."""
         return self._halt + encode(_REASON, reason[:_REASON_MAX])
 
     def rewritten(self, journal: Journal[O, Q, P], validators_hash: bytes, blocks: Iterable[BlockHash]) -> Rewrite:

@@ -17,10 +17,16 @@ from p2pcommerce.finality.evidence import Said
 from p2pcommerce.finality.journal import LogFormat
 from p2pcommerce.primitives.errors import LocalProtocolError
 
-__all__ = ["OWN_MAX", "Signable", "Signer"]
+__all__ = ["FORKED", "OWN_MAX", "SECOND", "Signable", "Signer"]
 
 OWN_MAX: Final = 512
 """Own messages that are remembered one by one, beside the last of each kind; the lowest of a kind is forgotten."""
+
+
+FORKED: Final = "compare genesis and versions with the others, then begin with an empty folder"
+"""What to do when a quorum decided against what is final here."""
+SECOND: Final = "run the other one alone, or begin here with an empty folder and a new key"
+"""What to do when another instance signs with this key."""
 
 
 class Signable(Said, Protocol):
@@ -141,7 +147,8 @@ class Signer(Generic[M]):
         if not self.knows(message):
             epoch, place = message.place
             self.halt(
-                f"a second instance signs with this key: {message.slot} {place} of epoch {epoch} was not made here"
+                f"a second instance signs with this key: {message.slot} {place} of epoch {epoch} was not made here; "
+                + SECOND
             )
 
     # --- signing ---
@@ -192,8 +199,12 @@ class Signer(Generic[M]):
             raise LocalProtocolError(f"a signature for request {request}, which is not open")
         return message
 
+    def halt_forked(self, reason: str) -> None:
+        """Stop for good: a quorum decided against what is final here; `reason` says how that is seen."""
+        self.halt(f"{reason}; {FORKED}")
+
     def halt(self, reason: str, *, durable: bool = True) -> None:
-        """Sign nothing any more, now and after every restart."""
+        """Sign nothing any more, now and after every restart; `reason` is one sentence, with what to do."""
         if self.halted is not None:
             return
         self.halted = reason

@@ -33,6 +33,7 @@ from p2pcommerce.finality.engine import (
 from p2pcommerce.finality.evidence import convict
 from p2pcommerce.finality.proof import encode_proof, verify_proof
 from p2pcommerce.finality.shell import EngineShell, NotStartedError
+from p2pcommerce.finality.signer import SECOND
 from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, BallotError, VoteKind, may_sign, read_ballot, slot
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.validators import Offence
@@ -46,6 +47,7 @@ __all__ = ["Solo", "SoloError"]
 
 _REWRITE_RECORDS: Final = 2_000
 _US_PER_MS: Final = 1_000
+_RESTORE: Final = "restore the folder from this node's own disk, or found the network anew"
 
 
 class SoloError(UsageError):
@@ -137,7 +139,9 @@ class Solo(EngineShell):
         if newest is not None and newest.view > context.delivered.height:
             state.header = blocks.get(BlockHash(newest.hash))
             if state.header is None or state.header.height != context.delivered.height + 1:
-                return [self._halt(f"a block of height {newest.view} was signed, but the log does not hold it")]
+                return [
+                    self._halt(f"a block of height {newest.view} was signed, but the log does not hold it; {_RESTORE}")
+                ]
             effects.append(Validate(state.header.hash))
         return effects + self.on_pending(now)
 
@@ -187,7 +191,11 @@ class Solo(EngineShell):
         state = self._running
         if state.header is None or state.header.hash != block_hash or state.ballot is not None:
             return []
-        return self._sign() if valid else [self._halt("the block in the log, which may be signed, is invalid here")]
+        return (
+            self._sign()
+            if valid
+            else [self._halt(f"the block in the log, which may be signed, is invalid here; {_RESTORE}")]
+        )
 
     def _sign(self) -> list[Effect]:
         state = self._running
@@ -205,7 +213,11 @@ class Solo(EngineShell):
         if state.header is None or state.ballot is None or request != state.request:
             raise LocalProtocolError(f"a signature for request {request}, which is not open")
         if signature is None:
-            return [self._halt("the signing guard refuses the next block: another instance has signed with this key")]
+            return [
+                self._halt(
+                    f"the signing guard refuses the next block: another instance has signed with this key; {SECOND}"
+                )
+            ]
         header, ballot = state.header, state.ballot
         proof = encode_proof(make_certificate([Vote(ballot, 0, signature)], state.context.validators), ())
         self._settle(header, now)

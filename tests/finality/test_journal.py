@@ -32,4 +32,4 @@ def test_records_of_another_engine_are_refused_with_what_to_do() -> None:
 
 
 def test_a_reason_is_cut_to_what_a_record_holds() -> None:
-    assert ffg.LOG.read([ffg.LOG.halt("é" * 500)]).halted == "é" * 128
+    assert ffg.LOG.read([ffg.LOG.halt("é" * 500)]).halted == "é" * 256

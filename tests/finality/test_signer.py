@@ -5,7 +5,7 @@ from __future__ import annotations
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.ffg.signer import LinkSigner
 from p2pcommerce.finality.ffg.voting import Checkpoint, Link
-from p2pcommerce.finality.signer import OWN_MAX
+from p2pcommerce.finality.signer import OWN_MAX, SECOND
 from p2pcommerce.finality.simplex.signer import BallotSigner
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.primitives.ids import BlockHash
@@ -57,6 +57,6 @@ def test_a_halt_is_durable_once_and_for_good() -> None:
     signer.check(ballot(7))
     signer.check(ballot(8))
     assert [type(effect) for effect in out] == [seam.Persist, seam.Halt]
-    assert signer.halted == "a second instance signs with this key: NOTARIZE 7 of epoch 0 was not made here"
+    assert signer.halted == "a second instance signs with this key: NOTARIZE 7 of epoch 0 was not made here; " + SECOND
     signer.ready = True
     assert not signer.cast(ballot(9))

@@ -117,7 +117,7 @@ class Inbox(EngineInbox[Message]):
             return
         state.verifier.check(quorum)
         if is_beside:
-            state.signer.halt(f"checkpoint {link.source.index} is final here, and another one is for a quorum")
+            state.signer.halt_forked(f"checkpoint {link.source.index} is final here, and another one is for a quorum")
         self._replica.adopt(quorum)
 
     # --- proposals ---

@@ -128,13 +128,13 @@ class Replica:
         state, tree, final = self.state, self.state.tree, self.state.gadget.final
         self._note_final(final)
         if tree.fork is not None:
-            state.signer.halt(tree.fork)
+            state.signer.halt_forked(tree.fork)
         if state.signer.halted is not None or final.hash == tree.delivered.hash or not state.gadget.proof:
             return
         try:
             headers = tree.path(final.hash) or []
         except ForkError as error:
-            state.signer.halt(str(error))
+            state.signer.halt_forked(str(error))
             return
         above = self._up_to_target(final)
         before = tree.delivered.height

@@ -143,7 +143,7 @@ class Replica:
                 headers = state.tree.path(decision.hash)
             except ForkError as error:
                 self._is_forked = True
-                state.signer.halt(str(error))
+                state.signer.halt_forked(str(error))
                 return
             if headers is not None:  # else a link is missing; something lower may be decided, too
                 self._deliver_all(headers, decision)
