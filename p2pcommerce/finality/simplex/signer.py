@@ -27,9 +27,17 @@ class BallotSigner(Signer[Ballot]):
     def __init__(self, context: Context, out: list[Effect], before: BallotSigner | None = None) -> None:
         """Remember what the signing guard remembers; `before`: the signer of the epoch before, in the same life."""
         super().__init__(context, LOG, lambda _, data: read_ballot(data), may_sign, out, before)
+        self._last_views: dict[VoteKind, int] = {}
         self.sent: dict[VoteKind, Vote] = {}
         self.outputs: dict[int, bytes] = {}
         self._proofs: dict[int, int] = {}
+
+    @override
+    def _remember(self, message: Ballot) -> None:
+        super()._remember(message)
+        # The rules ask for it at every step.
+        last = self._last[message.slot]
+        self._last_views[message.kind] = last.view if last.epoch == self._epoch else 0
 
     def restore_epoch(self, ballots: list[Ballot]) -> None:
         """Take up the log's ballots of this epoch, which the signer of the epoch before did not keep."""
@@ -46,8 +54,7 @@ class BallotSigner(Signer[Ballot]):
 
     def last_view(self, kind: VoteKind) -> int:
         """Return the view of the last own ballot of a kind in this epoch, 0 if there is none."""
-        ballot = self._last.get(kind.name)
-        return 0 if ballot is None or ballot.epoch != self._epoch else ballot.view
+        return self._last_views.get(kind, 0)
 
     def sign_epoch_again(self, propose_view: int) -> None:
         """Ask for the signatures of the last ballots of this epoch once more; of a proposal only in this view."""
