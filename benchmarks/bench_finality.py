@@ -2,8 +2,9 @@
 
 Simulated, without faults (`--part delays|slow|idle|cpu`): whole nodes, every message takes the same time. Finality and
 the distance of blocks are in message delays; relays and nullified views are those of all engines. `slow`: delays six
-times as long as D0, the engine's first guess, on every link or on the slowest, with the others up to twice as fast. `cpu`: real Ed25519, 4, 21 and 64 validators in one process: its CPU, by
-validators and views, the simulator's own part included. `certificates`: 100 signatures, as bytes and as work.
+times as long as D0, the engine's first guess, on every link, or on the slowest with the others up to twice as fast.
+`cpu`: real Ed25519, 4, 21 and 64 validators in one process: its CPU, by validators and views, the simulator's own part
+included. `certificates`: 100 signatures, as bytes and as work.
 
 Real (`--part processes`): four validator processes on this machine, their load from this one (see `finality_load`):
 rates of 200 and 1,000 tx/s, then higher ones until something is lost or p99 is above a second: the saturation point is
