@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.churn import CHURNS
 from p2pcommerce.simulation.connections import Connections
@@ -248,6 +249,9 @@ class Schedule:
             host.disk.set_faults({})
             host.clock.heal(owner.now_us)
             host.arm_crash(None)
+            if owner.scenario.engine == FFG.name and host.clock.held_us > owner.scenario.base_delay_us:
+                # Its slots are those of another time until the process starts anew: the fault would not be over.
+                host.crash(power_loss=False)
             if host.is_up:
                 host.rewind()
             else:
