@@ -46,6 +46,8 @@ _OWN_CRASHES: Final = {"torn_write": 5 * MICROSECONDS, "bit_rot": 2 * MICROSECON
 _CRASH_AT_BOUNDARY: Final = 0.25
 _CUT_AT_BOUNDARY: Final = 0.1
 """Where validators change, shares of the last two blocks of epochs at which a host crashes, and the network is cut."""
+_AHEAD_US_MAX: Final = 10 * MICROSECONDS
+"""A block may be dated so far ahead and is voted for at once (rule 3 of Simplex); with FFG it is D0."""
 _STALE_US: Final = MICROSECONDS
 """What still waits on a slow link at the end of the faults, if it is more than this, is lost with its connection."""
 _STEPS_MAX: Final = 40
@@ -241,6 +243,8 @@ class Schedule:
         self.is_healed = True
         self._armed.clear()
         owner = self._owner
+        is_slotted = owner.scenario.engine == FFG.name
+        ahead_us_max = owner.scenario.base_delay_us if is_slotted else _AHEAD_US_MAX
         # Else a link that was slow would bring the past for up to a minute more: the faults would not be over.
         owner.connections.cut(self._is_stale)
         owner.links.clear_fault()
@@ -249,8 +253,8 @@ class Schedule:
             host.disk.set_faults({})
             host.clock.heal(owner.now_us)
             host.arm_crash(None)
-            if owner.scenario.engine == FFG.name and host.clock.held_us > owner.scenario.base_delay_us:
-                # Its slots are those of another time until the process starts anew: the fault would not be over.
+            if host.clock.held_us > ahead_us_max:
+                # Until it starts anew others would wait for the time of its blocks: the fault would not be over.
                 host.crash(power_loss=False)
             if host.is_up:
                 host.rewind()
