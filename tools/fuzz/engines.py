@@ -1,7 +1,7 @@
 """The finality engines alone: messages, time, bodies and verdicts of blocks, refused signatures, restarts.
 
 Steps: a message (0), time (1), a peer (2), a header whose body is here (3), the verdict on a block (4), nothing to
-build (5), a restart from the log (6), a pending transaction (7), a block that was caught up (8).
+build (5), a restart from the log (6), a pending transaction (7), a block that was caught up (8), the others agree (9).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from fuzz.echo import echoes
 from fuzz.nodes import WAITS_US
 from fuzz.station import CREDULOUS, START_US, VALIDATORS, genesis_of, key_of
 from fuzz.target import Form, Step, Target, steps_of
@@ -30,6 +31,7 @@ __all__ = ["engine_targets"]
 
 _MESSAGE_BYTES_MAX: Final = 256 * 1024
 _WAKES_AT_ONCE_MAX: Final = 300
+_SAID_MAX: Final = 16
 _ENGINES: Final = ("simplex", "ffg")
 _PEERS: Final = (*(key_of(f"validator {number}") for number in range(1, VALIDATORS)), key_of("stranger"))
 """Who may speak."""
@@ -50,6 +52,7 @@ class _Rig:
         self.asked: dict[BlockHash, None] = {}
         self.executed: dict[BlockHash, bool] = {first.hash: True}
         self.answers: deque[Callable[[int], Sequence[seam.Effect]]] = deque()
+        self.said: deque[bytes] = deque(maxlen=_SAID_MAX)
         self.verdict = self.builds = True
         self.halted = self.heard = self.is_pending = False
         self.start()
@@ -110,6 +113,7 @@ class _Rig:
                 self._sign(effect)
             case seam.Send(_, data):
                 check(0 < len(data) <= _MESSAGE_BYTES_MAX, "an engine message above its cap")
+                self.said.append(data)
             case seam.Build():
                 block = self._build(effect)
                 self.answers.append(lambda now: self.engine.on_built(effect.request, block, now))
@@ -198,17 +202,36 @@ class _Rig:
                 self.give(lambda now: self.engine.on_peer(peer, now))
             case 3 | 8:
                 self._take_header(step)
+            case 6:
+                self.start()
+            case 9:
+                self._echo(step.argument)
+            case _:
+                self._decide(step)
+
+    def _decide(self, step: Step) -> None:
+        """Take a step about what the node itself does from now on."""
+        match step.code:
             case 4:
                 self.verdict = step.argument % 2 == 0
             case 5:
                 self.builds = step.argument % 2 == 0
-            case 6:
-                self.start()
             case 7:
                 self.is_pending = step.argument % 2 == 0
                 self.give(self.engine.on_pending)
             case _:
                 pass
+
+    def _echo(self, who: int) -> None:
+        """Let the other validators agree with what the engine said last."""
+        said = tuple(dict.fromkeys(self.said))
+        self.said.clear()
+        for data in said:
+            for other, reply in echoes(self.genesis.engine, data, who):
+                self._hear(other, reply)
+
+    def _hear(self, peer: PeerId, data: bytes) -> None:
+        self.give(lambda now: self.engine.on_message(peer, data, now))
 
     def _take_header(self, step: Step) -> None:
         """A body that was asked for; or a block that is final by catching up."""

@@ -13,6 +13,7 @@ import msgpack
 
 from fuzz.engines import engine_targets
 from fuzz.files import EPCIS_EXAMPLES
+from fuzz.nodes import CONNECT, ECHO, RESTART, SUBMIT
 from fuzz.station import genesis_of, key_of
 from fuzz.target import Form, Step, Target, script
 from fuzz.village import pool, scripts, village
@@ -98,6 +99,8 @@ def _scripts(target: Target) -> Iterator[bytes]:
     elif target.name.startswith("core."):
         yield from scripts("ffg" if target.name.endswith("ffg") else "simplex")
         yield from _each_message(target)
+        if target.name.startswith("core.node."):
+            yield from _agreeing(target.name.rpartition(".")[2])
 
 
 def _engine_scripts(engine: str) -> Iterator[bytes]:
@@ -108,6 +111,21 @@ def _engine_scripts(engine: str) -> Iterator[bytes]:
         if step.code == 1 or (step.code == 0 and step.payload[:1] == b"\x20")
     ]
     yield from (script(steps[:count]) for count in (3, 8, 16, 40))
+    wait = Step(1, 5 if engine == "ffg" else 4)
+    agreeing = [Step(7), *([Step(9, 7), wait] * (90 if engine == "ffg" else 40))]
+    yield script(agreeing)
+    yield script([*agreeing[:30], *steps[:12], Step(6), *agreeing])
+
+
+def _agreeing(engine: str) -> Iterator[bytes]:
+    """Yield scripts of a node with whom everybody agrees."""
+    world = village("ffg" if engine == "ffg" else "simplex")
+    connects = [step for step in world.script if step.code == CONNECT]
+    submits = [step for step in world.script if step.code == SUBMIT]
+    wait = Step(1, 5 if engine == "ffg" else 4)
+    turns = [step for submit in submits[:8] for step in (submit, *([Step(ECHO, 7), wait] * 10))]
+    yield script([*connects, *turns])
+    yield script([*connects, *turns[:40], Step(RESTART), *connects, *turns[40:80]])
 
 
 def _each_message(target: Target) -> Iterator[bytes]:

@@ -39,6 +39,7 @@ BAD_BYTE: Final = 0xEE
 TOKEN: Final = 1_000_000
 _POOL: Final = MempoolParameters()
 _WAKES_AT_ONCE_MAX: Final = 500
+_SAID_MAX: Final = 16
 _LIFE_MS: Final = 7 * 86_400_000
 _EPOCH_BLOCKS: Final = 4
 
@@ -121,6 +122,7 @@ class Station:
 
     Attributes:
         sent: what it sent since the last look: peer and bytes.
+        said: the last engine messages that it sent.
         node: the core.
         halted: why it stopped, if it did.
     """
@@ -134,6 +136,7 @@ class Station:
         self.address = f"tcp://10.{number}.0.1:7400"
         self.now = START_US
         self.sent: list[tuple[PeerId, bytes]] = []
+        self.said: deque[bytes] = deque(maxlen=_SAID_MAX)
         self.dialled: list[str] = []
         self.halted: str | None = None
         self.memory = _Memory(self.genesis)
@@ -248,6 +251,8 @@ class Station:
         match effect:
             case out.Transmit(peer, message):
                 self.sent.append((peer, wire.encode_message(message)))
+                if isinstance(message, wire.Engine):
+                    self.said.append(message.data)
             case out.Attach(peer, link):
                 self.links[peer] = link
             case out.Close(link, code, reason):

@@ -18,7 +18,7 @@ __all__ = ["STEPS_MAX", "Form", "Step", "Target", "decoder", "script", "steps_of
 
 T = TypeVar("T")
 
-STEPS_MAX: Final = 96
+STEPS_MAX: Final = 192
 """Steps of a script that are taken: an input of a few KiB then ends soon, whatever it says."""
 _STEP_BYTES: Final = 4
 
