@@ -118,7 +118,7 @@ def test_the_command_lists_runs_and_refuses():
 
 
 def test_the_command_looks_at_one_target_without_coverage(tmp_path):
-    done = tool("--only", "discovery.address", "--backend", "plain", "--seconds", "0.2", "--json", cwd=tmp_path)
+    done = tool("--only", "wire.lanes", "--backend", "plain", "--seconds", "0.2", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["targets"] == 1

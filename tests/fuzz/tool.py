@@ -3,16 +3,25 @@
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools"
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
-from fuzz import catalogue, corpus, findings, found, mutation, plain, run, target, verdicts  # noqa: E402 - the tools are no package
+from fuzz import (  # noqa: E402 - the tools are not installed
+    catalogue,
+    corpus,
+    findings,
+    found,
+    mutation,
+    plain,
+    run,
+    synthesis,
+    target,
+    verdicts,
+)
 
 sys.path.remove(str(TOOLS))
 
 __all__ = [
-    "ROOT",
     "TOOLS",
     "catalogue",
     "corpus",
@@ -21,6 +30,7 @@ __all__ = [
     "mutation",
     "plain",
     "run",
+    "synthesis",
     "target",
     "verdicts",
 ]

@@ -7,5 +7,6 @@
 - `rig`: one core alone; `station`, `village`: whole nodes without a network, and four of them that say everything once
 - `mutation`: how inputs are changed; `plain` and `guided`: the two ways to look, without and with coverage
 - `findings`: what broke, as files
+- `synthesis`: inputs made from what shapes say they want
 - `corpus`: the inputs that are kept; `seeds`: how the first of them are made from the product's own messages
 """

@@ -15,12 +15,19 @@ from fuzz.nodes import node_targets
 from fuzz.sessions import session_targets
 from fuzz.target import Target
 
-__all__ = ["NOT_HOSTILE", "targets"]
+__all__ = ["NOT_HOSTILE", "found_names", "targets"]
 
 NOT_HOSTILE: Final = {
     "simulation.disks.SimulatedDisk.read": "reads a file of the simulator by its name",
+    "simulation.peers.flat_book.FlatBook.load": "of a peer that the simulator plays, from its own memory",
 }
 """Named like decoders, but what they take is not untrusted; each with the reason."""
+
+
+@cache
+def found_names() -> frozenset[str]:
+    """Return the names of the targets that are made from what the product registers."""
+    return frozenset(target.name for target in found_targets())
 
 
 @cache

@@ -26,6 +26,7 @@ from p2pcommerce.mempool import Admitted, Dropped, Mempool, MempoolParameters, R
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
+from p2pcommerce.simulation.buffers import over_caps
 from p2pcommerce.wire import messages as wire
 
 __all__ = ["core_targets"]
@@ -34,7 +35,6 @@ _GOSSIP: Final = GossipParameters(
     seen_max=16, in_flight_max=8, ignored_max=8, live_max=12, own_max=4, wants_max=8, scores_max=4
 )
 _POOL: Final = MempoolParameters(count_max=6, bytes_max=2_000)
-_BOOK: Final = 6
 
 
 class _RouterRig(Rig):
@@ -124,10 +124,14 @@ class _RouterRig(Rig):
 class _DiscoveryRig(Rig):
     def __init__(self) -> None:
         super().__init__()
-        parameters = DiscoveryParameters(book_records_max=_BOOK)
         self.dialled: list[str] = []
         self.core = Discovery(
-            parameters, key_of("self"), genesis_of("simplex").hash, ["tcp://10.9.9.9:1"], CREDULOUS, random.Random(1)
+            DiscoveryParameters(),
+            key_of("self"),
+            genesis_of("simplex").hash,
+            ["tcp://10.9.9.9:1"],
+            CREDULOUS,
+            random.Random(1),
         )
 
     @override
@@ -187,7 +191,8 @@ class _DiscoveryRig(Rig):
 
     @override
     def check_bounds(self) -> None:
-        keep_within(self.core.statistics(), {"book": _BOOK})
+        over = list(over_caps({"discovery": self.core.statistics()}, _POOL, 0))
+        check(not over, "; ".join(over))
 
 
 class _MempoolRig(Rig):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-from fuzz.station import CREDULOUS, START_US, genesis_of
+from fuzz.station import CREDULOUS, START_US, genesis_of, key_of
 from fuzz.target import Form, Target, decoder
 from fuzz.verdicts import check
-from p2pcommerce.discovery.book import Book
+from p2pcommerce.discovery import Discovery, DiscoveryParameters
 from p2pcommerce.finality import SigningGuard, make_engine
 from p2pcommerce.finality.engine import Context, FinalityEngine
-from p2pcommerce.finality.ffg.journal import read_journal as read_ffg_journal
-from p2pcommerce.finality.simplex.journal import read_journal
 from p2pcommerce.ledger.block import decode_header
 from p2pcommerce.ledger.epochs import read_set
 from p2pcommerce.ledger.genesis import Genesis
@@ -49,12 +47,17 @@ def _unpack(data: bytes) -> object:
 
 def _book(data: bytes) -> int:
     """The book's content; its checksum is put right, so that what is behind it is reached."""
-    book = Book(genesis_of("simplex").hash, 64, random.Random(1))
-    added = book.load(data + blake2b_256(data), START_US)
-    check(len(book) <= min(added, 64), "the book holds more than was added")
-    again = Book(genesis_of("simplex").hash, 64, random.Random(1))
-    check(again.load(book.dump(), START_US) == len(book), "a saved book loads as it was")
+    one, other = _discovery(), _discovery()
+    added = one.load(data + blake2b_256(data), START_US)
+    held = one.statistics()["book"]
+    check(held <= added, "the book holds more than was added")
+    other.load(one.dump(), START_US)
+    check(other.statistics()["book"] == held, "a saved book loads as it was")
     return added
+
+
+def _discovery() -> Discovery:
+    return Discovery(DiscoveryParameters(), key_of("self"), genesis_of("simplex").hash, [], CREDULOUS, random.Random(1))
 
 
 def _rows(data: bytes) -> tuple[bytes, ...]:
@@ -92,8 +95,8 @@ def _verify(name: str) -> Callable[[bytes], bool]:
     return take
 
 
-def started_engine(name: str) -> FinalityEngine:
-    """Return an engine that knows its network."""
+def started_engine(name: str, records: Sequence[bytes] = ()) -> FinalityEngine:
+    """Return an engine that knows its network, and was started from its own log."""
     genesis = genesis_of(name)
     context = Context(
         key=None,
@@ -109,8 +112,12 @@ def started_engine(name: str) -> FinalityEngine:
         has_pending=lambda _: False,
     )
     engine = make_engine(name, CREDULOUS)
-    engine.start(context, [], {}, START_US)
+    engine.start(context, records, {}, START_US)
     return engine
+
+
+def _journal(name: str) -> Callable[[bytes], object]:
+    return lambda data: started_engine(name, _rows(data))
 
 
 def _convict(name: str) -> Callable[[bytes], bool]:
@@ -224,8 +231,7 @@ def decoder_targets() -> tuple[Target, ...]:
             covers=["ledger.epochs.read_set"],
             refused=(CodecError, ValidatorSetError),
         ),
-        decoder("finality.simplex.journal", lambda data: read_journal(_rows(data))),
-        decoder("finality.ffg.journal", lambda data: read_ffg_journal(_rows(data))),
+        *(decoder(f"finality.{name}.journal", _journal(name)) for name in engines),
         *(decoder(f"finality.guard.{name}", _guard(name)) for name in engines),
         *(Target(f"finality.verify.{name}", _verify(name)) for name in engines),
         *(Target(f"finality.convict.{name}", _convict(name)) for name in engines),

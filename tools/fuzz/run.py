@@ -28,7 +28,7 @@ from fuzz.catalogue import targets
 from fuzz.corpus import CORPUS, keep, kept
 from fuzz.findings import repeat_command, write_finding
 from fuzz.plain import Result, look
-from fuzz.seeds import seeds_of
+from fuzz.synthesis import made_inputs
 from fuzz.target import Target
 
 SECONDS = 7.0
@@ -53,7 +53,7 @@ def fuzz(chosen: list[Target], options: argparse.Namespace) -> list[Result]:
     grown = Path(options.corpus)
     results: list[Result] = []
     for target in chosen:
-        inputs = kept(target.name) + kept(target.name, grown / "grown")
+        inputs = kept(target.name) + made_inputs(target.name) + kept(target.name, grown / "grown")
         if with_coverage:
             result = guided.guide(target.name, inputs, options.seconds, grown)
         else:
@@ -97,6 +97,8 @@ def _conclude(results: list[Result], *, as_json: bool) -> int:
 
 def _reseed(chosen: list[Target]) -> int:
     """Add the first inputs of targets to the corpus in the repository."""
+    from fuzz.seeds import seeds_of  # noqa: PLC0415 - it knows the product's insides, which no run needs
+
     for target in chosen:
         count = keep(target.name, seeds_of(target), CORPUS)
         if count:

@@ -17,8 +17,6 @@ from fuzz.nodes import CONNECT, ECHO, RESTART, SUBMIT
 from fuzz.station import genesis_of, key_of
 from fuzz.target import Form, Step, Target, script
 from fuzz.village import pool, scripts, village
-from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
-from p2pcommerce.finality.ffg.evidence import encode_link_evidence
 from p2pcommerce.finality.ffg.voting import Checkpoint, Link
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.node.effects import LinksOf
@@ -194,15 +192,14 @@ def _final(engine: str) -> Callable[[], Iterator[bytes]]:
 def _double_votes() -> Iterator[bytes]:
     for kind in VoteKind:
         one, other = (Ballot(0, 3, kind, bytes([digit]) * 32).data for digit in (1, 2))
-        yield encode_evidence(DoubleSignature(key_of("validator 1"), one, bytes(64), other, bytes(64)))
+        yield pack((key_of("validator 1"), one, bytes(64), other, bytes(64)))
 
 
 def _double_links() -> Iterator[bytes]:
     one, other = (
         Link(0, Checkpoint(0, BlockHash(bytes(32))), Checkpoint(2, BlockHash(bytes([digit]) * 32))) for digit in (1, 2)
     )
-    pair = DoubleSignature(key_of("validator 1"), one.data, bytes(64), other.data, bytes(64))
-    yield encode_link_evidence(pair)
+    yield pack((key_of("validator 1"), one.data, bytes(64), other.data, bytes(64)))
 
 
 def _light() -> Iterator[bytes]:
