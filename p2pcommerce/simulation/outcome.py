@@ -174,7 +174,7 @@ class Outcome:
                 row[name] = {int(step): int(count) for step, count in row[name].items()}
             row["tail"] = tuple(row["tail"])
             return cls(**row)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise OutcomeError(f"not readable: {error}") from error
 
 
