@@ -2,7 +2,8 @@
 
 Each origin (a peer, or this node's own submitters) has a queue of its own. A slice is filled by deficit round-robin, so
 that an origin that floods waits for itself and not the others for it. Whoever fills the queue asks `has_room` first and
-stops reading from an origin that has none; the bound behind it is hard.
+stops reading from an origin that has none; the bound behind it is hard. When all origins together hold their total,
+those that hold less than an equal share of it are still heard, up to twice that total.
 
 Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995).
 """
@@ -17,6 +18,9 @@ from p2pcommerce.mempool.verdicts import Origin
 from p2pcommerce.primitives.ids import TransactionId
 
 __all__ = ["Intake", "Waiting"]
+
+_HARD = 2
+"""Times the total of all origins that is never passed."""
 
 
 class Waiting(NamedTuple):
@@ -70,15 +74,19 @@ class Intake:
     def has_room(self, origin: Origin) -> bool:
         """Tell whether one more message of this origin may be read."""
         parameters = self._parameters
-        if self._total_bytes >= parameters.intake_total_bytes_max:
-            return False
         line = self._lines.get(origin)
+        total_max = parameters.intake_total_bytes_max
+        if self._total_bytes >= total_max:
+            # Many that flood must not shut out the others: whoever holds less than an equal share may go on.
+            if self._total_bytes >= _HARD * total_max:
+                return False
+            return line is None or line.bytes < total_max // len(self._lines)
         if line is None:
             return True
         return len(line.items) < parameters.intake_count_max and line.bytes < parameters.intake_bytes_max
 
     def put(self, raw: bytes, tx_id: TransactionId, origin: Origin) -> bool:
-        """Queue a transaction; False if the hard bound of its origin is reached, and it is not taken."""
+        """Queue a transaction; False if the hard bound of its origin or of all is reached, and it is not taken."""
         parameters = self._parameters
         size = len(raw)
         line = self._lines.get(origin)
@@ -87,6 +95,7 @@ class Intake:
         if (
             len(line.items) >= parameters.intake_count_max + parameters.intake_overrun_count
             or line.bytes + size > parameters.intake_bytes_max + parameters.intake_overrun_bytes
+            or self._total_bytes + size > _HARD * parameters.intake_total_bytes_max
         ):
             return False
         self._order += 1

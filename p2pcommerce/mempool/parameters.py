@@ -29,8 +29,8 @@ class MempoolParameters:
         intake_overrun_count: what is still taken from one origin beyond the push-back, because a message cannot be cut
             in two: the largest message.
         intake_overrun_bytes: the same in bytes.
-        intake_total_bytes_max: bytes of all origins that wait for admission before everybody is pushed back; no source:
-            half of `bytes_max`.
+        intake_total_bytes_max: bytes of all origins that wait for admission before those are pushed back that hold an
+            equal share of it or more; no source: half of `bytes_max`.
         round_bytes: what one origin may have examined before it is another's turn, in bytes, each transaction counted
             with `round_item_bytes` on top for its signature; no source: about eight payments.
         round_item_bytes: see `round_bytes`.
