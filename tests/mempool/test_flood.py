@@ -4,7 +4,7 @@ import pytest
 
 from p2pcommerce.mempool import Admitted, Dropped
 from p2pcommerce.primitives.errors import RejectionCode
-from tests.mempool.test_mempool import OTHER_PEER, PEER, Rig, admitted, codes
+from tests.mempool.test_mempool import OTHER_PEER, Rig, admitted, codes
 from tests.mempool.toy import Accounts, key_of, make
 
 FULL = 40
@@ -165,4 +165,3 @@ def test_every_loss_has_a_code_and_a_sentence():
         if not isinstance(effect, Admitted):
             assert effect.code is not RejectionCode.OK
             assert len(effect.detail) > 10
-    assert PEER != OTHER_PEER
