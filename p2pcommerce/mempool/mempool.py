@@ -114,9 +114,20 @@ class Mempool:
         return self._pool.floor.minor(self._now)
 
     @property
-    def floor_price(self) -> int:
-        """The least fee per weight that is taken, in fixed point (`PRICE_SCALE`), as of the last `now` handed in."""
-        return self._pool.floor.price(self._now)
+    def has_raised_floor(self) -> bool:
+        """Whether a full pool has raised the fee floor above the chain's own."""
+        return self._pool.floor.is_raised
+
+    def raised_floor(self, now: int, ahead_us: int) -> int:
+        """Return what a raised floor will have fallen to some time ahead, in fixed point; 0: to the chain's own.
+
+        Args:
+            now: microseconds.
+            ahead_us: so long after it.
+        """
+        self._now = now
+        self._pool.floor.price(now)
+        return self._pool.floor.raised_at(now + ahead_us)
 
     def price(self, tx_id: TransactionId) -> int | None:
         """Return a pooled transaction's fee per weight in fixed point by its id (32 bytes)."""

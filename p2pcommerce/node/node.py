@@ -177,6 +177,7 @@ class Node:
             board.restoring.deadline,
             board.discovery.deadline,
             board.pulse.deadline,
+            board.fee_floors.deadline,
         )
 
     def on_deadline(self, now: int) -> list[Effect]:
@@ -197,6 +198,8 @@ class Node:
             effects += board.discover(board.discovery.on_deadline(now), now)
         if _due(board.pulse.deadline, now):
             effects += board.beat(now)
+        if _due(board.fee_floors.deadline, now):
+            effects += board.fee_floors.on_deadline(board.links, now)
         if _due(board.offences.deadline, now):
             effects += board.offences.on_deadline(now)
         return effects
@@ -228,6 +231,7 @@ class Node:
             peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
         )
         effects += board.gossip(joined, now)
+        effects += board.fee_floors.on_connected(peer)
         effects += board.offences.on_connected(peer, now)
         return effects + board.after(board.agreement.on_connected(peer, now), now)
 

@@ -28,6 +28,7 @@ from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, Restore, SaveBook, Submitted, Transmit
+from p2pcommerce.node.fee_floors import FeeFloors
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.pulse import Pulse
@@ -97,7 +98,8 @@ class Switchboard:
         self.chain = chain
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
-        self.router = Router(parameters.gossip, rng, self.mempool.raw)
+        self.fee_floors = FeeFloors(self.mempool)
+        self.router = Router(parameters.gossip, rng, self.mempool.raw, unwilling=self.fee_floors.unwilling)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
@@ -157,6 +159,7 @@ class Switchboard:
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
         self.pulse.on_disconnected(peer)
+        self.fee_floors.on_disconnected(peer)
         self.serving.on_disconnected(peer)
         self.archive.on_disconnected(peer)
         self.restoring.on_disconnected(peer)
@@ -347,6 +350,7 @@ class Switchboard:
                 **self.mempool.statistics(),
                 "own": len(self.own),
                 "own_bytes": self.own.total_bytes,
+                **self.fee_floors.statistics(),
             },
             "gossip": self.router.statistics(),
             "discovery": self.discovery.statistics(),

@@ -67,6 +67,7 @@ def recorded():
         wire.Refuse(),
         wire.Evidence(bytes(300)),
         wire.Unchoose(),
+        wire.FeeFloor(2**64 - 1),
         wire.Ping(1),
         wire.Pong(1),
         wire.GetLinks(0),
