@@ -154,6 +154,7 @@ _FIELDS = {
     "depths": st.binary(max_size=40),
     "from_height": st.integers(0, 2**32 - 1),
     "fee_floor": st.integers(0, 2**32 - 1),
+    "price": st.integers(0, 2**64 - 1),
     "count": st.integers(0, 2**16 - 1),
     "nonce": st.integers(0, 2**64 - 1),
     "items": st.lists(st.binary(min_size=1, max_size=300), max_size=5),
