@@ -5,7 +5,11 @@ that an origin that floods waits for itself and not the others for it. Whoever f
 stops reading from an origin that has none; the bound behind it is hard. When all origins together hold their total,
 those that hold less than an equal share of it are still heard, up to twice that total.
 
-Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995).
+An origin of which nothing waited has its first turn before the next turns of the others: who sends little does not wait
+for a round of everybody who floods. After that turn it takes its place among them even if nothing of it waits, so that
+nobody gains by stopping and coming anew.
+
+Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995); first turns: RFC 8290 (FQ-CoDel).
 """
 
 from __future__ import annotations
@@ -53,12 +57,14 @@ class _Line:
 class Intake:
     """What waits for admission."""
 
-    __slots__ = ("_count", "_lines", "_order", "_parameters", "_total_bytes")
+    __slots__ = ("_count", "_fresh", "_lines", "_order", "_parameters", "_total_bytes", "_turns")
 
     def __init__(self, parameters: MempoolParameters) -> None:
         """Start empty."""
         self._parameters = parameters
-        self._lines: dict[Origin, _Line] = {}  # in the order of their turns
+        self._lines: dict[Origin, _Line] = {}
+        self._fresh: dict[Origin, None] = {}  # whose line was empty: in the order of their first turns
+        self._turns: dict[Origin, None] = {}  # the others: in the order of their next turns
         self._count = 0
         self._total_bytes = 0
         self._order = 0
@@ -89,15 +95,16 @@ class Intake:
         """Queue a transaction; False if the hard bound of its origin or of all is reached, and it is not taken."""
         parameters = self._parameters
         size = len(raw)
-        line = self._lines.get(origin)
-        if line is None:
-            line = self._lines[origin] = _Line()
+        line = self._lines.get(origin) or _Line()
         if (
             len(line.items) >= parameters.intake_count_max + parameters.intake_overrun_count
             or line.bytes + size > parameters.intake_bytes_max + parameters.intake_overrun_bytes
             or self._total_bytes + size > _HARD * parameters.intake_total_bytes_max
         ):
             return False
+        if origin not in self._lines:
+            self._lines[origin] = line
+            self._fresh[origin] = None
         self._order += 1
         line.items.append(Waiting(self._order, raw, tx_id, origin))
         line.bytes += size
@@ -109,14 +116,21 @@ class Intake:
         """Take up to `count_max` transactions, fairly between origins, and return them in order of submission."""
         taken: list[Waiting] = []
         several = len(self._lines) > 1
-        while self._lines and len(taken) < count_max:
-            origin = next(iter(self._lines))
-            line = self._lines.pop(origin)
-            finished = self._serve(line, taken, count_max)
-            if line.items:
-                self._lines[origin] = line  # at the end: its next turn
-                if not finished:
-                    self._lines = {origin: line, **self._lines}  # the slice was full: its turn goes on
+        while self._count and len(taken) < count_max:
+            turns = self._fresh or self._turns
+            origin = next(iter(turns))
+            line = self._lines[origin]
+            if not self._serve(line, taken, count_max):
+                break  # the slice was full before: its turn goes on with the next one
+            del turns[origin]
+            if line.items or turns is self._fresh:
+                self._turns[origin] = None  # at the end: its next turn
+            else:
+                del self._lines[origin]
+        if not self._count:  # nobody waits, so nobody is before anybody: nothing is kept of who came
+            self._lines.clear()
+            self._fresh.clear()
+            self._turns.clear()
         if several:
             taken.sort()
         return taken

@@ -133,8 +133,43 @@ def test_a_flooder_gets_no_more_turns_than_anybody_else(flooders):
     while not all(transaction.id in rig.pool for transaction in honest):
         rig.pool.on_deadline(rig.now)
         slices += 1
-    # A round is about eight payments of each origin.
-    assert slices <= 2 * (1 + 8 * flooders // 64) + 1
+    # A round is about three payments of each origin.
+    assert slices <= 2 * (1 + 3 * flooders // 64) + 3
+
+
+def test_who_sends_little_does_not_wait_for_a_round_of_all_who_flood():
+    rig = Rig(slice_max=16)
+    flooders = [key_of(2_000 + number) for number in range(40)]
+    for flooder in flooders:
+        for _ in range(50):
+            rig.raw(make(sender=1_000).raw, flooder)
+    for _ in range(20):  # the first turns of all of them
+        rig.pool.on_deadline(rig.now)
+    for number in range(1, 20):
+        honest = make(sender=number)
+        rig.raw(honest.raw, OTHER_PEER)
+        assert honest.id in admitted(rig.pool.on_deadline(rig.now))
+        for _ in range(20):  # a round of all: after it the peer counts as one that sends little again
+            rig.pool.on_deadline(rig.now)
+        for flooder in flooders:
+            while rig.pool.has_room(flooder) and rig.pool.statistics()["waiting"] < 2_000:
+                rig.raw(make(sender=1_000).raw, flooder)
+
+
+def test_nobody_gains_by_stopping_and_coming_anew():
+    """A peer that sends in bursts gets no more than its share of the turns of one that always waits."""
+    rig = Rig(slice_max=16)
+    steady, bursts = key_of(2_000), key_of(2_001)
+    served = {steady: 0, bursts: 0}
+    for number in range(400):
+        for _ in range(20):
+            rig.raw(make(sender=1_000 + number).raw, steady)
+        if number % 2:
+            for _ in range(16):
+                rig.raw(make(sender=9_000 + number).raw, bursts)
+        for effect in rig.pool.on_deadline(rig.now):
+            served[effect.origin] += 1
+    assert served[bursts] < 1.3 * served[steady]
 
 
 class CountingDict(dict):

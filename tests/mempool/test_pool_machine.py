@@ -129,13 +129,14 @@ class PoolMachine(RuleBasedStateMachine):
             assert effect.tx_id not in self.own
             assert victim.sender != new.sender
             assert victim.payer != new.payer
-            if self.is_gapped(victim, before):
+            chain = [item for item in before.values() if item.sender == victim.sender]
+            victim_is_gapped = self.is_gapped(victim, before)
+            assert victim.nonce == max(item.nonce for item in chain)
+            del before[effect.tx_id]
+            if victim_is_gapped:
                 assert not new_is_gapped or victim.fee < new.fee
                 continue
             assert not new_is_gapped
-            chain = [item for item in before.values() if item.sender == victim.sender]
-            assert victim.nonce == max(item.nonce for item in chain)
-            del before[effect.tx_id]
             least = min(item.fee for item in chain)  # every toy transaction weighs the same
             assert least < new.fee
 
