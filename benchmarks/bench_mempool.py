@@ -100,6 +100,7 @@ def floods(world: FloodWorld, junk: dict[str, list[bytes]], options: argparse.Na
             ratio = result.latency_p99_us / quiet.latency_p99_us
             figures[f"{kind} from {flooders}"] = {
                 "honest_admitted": result.admitted,
+                "honest_met_flood": result.met_flood,
                 "honest_refused": result.refused,
                 "honest_evicted": result.evicted,
                 "latency_p99_ms": result.latency_p99_us / 1e3,

@@ -74,6 +74,7 @@ class FloodResult:
 
     Attributes:
         admitted: honest transactions that the pool took; refused: that it did not; evicted: that it drove out later.
+        met_flood: those of them that came while junk did, or waited: their latencies count.
         junk_admitted: pieces of junk that it took, some of them for a while.
         latency_p50_us, latency_p99_us: of honest ones, from their senders to admission, microseconds.
         wait_p50_us, wait_p99_us: of these, from arrival to admission.
@@ -83,6 +84,7 @@ class FloodResult:
     """
 
     admitted: int
+    met_flood: int
     refused: int
     evicted: int
     junk_admitted: int
@@ -158,7 +160,9 @@ class _Run:
             sent_us += round(rng.expovariate(scenario.rate) * MICROSECONDS)
             self.coming.append((sent_us, peers[rng.randrange(len(peers))], raw))
         self.sent_us = {transaction_id(raw): sent_us for sent_us, _, raw in self.coming}
+        self.admitted = 0
         self.latencies: list[int] = []
+        self.met_flood: dict[TransactionId, None] = {}
         self.refused = self.evicted = self.junk_admitted = 0
         self.transactions_max = self.bytes_max = self.waiting_max = 0
         self.junk_cost_us = 0.0
@@ -185,7 +189,10 @@ class _Run:
             if not self.pool.has_room(peer):
                 return
             self.coming.popleft()
-            self.pool.submit(raw, peer, transaction_id(raw), self.now)
+            tx_id = transaction_id(raw)
+            if self.scenario.kind == "none" or self._is_busy():
+                self.met_flood[tx_id] = None
+            self.pool.submit(raw, peer, tx_id, self.now)
 
     def _messages(self) -> list[tuple[PeerId, list[bytes]]]:
         """Read a message of each flooder that is not pushed back."""
@@ -225,7 +232,9 @@ class _Run:
                     if sent_us is None:
                         self.junk_admitted += 1
                     else:
-                        self.latencies.append(self.now - sent_us)
+                        self.admitted += 1
+                        if effect.tx_id in self.met_flood:
+                            self.latencies.append(self.now - sent_us)
                 case Refused():
                     self.refused += sent_us is not None
                 case Dropped():
@@ -268,7 +277,8 @@ def run_flood(
     p50, p99 = (ranked[min(len(ranked) - 1, len(ranked) * share // 100)] if ranked else -1 for share in (50, 99))
     link_us = scenario.link_us
     return FloodResult(
-        admitted=len(ranked),
+        admitted=run.admitted,
+        met_flood=len(ranked),
         refused=run.refused,
         evicted=run.evicted,
         junk_admitted=run.junk_admitted,
