@@ -79,7 +79,7 @@ class _Rooms(Rooms):
         # Asked for far more often than an input comes, and only `step`, the end of every input, changes it.
         if not self._is_planned:
             rooms = () if self.state.is_over else (self.replica.deadline, self.resender.deadline)
-            self._deadline = earliest(self.crossing.deadline, *rooms)
+            self._deadline = earliest(self.crossing.deadline, self.replica.forks.deadline, *rooms)
             self._is_planned = True
         return self._deadline
 
@@ -169,6 +169,12 @@ class Simplex(RoomEngine[_Rooms]):
                 rooms.replica.adopt(certificate, now)
         rooms.replica.see_pending(now)
         return rooms.finish(now)
+
+    @override
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Another chain is final by this verified proof: tell the others, and stop."""
+        self._running.inbox.on_rival(decode_proof(proof).certificate, reason)
+        return self._running.finish(now)
 
     @override
     def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:

@@ -224,11 +224,6 @@ class Inbox(EngineInbox[Message]):
         """The epoch whose messages are taken."""
         return self._state.context.epoch
 
-    @property
-    def halted(self) -> str | None:
-        """Why nothing may be signed any more."""
-        return self._state.signer.halted
-
     def follow(self, old: Inbox) -> None:
         """Remember what was heard in the epoch before, to compare what comes late of it."""
         self._before, old._before = old, None
@@ -239,8 +234,15 @@ class Inbox(EngineInbox[Message]):
         if old is not None and old.epoch == epoch_of_message(message):
             old.compare(message)
             # What stops over a fork is the node, not only its part in that epoch.
-            self._state.signer.halted = self._state.signer.halted or old.halted
+            self._replica.forks.inherit(old._replica.forks)  # noqa: SLF001 - of this very class
         self._crossing.on_late(self._state, peer, message, now)
+
+    def on_rival(self, certificate: Certificate, reason: str) -> None:
+        """Accuse who signed this F of another branch, which was verified, and something against it; stop."""
+        for inbox in (self, self._before):
+            if inbox is not None and inbox.epoch == certificate.epoch:
+                inbox._witness.see_certificate(certificate)  # noqa: SLF001 - of this very class
+        self._replica.forks.stop(reason, certificate)
 
     def compare(self, message: Message) -> None:
         """Compare a message of this epoch, which is over, with what was heard and decided.

@@ -125,6 +125,7 @@ class Replica:
     def step(self, now: int) -> None:
         """Do whatever the rules allow now; nothing once the epoch is over."""
         self._deliver()
+        self.forks.step(now)
         if self.state.is_over:
             return
         self._prove()
