@@ -96,7 +96,7 @@ class Switchboard:
         self.chain = chain
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
-        self.router = Router(parameters.gossip, rng, self.mempool.raw)
+        self.router = Router(parameters.gossip, rng, self.mempool.raw, self.mempool.index)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
