@@ -189,6 +189,7 @@ class Reconciler:
         if answer is None:
             return []
         self._counts["reconcile_answered"] += 1
+        self._counts["reconcile_shadowed"] = self._sketch.shadowed
         return [SendTo(pair.link.peer, answer)]
 
     def _on_answer(self, pair: _Pair, answer: Symbols | Ids, now: int) -> list[SendTo]:

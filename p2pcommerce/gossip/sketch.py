@@ -45,17 +45,17 @@ class Snapshot:
 
 
 class Sketch:
-    """The set, behind the pool by what `refresh` has not taken yet."""
+    """The set, behind the pool by what `refresh` has not taken yet.
+
+    Attributes:
+        key: this node's announcement key, 16 bytes; empty before the first connection.
+        shadowed: ids that were left out so far, because another one has their short id.
+    """
 
     __slots__ = ("_ids", "_index", "_length", "_snapshot", "_symbols", "key", "shadowed")
 
     def __init__(self, index: IdIndex, length: int) -> None:
-        """Follow an index with so many symbols.
-
-        Attributes:
-            key: this node's announcement key, 16 bytes; None before the first connection.
-            shadowed: ids that were left out, because another one has their short id.
-        """
+        """Follow an index with so many symbols."""
         self._index = index
         self._length = length
         self._symbols: CodedSymbols | None = None

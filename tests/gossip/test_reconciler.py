@@ -283,6 +283,7 @@ def test_a_collision_of_short_ids_hides_one_of_the_two_and_nothing_else(monkeypa
     assert len(village[1].pool) == 110 + 1
     assert len(village[2].pool) == 110 + 2
     assert village[1].count("reconcile_lists") == 0
+    assert village[2].count("reconcile_shadowed") == 1
     village[2].index.discard(id_of(_TWINS[0]))
     village[2].index.discard(id_of(_TWINS[1]))
     village.run(75 * SECOND)
@@ -448,3 +449,40 @@ def test_a_connection_that_ends_in_the_middle_leaves_nothing_behind():
         village.connect(1, 2)
     village.run(3 * SECOND)
     assert are_equal(village)
+
+
+SHORTS = st.lists(st.sampled_from([short_id(key_of(2), id_of(raw_of(number, 100))) for number in range(8)]), max_size=8)
+SAID = st.one_of(
+    st.builds(GetSymbols, st.sampled_from([0, 1, 16, 600, 2**32 - 1]), st.integers(1, 512)),
+    st.builds(Symbols, st.sampled_from([0, 16]), st.integers(0, 60), st.binary(max_size=60) | st.just(bytes(12))),
+    st.builds(GetIds, st.binary(min_size=8, max_size=8) | st.just(bytes(8)), st.integers(1, 4_096)),
+    st.builds(Ids, st.just(bytes(8)), st.booleans(), SHORTS.map(lambda shorts: b"".join(sorted(shorts)))),
+    st.builds(Lacking, SHORTS.map(b"".join)),
+    st.builds(Found, SHORTS.map(b"".join)),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(SAID, st.integers(0, 8_000)), max_size=25), st.integers(0, 20), st.integers(1, 99))
+def test_whatever_a_peer_says_in_whatever_order_the_router_stays_in_order(said, common, seed):
+    """The attacker is house 3, whose own messages are drowned; houses 1 and 2 become equal all the same."""
+    village = Village(3, seed=seed, reconcile_us=20 * SECOND, reconcile_rest_us=5 * SECOND)
+    village[1].hold(raws(0, common + 5))
+    village[2].hold(raws(5, common + 5))
+    village.censor = lambda sender, _, message: None if sender == 3 else message
+    for caller, callee in ((1, 2), (3, 1), (2, 3)):
+        village.connect(caller, callee)
+    village.censor = lambda _, __, message: message
+    village[3].router.on_disconnected(bytes([1]) * 32, village.now)
+    village[3].router.on_disconnected(bytes([2]) * 32, village.now)
+    for message, pause_ms in said:
+        village.inject(3, 1, message)
+        village.inject(3, 2, message)
+        village.run(pause_ms * MS)
+    village.run(30 * SECOND)
+    assert set(village[1].pool) == set(village[2].pool)
+    for number in (1, 2):
+        reconciler = village[number].router._reconciler
+        assert reconciler._asks == sum(pair.ask is not None for pair in reconciler._pairs.values()) <= 2
+        assert village[number].count("duplicates") == 0
+        assert village[number].count("wanted") == 0
