@@ -121,6 +121,11 @@ class Reconciler:
         self._guess = _GUESS_FIRST
         self.deadline: int | None = None
 
+    @property
+    def asking(self) -> int:
+        """How many peers are being asked."""
+        return self._asks
+
     # --- connections ---
 
     def on_connected(self, link: Link, own_key: bytes, now: int) -> None:

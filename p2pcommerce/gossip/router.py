@@ -390,7 +390,7 @@ class Router:
             "seen": len(self._arrivals.seen),
             "in_flight": len(self._arrivals.flight),
             "ignored_waiting": self._arrivals.ignored_count,
-            "live": len(self._index),
+            "asking": self._reconciler.asking,
             "own": self._shelf.own_count,
             "wanted": len(self._pulls),
             "announcements_surplus": self._pulls.surplus,
