@@ -13,6 +13,8 @@ from p2pcommerce.wire import messages as wire
 
 __all__ = ["Inbox"]
 
+_RECONCILE: Final = (wire.GetSymbols, wire.Symbols, wire.GetIds, wire.Ids, wire.Lacking, wire.Found)
+
 Handler = Callable[[PeerId, Any, int], list[Effect]]
 
 
@@ -30,6 +32,7 @@ class Inbox:
             wire.Choose: lambda peer, _, now: board.gossip(router.on_choose(peer, now), now),
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
+            **dict.fromkeys(_RECONCILE, lambda peer, m, now: board.gossip(router.on_reconcile(peer, m, now), now)),
             wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,

@@ -99,7 +99,8 @@ class Switchboard:
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
         self.fee_floors = FeeFloors(self.mempool)
-        self.router = Router(parameters.gossip, rng, self.mempool.raw, unwilling=self.fee_floors.unwilling)
+        unwilling = self.fee_floors.unwilling
+        self.router = Router(parameters.gossip, rng, self.mempool.raw, self.mempool.index, unwilling=unwilling)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
