@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pcommerce.commerce import Commerce
-from p2pcommerce.discovery import BookError, DiscoveryParameters, parse_address, sign_record
+from p2pcommerce.discovery import BOOK_BYTES_MAX, BookError, DiscoveryParameters, parse_address, sign_record
 from p2pcommerce.discovery.record import RECORD_ADDRESSES_MAX
 from p2pcommerce.finality import ENGINES, SigningGuard, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
@@ -48,7 +48,6 @@ from p2pcommerce.wire import LocalPeer
 
 __all__ = ["Assembly", "assemble"]
 
-_BOOK_BYTES_MAX: Final = 16 * 2**20
 _RECORD_LIFE_MS: Final = 7 * 86_400_000
 """A peer record is good for a week, and made anew when half of that has passed."""
 
@@ -278,6 +277,6 @@ def _checkpoint(config: NodeConfig) -> TrustAnchor | None:
 def _read_book(path: Path) -> bytes | None:
     try:
         with path.open("rb") as book:
-            return book.read(_BOOK_BYTES_MAX + 1)
+            return book.read(BOOK_BYTES_MAX + 64)
     except OSError:
         return None

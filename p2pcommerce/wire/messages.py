@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, unpack
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, text, unpack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import U64_MAX
 from p2pcommerce.wire.archive_messages import (
@@ -72,6 +72,7 @@ __all__ = [
     "Links",
     "Message",
     "NoBlock",
+    "Observed",
     "Peers",
     "Ping",
     "Pong",
@@ -100,6 +101,7 @@ BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
 BLOCKS_COUNT_MAX: Final = 1_024
 PEER_RECORD_BYTES_MAX: Final = 1_024
 PEERS_RECORDS_MAX: Final = 1_000
+ADDRESS_BYTES_MAX: Final = 272
 
 AnnounceEntry: TypeAlias = tuple[bytes, int, int]
 """Short id (8 bytes), size in bytes, fee in minor units."""
@@ -315,6 +317,14 @@ class Peers(WireMessage):
     records: tuple[bytes, ...]
 
 
+@kind(0x42, Lane.EXCHANGE, 320, address=text(ADDRESS_BYTES_MAX))
+@dataclass(frozen=True, slots=True)
+class Observed(WireMessage):
+    """The address of the receiver as the sender sees it: told once to whoever dials."""
+
+    address: str
+
+
 Message: TypeAlias = (
     Ping
     | Pong
@@ -342,6 +352,7 @@ Message: TypeAlias = (
     | Chunk
     | GetPeers
     | Peers
+    | Observed
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}
