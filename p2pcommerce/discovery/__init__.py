@@ -4,15 +4,16 @@
 - `address`: `tcp://host:port` and `memory://name`; `group`: what addresses of one hand have in common
 - `record`: the signed peer record; `source`: who told of it; `intake`: its way into the book
 - `book`: the address book; `entry`: one peer of it; `buckets`: where it lies; `contests`: test before evict;
-  `book_file`: the book on disk
+  `book_file`: the book on disk; `saving`: when
 - `asking`, `exchange`: whom this node asks for records, and the limits of what is told and believed
 - `dial_plan`: whom to dial now; `selection`: whom of the book; `dialling`: addresses being dialled or resting
 - `connections`: who is connected; `duplicate`: which of two connections with one peer stays; `eviction`: who makes room
-- `observed`, `reach`: at which address others see this node, and whether they reach it
+- `observed`, `reach`: at which address others see this node, and whether they reach it; `advertised`: what it says
 - `parameters`, `effects`: the numbers, and what it wants done
 """
 
 from p2pcommerce.discovery.address import Address, AddressError, parse_address
+from p2pcommerce.discovery.advertised import advertised
 from p2pcommerce.discovery.book import Book
 from p2pcommerce.discovery.book_file import BOOK_BYTES_MAX, BookError
 from p2pcommerce.discovery.discovery import Discovery
@@ -59,6 +60,7 @@ __all__ = [
     "SendTo",
     "Source",
     "Which",
+    "advertised",
     "check_record",
     "decode_record",
     "keep_new",

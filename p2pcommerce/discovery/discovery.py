@@ -36,6 +36,7 @@ from p2pcommerce.discovery.observed import Observed
 from p2pcommerce.discovery.parameters import DiscoveryParameters
 from p2pcommerce.discovery.reach import Reach
 from p2pcommerce.discovery.record import RecordExpiredError
+from p2pcommerce.discovery.saving import Saving
 from p2pcommerce.discovery.source import Source
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -97,7 +98,7 @@ class Discovery:
         self._reach = Reach(parameters.unreachable_us)
         self._places = Places(connections, parameters, rng.randbytes(_SECRET_BYTES))
         self._deadline: int | None = _AT_ONCE
-        self._save_us: int | None = None
+        self._saving = Saving(parameters, self.book)
         self._now = 0
 
     # --- inputs ---
@@ -211,7 +212,7 @@ class Discovery:
         self.connections[peer] = fresh
         effects: list[Effect] = [] if closing is None else [closing]
         if outbound:
-            self._plan_save(now)
+            self._saving.on_change(now)
             return [*effects, *self._asking.on_dialled(peer, now)]
         place = None if remote is None else known_place(remote)
         return effects if place is None else [*effects, SendTo(peer, ObservedMessage(place))]
@@ -302,11 +303,10 @@ class Discovery:
             asked: list[SendTo] = []
             wake = earliest(wake, self._asking.plan(asked, now))
             effects += asked
-        if self._save_us is not None and self._save_us <= now:
-            self._save_us = None
+        if self._saving.take(now):
             self.book.forget_expired(now)
             effects.append(SaveBook())
-        self._deadline = earliest(wake, self._save_us, self._dialling.deadline)
+        self._deadline = earliest(wake, self._saving.due_us, self._dialling.deadline)
         return effects
 
     # --- what others may ask ---
@@ -347,7 +347,7 @@ class Discovery:
         if address in self._plan.bootstrap:
             self._plan.bootstrap[address] = peer
         self.book.on_reached(peer, address, now)
-        self._plan_save(now)
+        self._saving.on_change(now)
         return Purpose.TRIED if purpose is None else purpose
 
     def _make_room(self, peer: PeerId, fresh: Connection) -> CloseOne | None:
@@ -392,10 +392,5 @@ class Discovery:
     def _note_news(self, now: int) -> None:
         """After records came: dial those that are wanted, and save what is new."""
         if self._intake.take_news():
-            self._plan_save(now)
+            self._saving.on_change(now)
             self._deadline = _AT_ONCE
-
-    def _plan_save(self, now: int) -> None:
-        if self._save_us is None:
-            self._save_us = now + self._parameters.book_save_us
-            self._deadline = earliest(self._deadline, self._save_us)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pcommerce.commerce import Commerce
-from p2pcommerce.discovery import BOOK_BYTES_MAX, BookError, DiscoveryParameters, parse_address, sign_record
+from p2pcommerce.discovery import BOOK_BYTES_MAX, BookError, DiscoveryParameters, advertised, sign_record
 from p2pcommerce.discovery.record import RECORD_ADDRESSES_MAX
 from p2pcommerce.finality import ENGINES, SigningGuard, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
@@ -80,6 +80,7 @@ class Assembly:
     static_secret: bytes
     _record: bytes = b""
     _record_until_ms: int = 0
+    _told: tuple[str, ...] = ()
 
     def start(self, addresses: Sequence[str], now: int) -> list[Effect]:
         """Start the core; a damaged address book is put aside, and said in the log.
@@ -119,8 +120,9 @@ class Assembly:
             now: microseconds.
         """
         now_ms = now // 1_000
-        told = self.config.advertise or tuple(a for a in addresses if parse_address(a).can_be_dialled)
-        if now_ms >= self._record_until_ms:
+        told = self.config.advertise or advertised(addresses, self.core.observed_host)
+        if now_ms >= self._record_until_ms or told != self._told:
+            self._told = told
             expires_ms = now_ms + _RECORD_LIFE_MS
             identity, genesis = self.config.identity, self.config.genesis
             record = sign_record(ED25519, identity.seed, genesis.hash, told[:RECORD_ADDRESSES_MAX], now_ms, expires_ms)

@@ -30,6 +30,7 @@ from p2pcommerce.wire.messages import (
     Links,
     Message,
     NoBlock,
+    Observed,
     Peers,
     Ping,
     Pong,
@@ -82,6 +83,7 @@ STRATEGIES = {
     Chunk: st.builds(Chunk, U32, U16, st.binary(max_size=40)),
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
+    Observed: st.builds(Observed, st.text(st.characters(categories=["L", "N"]), max_size=40)),
 }
 
 # The largest message of each kind.
@@ -112,6 +114,7 @@ LARGEST = [
     Chunk(2**32 - 1, 2**16 - 1, bytes(256 * 1024)),
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
+    Observed("x" * 272),
 ]
 
 PINNED = {
@@ -141,6 +144,7 @@ PINNED = {
     "3c930703c40163": Chunk(7, 3, b"c"),
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
+    "4291a961646472657373203a": Observed("address :"),
 }
 
 
@@ -212,6 +216,8 @@ def test_a_message_over_its_cap_is_not_sent():
         (Peers((bytes(1_025),)), "records"),
         (Peers((b"r",) * 1_001), "records"),
         (GetPeers(2**16), "count"),
+        (Observed("x" * 273), "address"),
+        (Observed("line\nbreak"), "address"),
         (Status(2**32, H, 0), "height"),
         (Ping(-1), "nonce"),
         (Ping("1"), "nonce"),

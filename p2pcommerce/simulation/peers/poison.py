@@ -9,7 +9,7 @@ Source: issue 5 of the project (address poisoning 10:1 and 100 restarts); Heilma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from types import MappingProxyType
@@ -33,6 +33,7 @@ __all__ = ["BOOKS", "PoisonResult", "PoisonScenario", "PoisonScenarioError", "ru
 _GENESIS: Final = GenesisHash(blake2b_256(b"a world of discovery"))
 _RECORD_LIFE_MS: Final = 14 * 86_400_000
 _DOWN_US: Final = 5 * MICROSECONDS
+_SETTLED_US: Final = 10 * MICROSECONDS
 _LOOK_US: Final = 60 * MICROSECONDS
 _BOOTSTRAP: Final = 2
 _HONEST_ENOUGH: Final = 2
@@ -106,6 +107,7 @@ class PoisonResult:
         honest_outbound: after each restart, the honest peers that the victim had dialled.
         ok_share: share of restarts with at least two of them.
         honest_outbound_min, honest_outbound_mean: over the restarts.
+        honest_outbound_low: the fewest at any full second of the victim's lives, from 10 s after each restart.
         honest_in_tried: share of honest peers among those reached, in the victim's book at the end.
         trace_hash: over all events, 64 hexadecimal digits.
     """
@@ -120,6 +122,7 @@ class PoisonResult:
     ok_share: float
     honest_outbound_min: int
     honest_outbound_mean: float
+    honest_outbound_low: int
     honest_in_tried: float
     trace_hash: str
 
@@ -128,10 +131,15 @@ class PoisonResult:
         return asdict(self)
 
 
-def run_poison(scenario: PoisonScenario) -> PoisonResult:
-    """Run a world to its end; the same scenario gives the same result."""
+def run_poison(scenario: PoisonScenario, *, on_restart: Callable[[int], None] = lambda _: None) -> PoisonResult:
+    """Run a world to its end; the same scenario gives the same result.
+
+    Args:
+        scenario: what to run.
+        on_restart: hears after each restart how many there were.
+    """
     run = _Run(scenario)
-    counts = run.counts()
+    counts = run.counts(on_restart)
     return PoisonResult(
         seed=scenario.seed,
         book=scenario.book,
@@ -143,6 +151,7 @@ def run_poison(scenario: PoisonScenario) -> PoisonResult:
         ok_share=sum(count >= _HONEST_ENOUGH for count in counts) / len(counts),
         honest_outbound_min=min(counts),
         honest_outbound_mean=sum(counts) / len(counts),
+        honest_outbound_low=run.low,
         honest_in_tried=run.honest_in_tried(),
         trace_hash=run.world.trace.hash,
     )
@@ -157,6 +166,7 @@ class _Run:
         groups = [(first, second) for first in range(11, 100) for second in range(256)]
         streams.of("groups").shuffle(groups)
         hostile, others = groups[: scenario.groups], groups[scenario.groups :]
+        self.low = DiscoveryParameters().outbound_target
         self._made = 0
         self._honest = [self._host(others[number % len(others)]) for number in range(scenario.honest + _BOOTSTRAP)]
         self._bootstrap = self._honest[:_BOOTSTRAP]
@@ -170,7 +180,9 @@ class _Run:
     def _host(self, group: tuple[int, int], *, is_hostile: bool = False) -> Host:
         self._made += 1
         rng = self._streams.of("addresses")
-        address = f"tcp://{group[0]}.{group[1]}.{rng.randrange(256)}.{rng.randrange(1, 255)}:{_PORT + self._made % 1_000}"
+        address = (
+            f"tcp://{group[0]}.{group[1]}.{rng.randrange(256)}.{rng.randrange(1, 255)}:{_PORT + self._made % 1_000}"
+        )
         seed = blake2b_256(b"host %d %d" % (self._scenario.seed, self._made))
         expires_ms = UNIX_BASE_US // 1_000 + _RECORD_LIFE_MS
         record = sign_record(STAND_IN, seed, _GENESIS, (address,), self._made, expires_ms)
@@ -183,7 +195,7 @@ class _Run:
         made = book(_GENESIS, parameters, rng)
         return Discovery(parameters, host.key, _GENESIS, addresses, STAND_IN, rng, made)
 
-    def counts(self) -> list[int]:
+    def counts(self, on_restart: Callable[[int], None]) -> list[int]:
         """Let the attack run; return the honest peers that the victim had dialled after each restart."""
         scenario, world = self._scenario, self.world
         starts = self._streams.of("starts")
@@ -196,7 +208,11 @@ class _Run:
         if self._swarm.puppets:
             self._swarm.begin(world, self._honest[_BOOTSTRAP:], self._honest[-1], parameters.inbound_max)
         world.run_until(world.now_us + _us(scenario.attack_s))
-        return [self._restart() for _ in range(scenario.restarts)]
+        counts: list[int] = []
+        for _ in range(scenario.restarts):
+            counts.append(self._restart())
+            on_restart(len(counts))
+        return counts
 
     def _restart(self) -> int:
         """Restart the victim, and return how many honest peers it has dialled a minute later."""
@@ -204,10 +220,21 @@ class _Run:
         world.stop(victim)
         world.run_until(world.now_us + _DOWN_US)
         world.start(victim)
-        world.run_until(world.now_us + _LOOK_US)
-        honest = sum(not peer.is_hostile for peer in world.outbound(victim))
-        world.run_until(world.now_us + _us(self._scenario.life_s) - _DOWN_US - _LOOK_US)
+        begun_us = world.now_us
+        world.run_until(begun_us + _SETTLED_US)
+        self._watch(begun_us + _LOOK_US)
+        honest = self._honest_outbound()
+        self._watch(begun_us + _us(self._scenario.life_s) - _DOWN_US)
         return honest
+
+    def _watch(self, until_us: int) -> None:
+        """Let time pass, and look each second at what the victim is left with."""
+        while self.world.now_us < until_us:
+            self.low = min(self.low, self._honest_outbound())
+            self.world.run_until(self.world.now_us + MICROSECONDS)
+
+    def _honest_outbound(self) -> int:
+        return sum(not peer.is_hostile for peer in self.world.outbound(self._honest[-1]))
 
     def honest_in_tried(self) -> float:
         """Return the share of honest peers among those that the victim has reached."""

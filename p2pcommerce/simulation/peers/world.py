@@ -100,9 +100,7 @@ class PeersWorld:
     def outbound(self, host: Host) -> list[Host]:
         """Return whom a host has dialled and is connected to."""
         return [
-            self.host(peer)
-            for peer, links in host.links.items()
-            if any(link.ends[0] == host.address for link in links)
+            self.host(peer) for peer, links in host.links.items() if any(link.ends[0] == host.address for link in links)
         ]
 
     # --- connections ---
