@@ -64,7 +64,10 @@ class Inbox:
     def _on_bodies(
         self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int
     ) -> list[Effect]:
-        return self._board.after(self._board.agreement.on_bodies(peer, message, now), now)
+        effects = self._board.agreement.on_bodies(peer, message, now)
+        if effects and not isinstance(message, wire.NoBlock):  # it was what the engine waited for
+            self._board.discovery.connections.on_useful_block(peer, now)
+        return self._board.after(effects, now)
 
     def _on_get_peers(self, peer: PeerId, message: wire.GetPeers, now: int) -> list[Effect]:
         return self._board.discover(self._board.discovery.on_get_peers(peer, message.count, now), now)
