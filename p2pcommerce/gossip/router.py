@@ -52,6 +52,7 @@ class Router:
         "_scores",
         "_senders",
         "_shelf",
+        "_unwilling",
     )
 
     def __init__(
@@ -60,6 +61,7 @@ class Router:
         rng: random.Random,
         lookup: Callable[[TransactionId], bytes | None],
         identify: Callable[[bytes], TransactionId] = TRANSACTION_ID,
+        unwilling: Callable[[TransactionId], Sequence[PeerId]] = lambda _: (),
     ) -> None:
         """Start without peers.
 
@@ -68,6 +70,7 @@ class Router:
             rng: draws the random senders.
             lookup: the bytes of an accepted transaction by its id (32 bytes), to serve pulls.
             identify: the id of a transaction by its bytes; who runs many routers in one process may remember ids.
+            unwilling: the peers that would refuse a transaction (id of 32 bytes), and are neither pushed nor told it.
         """
         self._parameters = parameters
         self._lookup = lookup
@@ -81,6 +84,7 @@ class Router:
         self._news_us: int | None = None
         self._rerank_us: int | None = None
         self._counts: Counter[str] = Counter()
+        self._unwilling = unwilling
 
     # --- connections ---
 
@@ -188,10 +192,8 @@ class Router:
         for short in short_ids:
             tx_id = link.told.pop(short, None)
             raw = None if tx_id is None else self._lookup(tx_id)
-            if raw is None:
-                self._counts["pulls_unserved"] += 1
-            else:
-                self._counts["pulls_served"] += 1
+            self._counts["pulls_unserved" if raw is None else "pulls_served"] += 1
+            if raw is not None:
                 link.push(raw)
         return [*link.take_pushes()]
 
@@ -216,7 +218,7 @@ class Router:
         return []
 
     def on_refuse(self, peer: PeerId, now: int) -> list[Effect]:
-        """Look for another sender: this peer (32 bytes) serves enough already."""
+        """Look for another sender: this peer (32 bytes) serves enough."""
         link = self._links.get(peer)
         return [] if link is None else [*self._senders.on_refused(link, now)]
 
@@ -230,12 +232,6 @@ class Router:
     def publish(self, tx_id: TransactionId, raw: bytes, fee: int, now: int) -> list[Effect]:
         """Send an accepted own transaction (id of 32 bytes, fee in minor units) to all, and again until `retire`."""
         return self.on_verdicts([(tx_id, raw, Verdict.ACCEPT, None, fee)], now)
-
-    def on_verdict(
-        self, tx_id: TransactionId, raw: bytes, verdict: Verdict, origin: PeerId | None, fee: int, now: int
-    ) -> list[Effect]:
-        """Do `on_verdicts` for one transaction."""
-        return self.on_verdicts([(tx_id, raw, verdict, origin, fee)], now)
 
     def on_verdicts(self, verdicts: Iterable[Judged], now: int) -> list[Effect]:
         """Pass on what was accepted, drop the rest, and hold senders of invalid transactions to account."""
@@ -338,9 +334,10 @@ class Router:
         self, tx_id: TransactionId, raw: bytes, fee: int, shown: Sequence[PeerId], now: int, *, everybody: bool
     ) -> None:
         """Push to the choosers (or to everybody) and announce to the others, except to those who showed it."""
-        size, told_max, has_news = len(raw), self._parameters.announced_max, False
+        size, told_max, unwilling = len(raw), self._parameters.announced_max, self._unwilling(tx_id)
+        has_news = False
         for peer, link in self._links.items():
-            if peer in shown:
+            if peer in shown or peer in unwilling:
                 continue
             if everybody or link.is_chooser:
                 link.push(raw)

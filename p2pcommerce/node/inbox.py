@@ -41,6 +41,7 @@ class Inbox:
             wire.GetBlocks: lambda peer, m, _: serving.on_get_blocks(peer, m),
             wire.Blocks: self._on_blocks,
             wire.Status: board.on_status,
+            wire.FeeFloor: self._on_fee_floor,
             wire.GetLinks: lambda peer, m, _: archive.on_request(peer, m),
             wire.GetSnapshot: lambda peer, m, _: archive.on_request(peer, m),
             wire.GetChunk: lambda peer, m, _: archive.on_request(peer, m),
@@ -60,6 +61,10 @@ class Inbox:
             return self._handlers[type(message)](peer, message, now)
         except RemoteProtocolError as error:
             return self._board.blame(peer, error.code, str(error), now)
+
+    def _on_fee_floor(self, peer: PeerId, message: wire.FeeFloor, _: int) -> list[Effect]:
+        self._board.fee_floors.on_message(peer, message)
+        return []
 
     def _on_bodies(
         self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int

@@ -13,6 +13,7 @@
   `storage`, `journal`: its disk at work; `connections`, `windows`, `message_sizes`: its links at work
 - `schedule`: which fault strikes when; `load`, `purse`: what users do; `adversaries/`: who does not follow the rules
 - `twins/`: one validator twice, in every small scenario of leaders and partitions, on engines alone
+- `flood`: a mempool under a flood; `junk`: what it is flooded with
 - `oracles`, `ballots`: what must hold at each step; `liveness`: whether finality resumes
 """
 

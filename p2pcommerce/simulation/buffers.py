@@ -51,7 +51,7 @@ def over_caps(rooms: Rooms, pool: MempoolParameters, validators: int) -> Iterato
     caps = (
         ("mempool", "transactions", pool.count_max),
         ("mempool", "bytes", pool.bytes_max),
-        ("mempool", "waiting_bytes", pool.intake_total_bytes_max),
+        ("mempool", "waiting_bytes", 2 * pool.intake_total_bytes_max),
         ("finality", "blocks_tracked", _SIMPLEX.blocks_max + 1),
         ("finality", "votes_held", votes_max),
         ("gossip", "seen", 2 * _GOSSIP.seen_max),

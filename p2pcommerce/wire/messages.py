@@ -62,6 +62,7 @@ __all__ = [
     "Chunk",
     "Engine",
     "Evidence",
+    "FeeFloor",
     "GetBlock",
     "GetBlocks",
     "GetChunk",
@@ -173,6 +174,17 @@ class Status(WireMessage):
     height: int
     block_hash: bytes
     fee_floor: int
+
+
+@kind(0x19, Lane.CONTROL, 16, price=U64)
+@dataclass(frozen=True, slots=True)
+class FeeFloor(WireMessage):
+    """The least fee per weight that the sender's full pool takes, in 1/65536 minor unit; 0: what the chain asks for.
+
+    Whoever gets it need not send what pays less; it binds nobody to anything.
+    """
+
+    price: int
 
 
 # --- transactions ---
@@ -332,6 +344,7 @@ Message: TypeAlias = (
     | Unchoose
     | Refuse
     | Status
+    | FeeFloor
     | Transactions
     | Announce
     | Pull

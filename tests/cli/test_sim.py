@@ -292,15 +292,25 @@ def stale(monkeypatch, **changes):
     monkeypatch.setattr(finality, "run_campaign", outcomes)
 
 
-@pytest.mark.parametrize(
-    ("faults", "waited_s", "code"), [("loss", 5, 0), ("loss", 7, 1), ("bit_rot", 14, 0), ("bit_rot", 16, 1)]
-)
-def test_a_sweep_that_recovers_too_slowly_fails(capsys, monkeypatch, faults, waited_s, code):
-    stale(monkeypatch, recovery_us=waited_s * 1_000_000, fired={faults: 1})
-    found, out, _ = run(capsys, "sim", "finality", "--seeds", "100", "--faults", faults)
+@pytest.mark.parametrize(("silent_bps", "waited_s", "code"), [(0, 5, 0), (0, 7, 1), (2_500, 14, 0), (2_500, 16, 1)])
+def test_a_sweep_that_recovers_too_slowly_fails(capsys, monkeypatch, silent_bps, waited_s, code):
+    stale(monkeypatch, recovery_us=waited_s * 1_000_000, silent_bps=silent_bps, fired={"loss": 1})
+    found, out, _ = run(capsys, "sim", "finality", "--seeds", "100", "--faults", "loss")
     assert found == code
-    assert ("after the faults 99 % of the worlds must be live within" in out) == bool(code)
-    assert run(capsys, "sim", "finality", "--seeds", "99", "--faults", faults)[0] == 0
+    worlds = "with silent validators" if silent_bps else "without silent validators"
+    assert (f"99 % of the worlds {worlds} must be live within" in out) == bool(code)
+    assert run(capsys, "sim", "finality", "--seeds", "99", "--faults", "loss")[0] == 0
+
+
+@pytest.mark.parametrize(("gap", "code"), [(120, 0), (121, 1)])
+def test_a_sweep_whose_epochs_follow_each_other_too_slowly_fails(capsys, monkeypatch, gap, code):
+    stale(monkeypatch, boundaries={50: 98, gap: 2}, boundaries_struck={900: 1})
+    found, out, _ = run(capsys, "sim", "finality", "--seed", "1", "--faults", "none")
+    assert found == code
+    assert ("99 % of the quiet gaps between epochs must be within 1.2 base delays" in out) == bool(code)
+    assert f"0.50 at the median, {gap / 100:.2f} at 99 %, {gap / 100:.2f} at most, in base delays (100 quiet)" in out
+    _, out, _ = run(capsys, "sim", "finality", "--seed", "1", "--faults", "none", "--json")
+    assert report(out)["epochs"]["gap_delays_struck"] == {"p50": 9.0, "p99": 9.0, "max": 9.0}
 
 
 def test_an_adversary_that_never_acts_fails_the_run(capsys, monkeypatch):

@@ -43,6 +43,8 @@ _DELIVERIES: Final = 200_000
 """Transactions times nodes that are measured unless a person says how many; a fifth less in the warm-up."""
 _TRANSACTIONS_MIN: Final = 100
 _SWARM_NODES: Final = 500
+_COMPARED: Final = ("spam",)
+"""Attacks, beside swarms, whose goal is a ratio: the same world is run without them, too."""
 _CONNECTING_S: Final = 1.0
 """Nothing is published before."""
 
@@ -55,13 +57,14 @@ def run(args: argparse.Namespace) -> int:
     calm_collector()  # a world is millions of small objects without cycles, as a pool is
     result = _run(scenario, "gossip")
     told, lines = result.to_json(), _lines(result)
-    if result.swarm is not None:
+    if result.swarm is not None or scenario.attack in _COMPARED:
         quiet = _run(replace(scenario, holds_back=True), "gossip without the attack")
         ratio = None
         if result.latency_ms.p99 is not None and quiet.latency_ms.p99:
             ratio = result.latency_ms.p99 / quiet.latency_ms.p99
         told |= {"baseline": quiet.to_json(), "p99_over_baseline": ratio}
-        lines += _swarm_lines(result.swarm, quiet, ratio)
+        lines += [] if result.swarm is None else _swarm_lines(result.swarm)
+        lines.append(_quiet_line(quiet, ratio))
     if args.json:
         print_json(told)
     else:
@@ -122,14 +125,19 @@ def _lines(result: GossipResult) -> list[str]:
     ]
 
 
-def _swarm_lines(swarm: SwarmFigures, quiet: GossipResult, ratio: float | None) -> list[str]:
+def _quiet_line(quiet: GossipResult, ratio: float | None) -> str:
     times = "never" if ratio is None else f"{ratio:.2f} times"
+    return (
+        f"without the attack {quiet.delivered:.4%} delivered, {_ms(quiet.latency_ms.p99)} at 99 %; "
+        f"the attack: {times} that"
+    )
+
+
+def _swarm_lines(swarm: SwarmFigures) -> list[str]:
     return [
         f"swarm              {swarm.attackers_per_honest_node:g} attackers for each honest node; they hold "
         f"{swarm.hostile_links:.1%} of the connections under attack",
         f"honest links       {swarm.honest_dialled_min} at least, of those that a node under attack dialled itself",
-        f"without the attack {quiet.delivered:.4%} delivered, {_ms(quiet.latency_ms.p99)} at 99 %; "
-        f"the attack: {times} that",
     ]
 
 
