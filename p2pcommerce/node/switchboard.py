@@ -216,6 +216,10 @@ class Switchboard:
         out += self.gossip(self.router.on_verdicts(judged, now), now)
         self.feed_own(now)
         if admitted:
+            brought = [
+                origin for _, _, verdict, origin, _ in judged if origin is not None and verdict is Verdict.ACCEPT
+            ]
+            self.discovery.connections.on_useful_transactions(dict.fromkeys(brought), now)
             out += self.after(self.agreement.on_pending(now), now)
         return out
 

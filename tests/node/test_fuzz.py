@@ -62,6 +62,7 @@ def recorded():
         wire.GetBlocks(1, 5),
         wire.Blocks(1, (first.raw,), block.proof),
         wire.Peers((cluster.record_of(host),)),
+        wire.Observed("tcp://192.0.2.7:7400"),
         wire.Pull((bytes(8),)),
         wire.Announce(((bytes(8), 200, 10**6),)),
         wire.GetSymbols(0, 16),
@@ -177,6 +178,7 @@ _FIELDS = {
     "block": st.binary(min_size=1, max_size=400),
     "blocks": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
     "proof": st.binary(max_size=300),
+    "address": st.text(max_size=60) | st.just("tcp://9.9.9.9:1"),
     "records": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
 }
 

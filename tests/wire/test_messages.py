@@ -36,6 +36,7 @@ from p2pcommerce.wire.messages import (
     Links,
     Message,
     NoBlock,
+    Observed,
     Peers,
     Ping,
     Pong,
@@ -97,6 +98,7 @@ STRATEGIES = {
     Chunk: st.builds(Chunk, U32, U16, st.binary(max_size=40)),
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
+    Observed: st.builds(Observed, st.text(st.characters(categories=["L", "N"]), max_size=40)),
 }
 
 # The largest message of each kind.
@@ -134,6 +136,7 @@ LARGEST = [
     Chunk(2**32 - 1, 2**16 - 1, bytes(256 * 1024)),
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
+    Observed("x" * 272),
 ]
 
 PINNED = {
@@ -170,6 +173,7 @@ PINNED = {
     "3c930703c40163": Chunk(7, 3, b"c"),
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
+    "4291a961646472657373203a": Observed("address :"),
 }
 
 
@@ -251,6 +255,8 @@ def test_a_message_over_its_cap_is_not_sent():
         (Peers((bytes(1_025),)), "records"),
         (Peers((b"r",) * 1_001), "records"),
         (GetPeers(2**16), "count"),
+        (Observed("x" * 273), "address"),
+        (Observed("line\nbreak"), "address"),
         (Status(2**32, H, 0), "height"),
         (Ping(-1), "nonce"),
         (Ping("1"), "nonce"),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.cli.shared import print_json
+from p2pcommerce.cli.sim import poison
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.workers import terminable
 from p2pcommerce.primitives.errors import UsageError
@@ -65,6 +66,8 @@ _CONNECTING_S: Final = 1.0
 
 def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
+    if args.attack == "poison":
+        return poison.run(args)
     scenario = _scenario(args)
     calm_collector()  # a world is millions of small objects without cycles, as a pool is
     if args.table:
