@@ -14,6 +14,7 @@ from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER, DoneOrder
 from p2pcommerce.commerce.order_machine import Effect, enter, enter_open
 from p2pcommerce.commerce.order_money import finish, give, touched, undo
+from p2pcommerce.commerce.points import POINTS_HELD, POINTS_HELD_BYTES
 from p2pcommerce.primitives.codec import HASH
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import TransactionId
@@ -86,6 +87,15 @@ class OrderRefund(_OnOrder):
 
     order: TransactionId
     amount_minor: int = 0
+
+    @override
+    def spend_minor(self, ledger: Ledger, call: Call) -> int:
+        """Of a partial refund the deposit of points that come back to a buyer who holds none of them any more."""
+        order = ledger.get(ORDER, self.order) if self.amount_minor else None
+        if order is None:
+            return 0
+        new = [each for each in order.points if ledger.get(POINTS_HELD, each.issuer + order.buyer) is None]
+        return len(new) * POINTS_HELD_BYTES * ledger.rules.byte_price
 
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:

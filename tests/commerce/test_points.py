@@ -162,6 +162,18 @@ def test_a_partial_refund_gives_cash_first_then_whole_points_and_keeps_the_rest(
     assert (world.held("buyer"), world.held("buyer", "rival")) == (3, 2)
 
 
+def test_the_store_pays_the_deposit_of_points_that_come_back_with_a_partial_refund(world):
+    world.do("shop", PointsGrant(key("buyer"), 10))
+    order_id = world.do("buyer", spend(world, 10))
+    shop = world.balance("shop")
+    transaction = world.build("shop", OrderRefund(order_id, UNIT))
+    assert world.app.check(transaction, world.chain.final, 1).spend_minor - transaction.fee == 10 * POINTS_HELD_BYTES
+    world.do("shop", OrderRefund(order_id, UNIT), fee=1_000)
+    assert (world.held("buyer"), world.balance("shop")) == (1, shop - 1_000 - 10 * POINTS_HELD_BYTES)
+    world.do("shop", OrderRefund(order_id, UNIT), fee=1_000)
+    assert (world.held("buyer"), world.balance("shop")) == (2, shop - 2_000 - 10 * POINTS_HELD_BYTES)
+
+
 def test_points_are_earned_on_the_cash_and_bought_from_the_stores_share(world):
     terms = TermsSet(number=2, ship_s=100, confirm_s=200, dispute_s=100, cancel_s=50, points_bps=2_500)
     world.do("shop", terms)

@@ -161,7 +161,10 @@ class Properties:
         key, before, after = record
         for sign, one in ((-1, before), (1, after)):
             if one is not None:
-                self._size += sign * KINDS[key[0]].size(one)
+                kind = KINDS[key[0]]
+                size = kind.size(one)
+                self._demand(not size or len(key) + len(kind.write(one)) <= size, f"2: a {kind.name} is over its size")
+                self._size += sign * size
                 self._money += sign * _money(one)
                 for name, count in _tallies(key[1:], one):
                     self._counts[name] = self._counts.get(name, 0) + sign * count

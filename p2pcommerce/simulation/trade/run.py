@@ -31,13 +31,14 @@ from p2pcommerce.commerce import (
     OrderSettle,
     OrderShip,
 )
+from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.campaign import CAMPAIGN
 from p2pcommerce.commerce.item import ITEM, ItemStatus
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER
 from p2pcommerce.commerce.team import TEAM
 from p2pcommerce.commerce.totals import TOTALS
-from p2pcommerce.ledger.application import InvalidTransactionError
+from p2pcommerce.ledger.application import Admission, InvalidTransactionError
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.ledger.transaction import Transaction
@@ -102,8 +103,12 @@ class TradeWorld:
         for deed in self.traders.founding(rng):
             self.do(deed)
 
-    def step(self, rng: random.Random) -> None:
+    def step(self, rng: random.Random, operation: str | None = None) -> None:
         """Let somebody act, or time pass.
+
+        Args:
+            rng: of the world.
+            operation: what somebody does; None: it is drawn, too.
 
         Raises:
             PropertyError: a property does not hold.
@@ -113,7 +118,7 @@ class TradeWorld:
             self.wait(rng.randint(200, 3_000))
         if not rng.randrange(_BRANCHES_ONE_IN):
             self._branch(rng)
-        deed = self.traders.draw(rng, self.chain.state.final)
+        deed = self.traders.draw(rng, self.chain.state.final, operation)
         if deed is None:
             return
         if not rng.randrange(_RESTARTS_ONE_IN):
@@ -126,12 +131,27 @@ class TradeWorld:
 
     def do(self, deed: Deed) -> Executed:
         """Make what somebody does final, in a block of its own, and check the properties."""
-        executed = self.chain.execute([self.chain.build(deed, self.chain.state.final)])
+        transaction = self.chain.build(deed, self.chain.state.final)
+        executed = self.chain.execute([transaction])
+        self._check_admission(transaction, executed)
         self.operations += 1
         name = f"{deed.payload.TYPE} {executed.outcomes[0].code.value}"
         self.types[name] = self.types.get(name, 0) + 1
         self.chain.finalize(executed, self.properties.watch)
         return executed
+
+    def _check_admission(self, transaction: Transaction, executed: Executed) -> None:
+        """What the pool is told that a transaction takes at most is not below what it takes."""
+        view = self.chain.state.final
+        verdict = self.chain.application.check(transaction, view, executed.context.height)
+        before = self.chain.get(ACCOUNT, transaction.payer, view)
+        after = self.chain.get(ACCOUNT, transaction.payer, executed.state)
+        if not executed.outcomes[0].ok or before is None or after is None:
+            return
+        if not isinstance(verdict, Admission):
+            raise PropertyError(f"the pool refuses what a block takes: {verdict.code.value} {verdict.detail}")
+        if before.balance_minor - after.balance_minor > verdict.spend_minor:
+            raise PropertyError(f"{transaction.type} takes more from its payer than the pool is told")
 
     def wait(self, step_ms: int) -> None:
         """Let application time pass, at most 60 s of it."""

@@ -94,10 +94,15 @@ class Traders:
                 yield Deed(name, listing(rng, self._chain, self._chain.state.final, key_of(name), None))
             yield Deed(name, TraceCommission(GTIN, ("a", "b", "c", "d"), None, HASH, 1))
 
-    def draw(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Return what somebody does next; None: nobody can do what was drawn."""
-        operation = rng.choice(_DRAWN)
-        return OPERATIONS[operation][1](self, rng, view)
+    def draw(self, rng: random.Random, view: StateView, operation: str | None = None) -> Deed | None:
+        """Return what somebody does next; None: nobody can do what was drawn.
+
+        Args:
+            rng: of the world.
+            view: the state on which it is done.
+            operation: one of `OPERATIONS`; None: it is drawn, too.
+        """
+        return OPERATIONS[operation or rng.choice(_DRAWN)][1](self, rng, view)
 
     # --- reading ---
 
@@ -227,9 +232,8 @@ class Traders:
         found = self._chain.get(CAMPAIGN, identifier, view)
         kind = rng.randrange(3)
         if kind == 0 and len(self._chain.ids(CAMPAIGN)) < 6:
-            return Deed(
-                store, CampaignSet(None, rng.choice((*PRICES_MINOR, 10**7)), now_ms, now_ms + rng.randint(1, 60_000))
-            )
+            end_ms = now_ms + rng.randint(1, 60_000)
+            return Deed(store, CampaignSet(None, rng.choice((*PRICES_MINOR, 10**7)), now_ms, end_ms))
         if kind == 1 and found is not None:
             name = self._anyone(rng, self.name_of(found.owner))
             return Deed(name, CampaignSet(identifier, rng.choice(PRICES_MINOR), found.start_ms, found.end_ms))
