@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.process_time()
         try:
             result = run_trade(seed, options.world)
+        except KeyboardInterrupt:
+            return 130
         except P2PError as error:
             sys.stderr.write(f"seed {seed}, {options.world} operations: {type(error).__name__}: {error}\n")
             return 1
