@@ -6,22 +6,27 @@ with None, wrong questions with an error that says what exists.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.arguments import Arguments, read_key, read_text
+from p2pcommerce.commerce.epoch_clock import epoch_now
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.history import item_id
 from p2pcommerce.commerce.item import ITEM, ItemStatus
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
+from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.stake_queries import offence, stake, validator, validators
 from p2pcommerce.commerce.store import STORE, Rights
 from p2pcommerce.commerce.trade_queries import attestation, campaign, listing, order, points, rating, team, terms
 from p2pcommerce.ledger.application import QueryError
 
 __all__ = ["QUERIES", "answer"]
+
+_RULES: Final = tuple(field.name for field in dataclasses.fields(Rules))
 
 
 def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
@@ -78,7 +83,12 @@ def _supply(_: Arguments, ledger: Ledger) -> object:
 
 
 def _time(_: Arguments, ledger: Ledger) -> object:
-    return {"time_ms": ledger.now_ms}
+    return {"time_ms": ledger.now_ms, "epoch": epoch_now(ledger)}
+
+
+def _rules(_: Arguments, ledger: Ledger) -> object:
+    rules = ledger.rules
+    return {name: getattr(rules, name) for name in _RULES} | {"chain_id": rules.chain_id.hex()}
 
 
 def _store(arguments: Arguments, ledger: Ledger) -> object:
@@ -158,5 +168,6 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "offence": (("validator", "epoch"), offence),
     "stake": (("account", "validator"), stake),
     "time": ((), _time),
+    "rules": ((), _rules),
 }
 """Name of the question -> the names of its arguments, and its function."""

@@ -65,6 +65,7 @@ def test_every_answer_is_plain_json(world):
         "offence": {"validator": key("validator"), "epoch": 0},
         "stake": {"account": key("validator")},
         "time": {},
+        "rules": {},
     }
     assert list(asked) == list(QUERIES)
     for name, arguments in asked.items():
