@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from p2pcommerce.commerce.account import ACCOUNT, ACTIVE_KEY_BYTES
 from p2pcommerce.commerce.body import Body, Call, body
-from p2pcommerce.commerce.errors import ForbiddenError, NotFoundError
+from p2pcommerce.commerce.errors import ForbiddenError
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.primitives.codec import KEY, maybe
 from p2pcommerce.primitives.compat import override
+from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import PublicKey
 
 __all__ = ["KeySet"]
@@ -55,7 +56,7 @@ class KeySet(Body):
             raise ForbiddenError("the active key is another one than the account's own; None appoints the own one")
         before = ledger.get(ACCOUNT, call.sender)
         if before is None:
-            raise NotFoundError("the sender has no account")
+            raise LocalProtocolError("a transaction was charged to an account that does not exist")
         deposit_minor = ACTIVE_KEY_BYTES * ledger.rules.byte_price
         if self.active is not None and before.active is None:
             ledger.debit(call.sender, deposit_minor)
