@@ -14,7 +14,7 @@ DECLARED := setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 # Two installations into one environment at the same time break each other.
 .NOTPARALLEL:
-.PHONY: help demo test soak twins mutants trade lint format docs bench changelog clean distclean
+.PHONY: help demo test soak twins mutants fuzz trade lint format docs bench changelog clean distclean
 
 help:
 	@echo "make demo   a network of four validators on this machine, for about a minute (ARGS=\"--help\" lists options)"
@@ -22,6 +22,7 @@ help:
 	@echo "make soak   simulated worlds under faults and adversaries, for hours; Ctrl-C stops, the same again goes on"
 	@echo "make twins  all scenarios of 4 validators, one of them twinned, in 4 rounds; Ctrl-C stops, the same again goes on"
 	@echo "make mutants  plant deliberate bugs, one at a time, and show that the simulator finds each (ARGS=\"--list\" names them)"
+	@echo "make fuzz   hostile bytes for every decoder and every core, about 10 minutes (ARGS=\"--only wire --seconds 60\", \"--list\")"
 	@echo "make trade  a million random trades on the application, its properties checked after each; Ctrl-C stops, the same goes on"
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make format rewrite the sources in the project's format"
@@ -56,6 +57,9 @@ twins: $(VENV)/.installed-core
 
 mutants: $(VENV)/.installed-core
 	@$(BIN)/python tools/mutants/run.py $(ARGS)
+
+fuzz: $(VENV)/.installed-fuzz
+	@$(BIN)/python tools/fuzz/run.py $(ARGS)
 
 trade: $(VENV)/.installed-core
 	@mkdir -p build
@@ -116,6 +120,9 @@ $(VENV)/.installed-tui: $(VENV)/.created $(DECLARED)
 
 $(VENV)/.installed-test: $(VENV)/.created $(DECLARED)
 	$(call install,[test$(comma)tui])
+
+$(VENV)/.installed-fuzz: $(VENV)/.created $(DECLARED)
+	$(call install,[fuzz])
 
 $(VENV)/.installed-lint: $(VENV)/.created $(DECLARED)
 	$(call install,[lint$(comma)tui])

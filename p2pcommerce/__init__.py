@@ -41,8 +41,10 @@ if TYPE_CHECKING:
         P2PError,
         RejectionCode,
         RemoteProtocolError,
+        TransactionDroppedError,
         TransactionExpiredError,
         TransactionRejectedError,
+        TransactionUnknownError,
         UsageError,
     )
     from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
@@ -52,7 +54,9 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.identity import Identity, KeyFileError
     from p2pcommerce.runtime.light import Followed, follow
     from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
+    from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
     from p2pcommerce.runtime.transport import Transport
+    from p2pcommerce.runtime.waiting import Watch
 
 __all__ = [
     "AnchorError",
@@ -90,15 +94,20 @@ __all__ = [
     "SignedTransaction",
     "SubscriberLaggedError",
     "Subscription",
+    "TransactionDroppedError",
     "TransactionExpiredError",
     "TransactionId",
     "TransactionRejectedError",
+    "TransactionState",
+    "TransactionStatus",
+    "TransactionUnknownError",
     "Transport",
     "TrustAnchor",
     "TrustExpiredError",
     "UsageError",
     "Validator",
     "ValidatorSet",
+    "Watch",
     "__version__",
     "commerce",
     "follow",
@@ -145,15 +154,20 @@ _HOMES: Final = {
     "SignedTransaction": "p2pcommerce.ledger.transaction",
     "SubscriberLaggedError": "p2pcommerce.runtime.events",
     "Subscription": "p2pcommerce.runtime.events",
+    "TransactionDroppedError": "p2pcommerce.primitives.errors",
     "TransactionExpiredError": "p2pcommerce.primitives.errors",
     "TransactionId": "p2pcommerce.primitives.ids",
     "TransactionRejectedError": "p2pcommerce.primitives.errors",
+    "TransactionState": "p2pcommerce.runtime.transaction_status",
+    "TransactionStatus": "p2pcommerce.runtime.transaction_status",
+    "TransactionUnknownError": "p2pcommerce.primitives.errors",
     "Transport": "p2pcommerce.runtime.transport",
     "TrustAnchor": "p2pcommerce.node.proof",
     "TrustExpiredError": "p2pcommerce.node.light",
     "UsageError": "p2pcommerce.primitives.errors",
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
+    "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",
     "trust_s_of": "p2pcommerce.node.light",

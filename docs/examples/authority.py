@@ -1,6 +1,8 @@
 """A finality engine in one file: authorities take turns, and the one whose turn it is makes the next block final.
 
 The validator number `height modulo count` makes the block of a height and signs it; that signature is the whole proof.
+What is signed is a ballot of the library, F of the block: what may not be signed after it, and which two convict their
+signer, is then known already (`finality.voting`, `finality.evidence`).
 Nobody waits for anybody else, and nothing is final without the authority of its height: one that is down stops the
 chain until it is back, and one that signs two blocks of a height splits it. Fit for a network whose operators trust
 each other, and small enough to read before writing an engine of your own.
@@ -9,48 +11,45 @@ each other, and small enough to read before writing an engine of your own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
 
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Sets
+from p2pcommerce.finality.evidence import convict
+from p2pcommerce.finality.shell import EngineShell
+from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, VoteKind, may_sign, read_ballot, slot
 from p2pcommerce.ledger.block import HEADER, HEADER_BYTES_MAX, Block, Header
 from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.codec import SIGNATURE, decode, encode, pair
-from p2pcommerce.primitives.crypto import ED25519, SignatureScheme, signed_bytes
+from p2pcommerce.primitives.compat import override
+from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import CodecError
-from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, GenesisHash, Height, PeerId, PublicKey
 
-DOMAIN: Final = "authority"
-"""What is signed is the height (8 bytes) and the block's hash (32): of fixed width, under a tag of its own."""
 _SIGNED: Final = pair(HEADER, SIGNATURE)
 _SIGNED_BYTES_MAX: Final = HEADER_BYTES_MAX + 128
 _RECENT_MAX: Final = 16
 _REWRITE: Final = 100
 
 
-def message_of(header: Header) -> bytes:
-    """Return what the authority of a header signs, 40 bytes."""
-    return header.height.to_bytes(8, "big") + header.hash
+def ballot_of(header: Header) -> Ballot:
+    """Return what the authority of a header signs: F, with the height as its view."""
+    return Ballot(header.epoch, header.height, VoteKind.FINALIZE, header.hash)
 
 
-class Authority:
+class Authority(EngineShell):
     """Proof of authority, in turns."""
 
-    name: Final = "authority"
-    follows_epochs: Final = False
-
-    def __init__(self, scheme: SignatureScheme = ED25519) -> None:
-        """Make an engine that has not started; `verify` must work before that, so it is told the scheme."""
-        self._scheme = scheme
-        self._context: Context | None = None
-        self._counters: Counter[str] = Counter()
+    name: ClassVar[str] = "authority"
 
     def start(
         self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
     ) -> list[Effect]:
         """Begin, or come back: a block that was logged may have been signed, so no other is made of its height."""
-        self._context, self._scheme, self._delivered = context, context.scheme, context.delivered
+        self._begin(context)
+        self._delivered = context.delivered
+        self._counters: Counter[str] = Counter()
         # A node that fell before it told the others must still be able to: the proof is what it would have sent.
         self._recent: dict[int, bytes] = {context.delivered.height: context.proof} if context.proof else {}
         self._wanted: tuple[Header, bytes] | None = None  # the next block with its authority's signature
@@ -60,11 +59,11 @@ class Authority:
         self._retry_at = self._rested_at = now
         effects: list[Effect] = []
         for header in blocks.values():
-            if header.height == self._delivered.height + 1 and message_of(header) in records:
+            if header.height == self._delivered.height + 1 and ballot_of(header).data in records:
                 self._own = header
                 effects.append(seam.Validate(header.hash))  # what was voted for is executed again after a restart
-        last = context.signed.get(self.name)
-        if last is not None and self._own is None and int.from_bytes(last[:8], "big") > self._delivered.height:
+        heights = [read_ballot(data).view for data in context.signed.values()]
+        if self._own is None and max(heights, default=0) > self._delivered.height:
             self._building = True  # for ever: the guard knows of a block that the log has lost
             effects.append(seam.Halt("a block was signed that the log does not hold; restore the log of this node"))
         return effects + self._step(now)
@@ -74,29 +73,23 @@ class Authority:
     @property
     def deadline(self) -> int | None:
         """When it wants to be woken, microseconds."""
-        return self._due() if self._context is not None and self._context.key is not None else None
+        return self._due() if self._started is not None and self._started.key is not None else None
 
     def _is_turn(self, height: int) -> bool:
-        return self._of(height) == self._running.key
+        return self._of(height) == self._context.key
 
     def _of(self, height: int) -> PublicKey:
-        validators = self._running.validators.validators
+        validators = self._context.validators.validators
         return validators[height % len(validators)].public_key
-
-    @property
-    def _running(self) -> Context:
-        if self._context is None:
-            raise RuntimeError("the engine has not been started")
-        return self._context
 
     def _due(self) -> int | None:
         if not self._is_turn(self._delivered.height + 1):
             return self._retry_at
         if self._building or self._own is not None:
             return None
-        parameters = self._running.parameters
+        parameters = self._context.parameters
         wait_ms = (
-            parameters.block_interval_ms if self._running.has_pending(self._delivered.hash) else parameters.heartbeat_ms
+            parameters.block_interval_ms if self._context.has_pending(self._delivered.hash) else parameters.heartbeat_ms
         )
         return self._rested_at + wait_ms * 1_000
 
@@ -105,7 +98,7 @@ class Authority:
         due = self.deadline
         if due is None or now < due:
             return []
-        context = self._running
+        context = self._context
         if self._is_turn(self._delivered.height + 1):
             self._building, self._request = True, self._request + 1
             time_ms = max(now // 1_000, self._delivered.time_ms + context.parameters.block_interval_ms)
@@ -120,6 +113,7 @@ class Authority:
         """Act on the passing of time."""
         return self._step(now)
 
+    @override
     def on_pending(self, now: int) -> list[Effect]:
         """Transactions are waiting."""
         return self._step(now)
@@ -135,13 +129,13 @@ class Authority:
             self._rested_at = now
             return []
         self._own = block.header
-        return [seam.PersistBlock(block.hash), seam.Persist(message_of(block.header)), *self._sign()]
+        return [seam.PersistBlock(block.hash), seam.Persist(ballot_of(block.header).data), *self._sign()]
 
     def _sign(self) -> list[Effect]:
         if self._own is None or self._signing:
             return []
         self._signing, self._request = True, self._request + 1
-        return [seam.Sign(self._request, DOMAIN, message_of(self._own))]
+        return [seam.Sign(self._request, VOTE_DOMAIN, ballot_of(self._own).data)]
 
     def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
         """The signature makes it final: deliver it, and tell everybody."""
@@ -168,11 +162,11 @@ class Authority:
             return self._refuse(peer, str(error))
         if header.height <= self._delivered.height:
             return []
-        if not self._is_good(header, signature, self._running.validators):
+        if not self._is_good(header, signature, self._context.validators):
             return self._refuse(peer, "a block that the authority of its height did not sign")
         if header.parent_hash != self._delivered.hash:  # some are missing: ask for the next one
             return [seam.Send(peer, self._question())] if header.height > self._delivered.height + 1 else []
-        if header.proposer == self._running.key:
+        if header.proposer == self._context.key:
             return []  # signed before this node lost its log; `start` has halted
         self._wanted = header, signature
         return self._fetch()
@@ -187,6 +181,7 @@ class Authority:
         header = self._wanted[0]
         return [seam.Fetch(header.hash, header, None, (header.proposer,))]
 
+    @override
     def on_block(self, header: Header, now: int) -> list[Effect]:
         """The body is here: execute it."""
         return [seam.Validate(header.hash)] if self._wanted is not None and header.hash == self._wanted[0].hash else []
@@ -215,7 +210,7 @@ class Authority:
 
     def _move(self, header: Header, now: int) -> None:
         self._delivered = header
-        self._rested_at, self._retry_at = now, now + 10 * self._running.parameters.base_delay_ms * 1_000
+        self._rested_at, self._retry_at = now, now + 10 * self._context.parameters.base_delay_ms * 1_000
         self._counters["delivered"] += 1
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
@@ -225,70 +220,43 @@ class Authority:
             self._move(header, now)
         return self._step(now)
 
+    @override
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A validator connected: ask it for the next block, in case it has it."""
         return [seam.Send(peer, self._question())]
-
-    def on_epoch(
-        self, epoch: int, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
-    ) -> list[Effect]:
-        """Nothing: the authorities stay."""
-        return []
-
-    def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
-        """Nothing is drawn."""
-        return None
 
     # --- pure: what anybody may ask, at any time ---
 
     def _is_good(self, header: Header, signature: bytes, validators: ValidatorSet) -> bool:
         members = validators.validators
         authority = members[header.height % len(members)].public_key
-        signed = signed_bytes(DOMAIN, header.genesis_hash, message_of(header))
+        signed = signed_bytes(VOTE_DOMAIN, header.genesis_hash, ballot_of(header).data)
         is_own = header.proposer == authority and header.validators_hash == validators.hash
         return is_own and self._scheme.verify(authority, signed, signature)
 
-    def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:
-        """Tell whether `proof` shows that `header` is final."""
-        if self._context is not None and header.genesis_hash != self._context.genesis_hash:
-            return False
+    @override
+    def _shows(self, header: Header, proof: bytes, sets: Sets) -> bool:
         try:
             shown, signature = decode(_SIGNED, proof, _SIGNED_BYTES_MAX)
             return shown == header and self._is_good(header, signature, sets(header.epoch))
         except (CodecError, KeyError):
             return False
 
-    def convict(self, evidence: bytes, sets: Callable[[int], ValidatorSet]) -> Offence | None:
-        """Return the offence: `evidence` is two signed headers of one height, one after the other."""
-        try:
-            (one, first), (other, second) = decode(pair(_SIGNED, _SIGNED), evidence, 2 * _SIGNED_BYTES_MAX)
-            validators = sets(one.epoch)
-        except (CodecError, KeyError):
-            return None
-        networks = {one.genesis_hash, other.genesis_hash}
-        if self._context is None or networks != {self._context.genesis_hash}:
-            return None
-        if one.height != other.height or one.hash == other.hash or one.epoch != other.epoch:
-            return None
-        if not (self._is_good(one, first, validators) and self._is_good(other, second, validators)):
-            return None
-        return Offence(one.proposer, one.epoch, "two blocks of one height")
+    @override
+    def _judge(self, evidence: bytes, sets: Sets, genesis_hash: GenesisHash) -> Offence | None:
+        """Return the offence: F of two blocks of one height (E2)."""
+        return convict(evidence, sets, genesis_hash, self._scheme)
 
     def slot(self, kind: str, data: bytes) -> str:
-        """Return the name under which the guard remembers the last signed message: there is one kind."""
-        if kind != DOMAIN or len(data) != 40:
-            raise CodecError("an authority signs heights with hashes, 40 bytes, and nothing else")
-        return self.name
+        """Return the name under which the guard remembers the last signed message of this kind."""
+        return slot(kind, data)
 
     def may_sign(self, last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
         """Tell whether `data` is of a height above the last one, or the last one itself."""
-        if kind != DOMAIN or len(data) != 40:
-            return False
-        before = last.get(self.name)
-        return before is None or data == before or data[:8] > before[:8]
+        return may_sign(last, kind, data)
 
     def status(self) -> EngineStatus:
         """Return where it stands."""
         height = self._delivered.height
         leader = self._of(height + 1)
-        return EngineStatus(self.name, self._running.epoch, height + 1, leader, height, dict(self._counters))
+        return EngineStatus(self.name, self._context.epoch, height + 1, leader, height, dict(self._counters))

@@ -12,6 +12,7 @@ from p2pcommerce.cli.fields import describe_types, read_payload
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.passphrase import add_passphrase, read_passphrase
 from p2pcommerce.cli.shared import ArgumentError, add_json, add_node_folder, print_json
+from p2pcommerce.cli.tx_status import QUESTIONS, ask
 from p2pcommerce.commerce import Body, build_transaction
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
@@ -37,15 +38,16 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "tx",
         help="submit a transaction",
         description="Build a transaction, sign it, submit it to a running node, and wait until it is final.",
-        epilog="example: p2pcommerce tx token.transfer to=<64 hex digits> amount_minor=12500000 --dir shop\n\n"
+        epilog="example: p2pcommerce tx token.transfer to=<64 hex digits> amount_minor=12500000 --dir shop\n"
+        "where one stands: p2pcommerce tx status <id> --dir shop (tx watch <id>: until nothing changes any more)\n\n"
         f"types and their fields ([...]: may be left out):\n{describe_types()}\n\n"
         "values: bytes as hexadecimal; lists with commas, records with colons (lines=1:<revision>:3,2:<revision>:1), "
         "or both as JSON arrays",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("type", metavar="TYPE", help="of the transaction, as listed below")
-    parser.add_argument("fields", nargs="*", metavar="NAME=VALUE", help="its fields")
+    parser.add_argument("type", metavar="TYPE", help="of the transaction, as listed below; or status, or watch")
+    parser.add_argument("fields", nargs="*", metavar="NAME=VALUE", help="its fields; the id after status and watch")
     add_node_folder(parser)
     parser.add_argument("--key", type=Path, metavar="FILE", help="who signs (default: the node's key)")
     parser.add_argument("--fee", type=_number, metavar="MINOR", help="minor units (default: the least possible)")
@@ -63,6 +65,8 @@ def _number(text: str) -> int:
 
 
 def _tx(args: argparse.Namespace) -> int:
+    if args.type in QUESTIONS:
+        return ask(args.type, args.fields, args.dir, as_json=args.json)
     payload = read_payload(args.type, args.fields)
     genesis = Genesis.load(args.dir / "genesis.json")
     key = args.dir / "node.key" if args.key is None else args.key

@@ -10,7 +10,7 @@ from p2pcommerce.commerce.evidence import OFFENCE, offence_id
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
 from p2pcommerce.ledger.application import QueryError
-from p2pcommerce.ledger.epochs import sets_in
+from p2pcommerce.ledger.epochs import sets_change_in, sets_in
 from p2pcommerce.primitives.ids import PublicKey
 
 __all__ = ["offence", "stake", "validator", "validators"]
@@ -77,6 +77,7 @@ def _plain(key: PublicKey, record: ValidatorRecord, ledger: Ledger) -> dict[str,
         "candidate": record.is_listed,
         "jailed": record.is_jailed,
         "in_set": _is_in_set(key, record, ledger),
+        "set_changes": sets_change_in(ledger.view),
     }
 
 

@@ -3,6 +3,9 @@
 - `engine`: the seam: what an engine is asked, and what it may want done
 - `engines`: the engines by name
 - `simplex/`: the default engine, by stake; `ffg/`: a gadget over a longest chain; `solo`: one node, for development
+- `shell`: what any engine answers in the same way; `state`: what its rooms share; `inbox`, `messages`: untrusted bytes
+- `tree`: blocks above the head; `journal`: the write-ahead log; `signer`: own messages; `recovery`: ask before signing;
+  `resend`: how often what is sent again
 - `voting`: ballots, and which may be signed after which; `certificates`: votes and quorums; `leader`: who leads a view
 - `proof`: proofs of finality; `evidence`: double signatures; `refusal`: why a message is not taken
 - `guard`: the signing guard

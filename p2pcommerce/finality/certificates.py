@@ -310,3 +310,12 @@ class VoteVerifier:
         for position, (index, signature) in enumerate(zip(certificate.signers, certificate.signatures, strict=True)):
             if not self.is_good(index, certificate.ballot(position), signature):
                 raise CertificateError(f"signature {position} of a certificate is not good", "CERTIFICATE_SIGNATURE")
+
+    def holds(self, certificates: Iterable[Quorum]) -> bool:
+        """Tell whether every one of these certificates is good; see `check`."""
+        try:
+            for certificate in certificates:
+                self.check(certificate)
+        except CertificateError:
+            return False
+        return True

@@ -13,7 +13,6 @@ from p2pcommerce.finality.certificates import (
     CERTIFICATE,
     CERTIFICATE_BYTES_MAX,
     Certificate,
-    CertificateError,
     VoteVerifier,
 )
 from p2pcommerce.finality.engine import Sets
@@ -88,11 +87,7 @@ def verify_proof(header: Header, proof: bytes, sets: Sets, scheme: SignatureSche
         return False
     if last.epoch != certificate.epoch or last.validators_hash != validators.hash:
         return False
-    try:
-        VoteVerifier(validators, header.genesis_hash, scheme).check(certificate)
-    except CertificateError:
-        return False
-    return True
+    return VoteVerifier(validators, header.genesis_hash, scheme).holds([certificate])
 
 
 def _follows(child: Header, parent: Header) -> bool:

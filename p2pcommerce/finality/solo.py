@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from p2pcommerce.finality.certificates import Vote, make_certificate
 from p2pcommerce.finality.engine import (
@@ -32,18 +32,22 @@ from p2pcommerce.finality.engine import (
 )
 from p2pcommerce.finality.evidence import convict
 from p2pcommerce.finality.proof import encode_proof, verify_proof
+from p2pcommerce.finality.shell import EngineShell, NotStartedError
+from p2pcommerce.finality.signer import SECOND
 from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, BallotError, VoteKind, may_sign, read_ballot, slot
 from p2pcommerce.ledger.block import Block, Header
-from p2pcommerce.ledger.validators import Offence, ValidatorSet
+from p2pcommerce.ledger.validators import Offence
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, UsageError
-from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, Height, PeerId
 
 __all__ = ["Solo", "SoloError"]
 
 _REWRITE_RECORDS: Final = 2_000
 _US_PER_MS: Final = 1_000
+_RESTORE: Final = "restore the folder from this node's own disk, or found the network anew"
 
 
 class SoloError(UsageError):
@@ -85,22 +89,21 @@ class _Running:
         return self.context.key is not None and self.context.key in self.context.validators
 
 
-class Solo:
+class Solo(EngineShell):
     """One validator that agrees with itself."""
 
-    name: Final = "solo"
-    follows_epochs: Final = False
+    name: ClassVar[str] = "solo"
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
-        """Make an engine that has not started; `scheme` serves `verify` until then."""
-        self._scheme = scheme
+        """Make an engine that has not started; until then `scheme` verifies."""
+        super().__init__(scheme)
         self._state: _Running | None = None
         self._counters: Counter[str] = Counter()
 
     @property
     def _running(self) -> _Running:
         if self._state is None:
-            raise LocalProtocolError("the engine was given an input before it was started")
+            raise NotStartedError("the engine was given an input before it was started")
         return self._state
 
     @property
@@ -125,7 +128,7 @@ class Solo:
         """
         if len(context.validators) != 1:
             raise SoloError(f"solo runs one validator, the genesis names {len(context.validators)}: use simplex")
-        self._scheme = context.scheme
+        self._begin(context)
         self._state = state = _Running(context, context.delivered, now)
         try:
             ballots = [read_ballot(record) for record in [*context.signed.values(), *records]]
@@ -136,7 +139,9 @@ class Solo:
         if newest is not None and newest.view > context.delivered.height:
             state.header = blocks.get(BlockHash(newest.hash))
             if state.header is None or state.header.height != context.delivered.height + 1:
-                return [self._halt(f"a block of height {newest.view} was signed, but the log does not hold it")]
+                return [
+                    self._halt(f"a block of height {newest.view} was signed, but the log does not hold it; {_RESTORE}")
+                ]
             effects.append(Validate(state.header.hash))
         return effects + self.on_pending(now)
 
@@ -159,20 +164,13 @@ class Solo:
         time_ms = max(now // _US_PER_MS, state.delivered.time_ms + state.context.parameters.block_interval_ms)
         return [Build(state.request, state.delivered.hash, Epoch(state.context.epoch), b"", time_ms)]
 
+    @override
     def on_pending(self, now: int) -> list[Effect]:
         """Transactions are waiting."""
         state = self._running
         if state.pending_at is None and state.context.has_pending(state.delivered.hash):
             state.pending_at = now
         return self.on_deadline(now)
-
-    def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
-        """Nothing: peers catch up by themselves."""
-        return []
-
-    def on_block(self, header: Header, now: int) -> list[Effect]:
-        """Nothing: no block was asked for."""
-        return []
 
     def on_built(self, request: int, block: Block | None, now: int) -> list[Effect]:
         """Log the block and the ballot, and sign."""
@@ -193,7 +191,11 @@ class Solo:
         state = self._running
         if state.header is None or state.header.hash != block_hash or state.ballot is not None:
             return []
-        return self._sign() if valid else [self._halt("the block in the log, which may be signed, is invalid here")]
+        return (
+            self._sign()
+            if valid
+            else [self._halt(f"the block in the log, which may be signed, is invalid here; {_RESTORE}")]
+        )
 
     def _sign(self) -> list[Effect]:
         state = self._running
@@ -211,7 +213,11 @@ class Solo:
         if state.header is None or state.ballot is None or request != state.request:
             raise LocalProtocolError(f"a signature for request {request}, which is not open")
         if signature is None:
-            return [self._halt("the signing guard refuses the next block: another instance has signed with this key")]
+            return [
+                self._halt(
+                    f"the signing guard refuses the next block: another instance has signed with this key; {SECOND}"
+                )
+            ]
         header, ballot = state.header, state.ballot
         proof = encode_proof(make_certificate([Vote(ballot, 0, signature)], state.context.validators), ())
         self._settle(header, now)
@@ -233,27 +239,13 @@ class Solo:
             self._settle(header, now)
         return []
 
-    def on_epoch(
-        self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
-    ) -> list[Effect]:
-        """Nothing: the one validator decides for ever."""
-        return []
-
-    def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
-        """Nothing: there is nobody to be drawn."""
-        return None
-
-    def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:
-        """Tell whether `proof` shows that `header` is final; once started, on this network only."""
-        if self._state is not None and header.genesis_hash != self._state.context.genesis_hash:
-            return False
+    @override
+    def _shows(self, header: Header, proof: bytes, sets: Sets) -> bool:
         return verify_proof(header, proof, sets, self._scheme)
 
-    def convict(self, evidence: bytes, sets: Sets) -> Offence | None:
-        """Return the offence that evidence proves; None before `start`."""
-        if self._state is None:
-            return None
-        return convict(evidence, sets, self._state.context.genesis_hash, self._scheme)
+    @override
+    def _judge(self, evidence: bytes, sets: Sets, genesis_hash: GenesisHash) -> Offence | None:
+        return convict(evidence, sets, genesis_hash, self._scheme)
 
     def may_sign(self, last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
         """Tell whether signing `data` contradicts nothing signed before."""

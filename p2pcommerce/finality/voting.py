@@ -93,6 +93,16 @@ class Ballot:
         """The domain tag under which it is signed."""
         return PROPOSAL_DOMAIN if self.kind is VoteKind.PROPOSE else VOTE_DOMAIN
 
+    @property
+    def slot(self) -> str:
+        """The name under which the guard remembers the last ballot of this kind."""
+        return self.kind.name
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among the signer's ballots of its kind: epoch and view."""
+        return self.epoch, self.view
+
 
 def anchor_hash(anchor: int) -> bytes:
     """Return the hash field (32 bytes) of a nullification with this anchor."""

@@ -59,6 +59,7 @@ __all__ = [
     "read_set",
     "seed_in",
     "set_key",
+    "sets_change_in",
     "sets_in",
     "settle",
 ]
@@ -186,6 +187,14 @@ def seed_in(view: StateView, epoch: int) -> bytes:
     if seed is None:
         raise KeyError(epoch)
     return seed
+
+
+def sets_change_in(view: StateView) -> bool:
+    """Tell whether this chain's sets change: its engine follows epochs, and one block at least is executed.
+
+    With an engine that does not, no block writes a record, and the set of the genesis is for ever that of epoch 0.
+    """
+    return view.get(_GROWING_SEED) != view.get(_at(_SEED, 0))
 
 
 def candidates_in(view: StateView) -> dict[PublicKey, int]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pcommerce.primitives.codec import Shape, array, blob, encode, record, record_of, text
+from p2pcommerce.primitives.codec import Shape, array, blob, encode, record, record_of, text, without_controls
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError, RejectionCode
 from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash, Height, TransactionId
@@ -103,7 +103,7 @@ def _read_code(value: object) -> RejectionCode:
 
 def _clip(detail: str) -> str:
     """Return what of a sentence can be stored: it is for people, and nothing depends on its end."""
-    return "".join(filter(str.isprintable, detail)).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
+    return without_controls(detail).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
 
 
 _DETAIL: Final[Shape[str]] = Shape(text(DETAIL_BYTES_MAX).read, _clip)

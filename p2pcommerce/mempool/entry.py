@@ -98,7 +98,7 @@ class SenderQueue:
             if nonces[index] != nonce:
                 nonces.insert(index, nonce)
             entries[nonce] = entry
-            self._find_bottlenecks(index)
+            self._find_bottlenecks(index, at_least=index + 1)
         while self.run_end in entries:
             self.run_end += 1
 
@@ -106,6 +106,10 @@ class SenderQueue:
         """Take an entry out; `settle` must follow once all that goes is out."""
         del self.entries[nonce]
         del self.nonces[bisect_left(self.nonces, nonce)]
+
+    def is_gapped(self, nonce: int) -> bool:
+        """Tell whether a nonce lies behind a missing one: nothing with it can be included before that one comes."""
+        return nonce > self.run_end
 
     def settle(self) -> None:
         """Bring `run_end` and the bottlenecks up to date after removals or a new `state_nonce`."""
@@ -120,10 +124,13 @@ class SenderQueue:
         del self.entries[nonce]
         self.run_end = min(self.run_end, max(nonce, self.state_nonce))
 
-    def _find_bottlenecks(self, start: int) -> None:
+    def _find_bottlenecks(self, start: int, at_least: int | None = None) -> None:
+        """Find bottlenecks anew from a place on; from `at_least` on stop where nothing changes any more."""
         entries, nonces = self.entries, self.nonces
         least = entries[nonces[start - 1]].bottleneck if start else None
-        for nonce in nonces[start:]:
-            entry = entries[nonce]
+        for index in range(start, len(nonces)):
+            entry = entries[nonces[index]]
             least = entry.price if least is None or entry.price < least else least
+            if at_least is not None and index >= at_least and entry.bottleneck == least:
+                return
             entry.bottleneck = least

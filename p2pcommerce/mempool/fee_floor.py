@@ -35,15 +35,29 @@ class FeeFloor:
 
     def price(self, now: int) -> int:
         """Return the floor as a price in fixed point."""
+        value = self.at(now)
+        if value <= self._least:
+            self._raised = 0
+        return value
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether it was above the chain's own when it was last asked for."""
+        return self._raised > self._least
+
+    def at(self, now: int) -> int:
+        """Return the price to which the floor will have fallen at some time, if nothing raises it before."""
         if self._raised <= self._least:
             return self._least
         halvings, rest_us = divmod(max(now - self._raised_us, 0), self._half_life_us)
         value = self._raised >> min(halvings, 64)
         value -= value * rest_us // (2 * self._half_life_us)
-        if value <= self._least:
-            self._raised = 0
-            return self._least
-        return value
+        return max(value, self._least)
+
+    def raised_at(self, now: int) -> int:
+        """Do `at`, but return 0 for the chain's own floor."""
+        price = self.at(now)
+        return price if price > self._least else 0
 
     def minor(self, now: int) -> int:
         """Return the floor in minor units per weight, rounded up."""

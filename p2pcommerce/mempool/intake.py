@@ -2,9 +2,14 @@
 
 Each origin (a peer, or this node's own submitters) has a queue of its own. A slice is filled by deficit round-robin, so
 that an origin that floods waits for itself and not the others for it. Whoever fills the queue asks `has_room` first and
-stops reading from an origin that has none; the bound behind it is hard.
+stops reading from an origin that has none; the bound behind it is hard. When all origins together hold their total,
+those that hold less than an equal share of it are still heard, up to twice that total.
 
-Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995).
+An origin of which nothing waited has its first turn before the next turns of the others: who sends little does not wait
+for a round of everybody who floods. After that turn it takes its place among them even if nothing of it waits, so that
+nobody gains by stopping and coming anew.
+
+Source: Shreedhar, Varghese: Efficient Fair Queuing Using Deficit Round Robin (1995); first turns: RFC 8290 (FQ-CoDel).
 """
 
 from __future__ import annotations
@@ -17,6 +22,9 @@ from p2pcommerce.mempool.verdicts import Origin
 from p2pcommerce.primitives.ids import TransactionId
 
 __all__ = ["Intake", "Waiting"]
+
+_HARD = 2
+"""Times the total of all origins that is never passed."""
 
 
 class Waiting(NamedTuple):
@@ -49,12 +57,14 @@ class _Line:
 class Intake:
     """What waits for admission."""
 
-    __slots__ = ("_count", "_lines", "_order", "_parameters", "_total_bytes")
+    __slots__ = ("_count", "_fresh", "_lines", "_order", "_parameters", "_total_bytes", "_turns")
 
     def __init__(self, parameters: MempoolParameters) -> None:
         """Start empty."""
         self._parameters = parameters
-        self._lines: dict[Origin, _Line] = {}  # in the order of their turns
+        self._lines: dict[Origin, _Line] = {}
+        self._fresh: dict[Origin, None] = {}  # whose line was empty: in the order of their first turns
+        self._turns: dict[Origin, None] = {}  # the others: in the order of their next turns
         self._count = 0
         self._total_bytes = 0
         self._order = 0
@@ -70,25 +80,31 @@ class Intake:
     def has_room(self, origin: Origin) -> bool:
         """Tell whether one more message of this origin may be read."""
         parameters = self._parameters
-        if self._total_bytes >= parameters.intake_total_bytes_max:
-            return False
         line = self._lines.get(origin)
+        total_max = parameters.intake_total_bytes_max
+        if self._total_bytes >= total_max:
+            # Many that flood must not shut out the others: whoever holds less than an equal share may go on.
+            if self._total_bytes >= _HARD * total_max:
+                return False
+            return line is None or line.bytes < total_max // len(self._lines)
         if line is None:
             return True
         return len(line.items) < parameters.intake_count_max and line.bytes < parameters.intake_bytes_max
 
     def put(self, raw: bytes, tx_id: TransactionId, origin: Origin) -> bool:
-        """Queue a transaction; False if the hard bound of its origin is reached, and it is not taken."""
+        """Queue a transaction; False if the hard bound of its origin or of all is reached, and it is not taken."""
         parameters = self._parameters
         size = len(raw)
-        line = self._lines.get(origin)
-        if line is None:
-            line = self._lines[origin] = _Line()
+        line = self._lines.get(origin) or _Line()
         if (
             len(line.items) >= parameters.intake_count_max + parameters.intake_overrun_count
             or line.bytes + size > parameters.intake_bytes_max + parameters.intake_overrun_bytes
+            or self._total_bytes + size > _HARD * parameters.intake_total_bytes_max
         ):
             return False
+        if origin not in self._lines:
+            self._lines[origin] = line
+            self._fresh[origin] = None
         self._order += 1
         line.items.append(Waiting(self._order, raw, tx_id, origin))
         line.bytes += size
@@ -100,14 +116,21 @@ class Intake:
         """Take up to `count_max` transactions, fairly between origins, and return them in order of submission."""
         taken: list[Waiting] = []
         several = len(self._lines) > 1
-        while self._lines and len(taken) < count_max:
-            origin = next(iter(self._lines))
-            line = self._lines.pop(origin)
-            finished = self._serve(line, taken, count_max)
-            if line.items:
-                self._lines[origin] = line  # at the end: its next turn
-                if not finished:
-                    self._lines = {origin: line, **self._lines}  # the slice was full: its turn goes on
+        while self._count and len(taken) < count_max:
+            turns = self._fresh or self._turns
+            origin = next(iter(turns))
+            line = self._lines[origin]
+            if not self._serve(line, taken, count_max):
+                break  # the slice was full before: its turn goes on with the next one
+            del turns[origin]
+            if line.items or turns is self._fresh:
+                self._turns[origin] = None  # at the end: its next turn
+            else:
+                del self._lines[origin]
+        if not self._count:  # nobody waits, so nobody is before anybody: nothing is kept of who came
+            self._lines.clear()
+            self._fresh.clear()
+            self._turns.clear()
         if several:
             taken.sort()
         return taken

@@ -8,9 +8,8 @@ Malformed bytes, bad signatures and other chains are REJECTed; whatever depends 
 It knows nothing of messages, blocks or disks: verdicts go back as effects, and the node passes them on.
 
 Source: the mempool rules of the networking specification, the pool rules in `pool`.
-Deviations: a slice interleaves origins by deficit round-robin, so that verdicts are in order of submission within one
-slice and one origin, not over all of them; the fee floor is checked after the application's check, which alone knows a
-transaction's weight.
+Deviations: a slice interleaves origins by deficit round-robin, so that verdicts are in order of submission within a
+slice and origin, not over all; the fee floor is checked after the application's check, which alone knows weights.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from p2pcommerce.ledger.application import Admission, Application, Rejection
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.state import StateView
 from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX, Transaction, decode_transaction
+from p2pcommerce.mempool.candidate import Ahead, Candidate
 from p2pcommerce.mempool.fee_floor import price_of
 from p2pcommerce.mempool.intake import Intake, Waiting
 from p2pcommerce.mempool.parameters import MempoolParameters
@@ -41,35 +41,8 @@ _INVALID = (RejectionCode.BAD_FORMAT, RejectionCode.BAD_SIGNATURE)
 """What is invalid whatever the state."""
 
 
-class _Candidate:
-    """A transaction of a slice that passed everything but the signatures."""
-
-    __slots__ = ("admission", "transaction", "waiting")
-
-    def __init__(self, waiting: Waiting, transaction: Transaction, admission: Admission) -> None:
-        self.waiting = waiting
-        self.transaction = transaction
-        self.admission = admission
-
-
-class _Ahead:
-    """What the candidates of a slice will do to the pool, roughly, before the next of the slice is added."""
-
-    __slots__ = ("counts", "ids", "spends_minor")
-
-    def __init__(self) -> None:
-        self.ids: dict[TransactionId, None] = {}
-        self.counts: dict[PublicKey, int] = {}
-        self.spends_minor: dict[PublicKey, int] = {}
-
-    def add(self, transaction: Transaction, admission: Admission) -> None:
-        self.ids[transaction.id] = None
-        self.counts[transaction.sender] = self.counts.get(transaction.sender, 0) + 1
-        self.spends_minor[admission.payer] = self.spends_minor.get(admission.payer, 0) + admission.spend_minor
-
-
 class Mempool:
-    """The core that admits, keeps and offers transactions."""
+    """The core that admits, keeps and offers transactions; `index` has the ids of what it keeps."""
 
     __slots__ = (
         "_application",
@@ -85,6 +58,7 @@ class Mempool:
         "_verifier",
         "_view",
         "_wake_us",
+        "index",
     )
 
     def __init__(
@@ -109,6 +83,7 @@ class Mempool:
         self._genesis_hash = genesis.hash
         self._verifier = InlineVerifier(scheme) if verifier is None else verifier
         self._pool = Pool(parameters, genesis.parameters.fee_floor)
+        self.index = self._pool.index
         self._intake = Intake(parameters)
         self._verified = VerifiedIds(parameters.verified_count_max)
         self._view: StateView | None = None
@@ -138,6 +113,27 @@ class Mempool:
     def fee_floor(self) -> int:
         """The least fee per weight that is taken, minor units, as of the last `now` that was handed in."""
         return self._pool.floor.minor(self._now)
+
+    @property
+    def has_raised_floor(self) -> bool:
+        """Whether a full pool has raised the fee floor above the chain's own."""
+        return self._pool.floor.is_raised
+
+    def raised_floor(self, now: int, ahead_us: int) -> int:
+        """Return what a raised floor will have fallen to some time ahead, in fixed point; 0: to the chain's own.
+
+        Args:
+            now: microseconds.
+            ahead_us: so long after it.
+        """
+        self._now = now
+        self._pool.floor.price(now)
+        return self._pool.floor.raised_at(now + ahead_us)
+
+    def price(self, tx_id: TransactionId) -> int | None:
+        """Return a pooled transaction's fee per weight in fixed point by its id (32 bytes)."""
+        entry = self._pool.get(tx_id)
+        return None if entry is None else entry.price
 
     def get(self, tx_id: TransactionId) -> Transaction | None:
         """Return a pooled transaction by its id (32 bytes)."""
@@ -205,17 +201,17 @@ class Mempool:
         return effects
 
     def _admit(self, slice_: list[Waiting], view: StateView, now: int) -> list[Effect]:
-        ahead = _Ahead()
+        ahead = Ahead()
         examined = [self._examine(waiting, view, ahead, now) for waiting in slice_]
         unverified = [
             item.transaction
             for item in examined
-            if type(item) is _Candidate and item.transaction.id not in self._verified
+            if type(item) is Candidate and item.transaction.id not in self._verified
         ]
         good = dict(zip([transaction.id for transaction in unverified], self._verifier.verify(unverified), strict=True))
         effects: list[Effect] = []
         for item in examined:
-            if not isinstance(item, _Candidate):
+            if not isinstance(item, Candidate):
                 effects.append(item)
             elif not good.get(item.transaction.id, True):
                 effects.append(_refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good"))
@@ -223,7 +219,7 @@ class Mempool:
                 self._insert(item, effects, now)
         return effects
 
-    def _insert(self, candidate: _Candidate, effects: list[Effect], now: int) -> None:
+    def _insert(self, candidate: Candidate, effects: list[Effect], now: int) -> None:
         waiting, transaction = candidate.waiting, candidate.transaction
         answer = self._pool.add(transaction, candidate.admission, waiting.origin, now)
         if isinstance(answer, Rejection):
@@ -233,7 +229,7 @@ class Mempool:
         effects.append(Admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
         effects += answer
 
-    def _examine(self, waiting: Waiting, view: StateView, ahead: _Ahead, now: int) -> _Candidate | Refused:
+    def _examine(self, waiting: Waiting, view: StateView, ahead: Ahead, now: int) -> Candidate | Refused:
         """Take a transaction through the pipeline up to its signatures."""
         if waiting.tx_id in self._pool or waiting.tx_id in ahead.ids:
             return _refuse(waiting, RejectionCode.DUPLICATE, "is in the pool already")
@@ -253,20 +249,21 @@ class Mempool:
         if objection is not None:
             return _refuse(waiting, objection.code, objection.detail)
         ahead.add(transaction, answer)
-        return _Candidate(waiting, transaction, answer)
+        return Candidate(waiting, transaction, answer)
 
-    def _object(self, transaction: Transaction, admission: Admission, ahead: _Ahead, now: int) -> Rejection | None:
+    def _object(self, transaction: Transaction, admission: Admission, ahead: Ahead, now: int) -> Rejection | None:
         """Say what fee floor, nonces, balance or a full pool hold against a transaction."""
         floor = self._pool.floor
         if price_of(transaction.fee, admission.weight) < floor.price(now):
             detail = f"fee {transaction.fee} for weight {admission.weight}, the floor is {floor.minor(now)} per weight"
             return Rejection(RejectionCode.NO_FEE, detail)
-        if self._pool.is_too_cheap(transaction, admission):
-            return Rejection(RejectionCode.POOL_FULL, "the pool is full, and all in it pays as much or more")
+        ahead_count = ahead.counts.get(transaction.sender, 0)
+        if self._pool.is_too_cheap(transaction, admission, ahead_count):
+            return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
         return self._pool.objection(
             transaction,
             admission,
-            ahead.counts.get(transaction.sender, 0),
+            ahead_count,
             ahead.spends_minor.get(admission.payer, 0),
         )
 

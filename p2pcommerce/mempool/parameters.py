@@ -29,10 +29,11 @@ class MempoolParameters:
         intake_overrun_count: what is still taken from one origin beyond the push-back, because a message cannot be cut
             in two: the largest message.
         intake_overrun_bytes: the same in bytes.
-        intake_total_bytes_max: bytes of all origins that wait for admission before everybody is pushed back; no source:
-            half of `bytes_max`.
+        intake_total_bytes_max: bytes of all origins that wait for admission before those are pushed back that hold an
+            equal share of it or more; no source: half of `bytes_max`.
         round_bytes: what one origin may have examined before it is another's turn, in bytes, each transaction counted
-            with `round_item_bytes` on top for its signature; no source: about eight payments.
+            with `round_item_bytes` on top for its signature; no source: about two payments, so that a round
+            of 40 who flood takes 10 ms.
         round_item_bytes: see `round_bytes`.
         verified_count_max: ids remembered as verified after they left the pool; no source: 32 full blocks or more.
         floor_half_life_us: in this time a fee floor raised by a full pool falls to half, microseconds; no source:
@@ -56,7 +57,7 @@ class MempoolParameters:
     intake_overrun_count: int = 256
     intake_overrun_bytes: int = 256 * 1024
     intake_total_bytes_max: int = 32 * _MIB
-    round_bytes: int = 4_096
+    round_bytes: int = 1_024
     round_item_bytes: int = 256
     verified_count_max: int = 50_000
     floor_half_life_us: int = 60 * MICROSECONDS

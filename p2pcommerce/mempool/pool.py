@@ -9,7 +9,10 @@ Rules:
 4. When the pool is full, the tail of the cheapest sender goes: the sender whose cheapest transaction pays least per
    weight, as nothing behind that one can be had without it. A transaction never drives out another of its own sender or
    payer, nor anything at its own price or above; no transaction goes before those of its sender behind it have gone.
-5. What was driven out raises the fee floor.
+5. A transaction behind a missing nonce is promised a fee that nobody may ever collect. So it never drives out one that
+   could be included, it goes before all of those whatever it offers, and it does not move the fee floor.
+6. What was submitted here is never driven out: `submit` has accepted it.
+7. What was driven out, and could have been included, raises the fee floor.
 
 It judges nothing itself: formats, signatures and the application's rules are admission's.
 
@@ -18,17 +21,19 @@ Source: the mempool rules of the networking specification.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from itertools import takewhile
+from collections.abc import Iterator
+from itertools import islice, takewhile
 
 from p2pcommerce.ledger.application import Admission, Rejection
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.mempool.entry import Entry, SenderQueue
+from p2pcommerce.mempool.eviction import Eviction
 from p2pcommerce.mempool.fee_floor import FeeFloor, price_of
 from p2pcommerce.mempool.lazy_heap import LazyHeap
 from p2pcommerce.mempool.parameters import MempoolParameters
 from p2pcommerce.mempool.verdicts import Dropped, Origin
 from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import Height, PublicKey, TransactionId
 
 __all__ = ["Pool"]
@@ -53,6 +58,7 @@ class Pool:
         heads: senders by the price of their first transaction, dearest first.
         floor: the fee floor.
         total_bytes: of all transactions here.
+        index: the ids, for gossip.
         ready_count: transactions here without a gap before them, as seen from the final state.
         evicted: how many were driven out so far.
         replaced: how many were replaced so far.
@@ -61,8 +67,8 @@ class Pool:
     __slots__ = (
         "_accounts",
         "_by_id",
-        "_cheapest",
         "_dirty",
+        "_eviction",
         "_expiry",
         "_order",
         "_parameters",
@@ -70,6 +76,7 @@ class Pool:
         "evicted",
         "floor",
         "heads",
+        "index",
         "ready_count",
         "replaced",
         "total_bytes",
@@ -84,9 +91,10 @@ class Pool:
         """
         self._parameters = parameters
         self._by_id: dict[TransactionId, Entry] = {}  # in order of admission
+        self.index = IdIndex()
         self._queues: dict[PublicKey, SenderQueue] = {}
         self._accounts: dict[PublicKey, _Account] = {}
-        self._cheapest: LazyHeap[PublicKey] = LazyHeap()
+        self._eviction = Eviction(self._queues, parameters.eviction_search_max)
         self._expiry: LazyHeap[TransactionId] = LazyHeap()
         self._dirty: dict[PublicKey, SenderQueue] = {}
         self._order = 0
@@ -114,10 +122,10 @@ class Pool:
         """Return what is kept of one sender (32 bytes)."""
         return self._queues.get(sender)
 
-    def paid_by(self, payer: PublicKey) -> list[Entry]:
-        """Return what one payer (32 bytes) pays for, in order of admission."""
+    def paid_by(self, payer: PublicKey, count_max: int) -> list[Entry]:
+        """Return the first `count_max` that one payer (32 bytes) pays for, in order of admission."""
         account = self._accounts.get(payer)
-        return [] if account is None else list(account.entries.values())
+        return [] if account is None else list(islice(account.entries.values(), count_max))
 
     def spend_minor(self, payer: PublicKey) -> int:
         """Return what all transactions of one payer (32 bytes) may spend together."""
@@ -166,16 +174,23 @@ class Pool:
             )
         return None
 
-    def is_too_cheap(self, transaction: Transaction, admission: Admission) -> bool:
-        """Tell whether the pool is so full that this transaction would find no cheaper one to drive out."""
+    def is_too_cheap(self, transaction: Transaction, admission: Admission, ahead: int = 0) -> bool:
+        """Tell whether the pool is so full that this transaction would find no cheaper one to drive out.
+
+        Args:
+            transaction: decoded.
+            admission: what the application said of it.
+            ahead: transactions of its sender that will probably be added before it.
+        """
         parameters = self._parameters
         queue = self._queues.get(transaction.sender)
         if queue is not None and transaction.nonce in queue.entries:
             return False
         if len(self._by_id) < parameters.count_max and self.total_bytes + len(transaction.raw) <= parameters.bytes_max:
             return False
-        first = self._cheapest.first()
-        return first is None or price_of(transaction.fee, admission.weight) <= first[0]
+        run_end = admission.nonce if queue is None else max(admission.nonce, queue.run_end)
+        price = price_of(transaction.fee, admission.weight)
+        return not self._eviction.has_below(price, gapped=transaction.nonce > run_end + ahead)
 
     def add(
         self, transaction: Transaction, admission: Admission, origin: Origin, now: int
@@ -190,14 +205,15 @@ class Pool:
         entry = Entry(transaction, admission, origin)
         queue = self._queues.get(transaction.sender)
         replaced = None if queue is None else queue.entries.get(transaction.nonce)
-        victims = self._victims(entry, queue, replaced)
+        victims = self._victims(entry, queue, replaced, admission.nonce)
         if victims is None:
             return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
         dropped = [self._evict(victim, now) for victim in victims]
         if replaced is not None:
             self._forget(replaced)
             self.replaced += 1
-            dropped.append(Dropped(replaced.transaction.id, RejectionCode.BAD_NONCE, f"replaced by {tx_id.hex()}"))
+            detail = f"replaced by {tx_id.hex()}, which pays more"
+            dropped.append(Dropped(replaced.transaction.id, RejectionCode.BAD_NONCE, detail, replaced_by=tx_id))
         if queue is None:
             queue = self._queues[transaction.sender] = SenderQueue(transaction.sender, admission.nonce)
         self._remember(entry, now)
@@ -217,8 +233,17 @@ class Pool:
             f"replaces a transaction of the same nonce: the fee must be at least {least}, and not less per weight",
         )
 
-    def _victims(self, entry: Entry, queue: SenderQueue | None, replaced: Entry | None) -> list[Entry] | None:
-        """Return what must go for `entry`, tails first; None if there is not enough that is cheaper."""
+    def _victims(
+        self, entry: Entry, queue: SenderQueue | None, replaced: Entry | None, first_missing: int
+    ) -> list[Entry] | None:
+        """Return what must go for `entry`, tails first; None if there is not enough that may go.
+
+        Args:
+            entry: to be added.
+            queue: of its sender.
+            replaced: what it replaces.
+            first_missing: its sender's next nonce in the final state.
+        """
         parameters = self._parameters
         count = len(self._by_id) + (replaced is None) - parameters.count_max
         size = self.total_bytes + len(entry.transaction.raw) - parameters.bytes_max
@@ -226,10 +251,11 @@ class Pool:
             size -= len(replaced.transaction.raw)
         if count <= 0 and size <= 0:
             return []
-        price = entry.price
-        if queue is not None and queue.nonces and queue.nonces[-1] < entry.transaction.nonce:
+        price, nonce = entry.price, entry.transaction.nonce
+        if queue is not None and queue.nonces and queue.nonces[-1] < nonce:
             price = min(price, queue.tail.bottleneck)
-        tails = self._cheap_tails(price, entry)
+        gapped = nonce > (first_missing if queue is None else max(first_missing, queue.run_end))
+        tails = self._eviction.tails(price, entry.transaction.sender, entry.payer, gapped=gapped)
         victims: list[Entry] = []
         for victim in tails:
             victims.append(victim)
@@ -240,38 +266,18 @@ class Pool:
                 return victims
         return None
 
-    def _cheap_tails(self, price: int, entry: Entry) -> Generator[Entry, None, None]:
-        """Yield entries below `price` in the order in which they would go for `entry`; the index ends as it was."""
-        cheapest, sender, payer = self._cheapest, entry.transaction.sender, entry.payer
-        visited: dict[PublicKey, int] = {}  # sender -> how many of its tails were yielded
-        try:
-            while (first := cheapest.first()) is not None and first[0] < price:
-                if len(visited) >= self._parameters.eviction_search_max:
-                    return
-                queue = self._queues[first[1]]
-                position = visited.setdefault(queue.sender, 0)
-                victim = queue.entries[queue.nonces[-1 - position]]
-                if queue.sender == sender or victim.payer == payer:
-                    cheapest.discard(queue.sender)
-                    continue
-                visited[queue.sender] = position + 1
-                yield victim
-                if position + 1 == len(queue.nonces):
-                    cheapest.discard(queue.sender)
-                else:
-                    cheapest.put(queue.sender, queue.entries[queue.nonces[-2 - position]].bottleneck, -queue.head.order)
-        finally:
-            for visited_sender in visited:
-                self._index(self._queues[visited_sender])
-
     def _evict(self, victim: Entry, now: int) -> Dropped:
         queue = self._queues[victim.transaction.sender]
-        self.floor.raise_above(victim.bottleneck, now)
+        if queue.is_gapped(victim.transaction.nonce):
+            detail = f"driven out of a full pool while nonce {queue.run_end} was missing before it: send that first"
+        else:
+            self.floor.raise_above(victim.bottleneck, now)
+            detail = "driven out of a full pool: pay more"
         queue.remove_tail()
         self._forget(victim)
         self._index(queue)
         self.evicted += 1
-        return Dropped(victim.transaction.id, RejectionCode.POOL_FULL, "driven out of a full pool: pay more")
+        return Dropped(victim.transaction.id, RejectionCode.POOL_FULL, detail)
 
     # --- removing: `remove` and `advance` as often as needed, then `settle` ---
 
@@ -359,6 +365,7 @@ class Pool:
         self._order += 1
         entry.order, entry.added_us = self._order, now
         self._by_id[transaction.id] = entry
+        self.index.add(transaction.id)
         self.total_bytes += len(transaction.raw)
         account = self._accounts.get(entry.payer)
         if account is None:
@@ -370,6 +377,7 @@ class Pool:
     def _forget(self, entry: Entry) -> None:
         transaction = entry.transaction
         del self._by_id[transaction.id]
+        self.index.discard(transaction.id)
         self.total_bytes -= len(transaction.raw)
         account = self._accounts[entry.payer]
         del account.entries[transaction.id]
@@ -386,8 +394,8 @@ class Pool:
         if queue.nonces:
             head = queue.head
             self.heads.put(sender, -head.price, head.order)
-            self._cheapest.put(sender, queue.tail.bottleneck, -head.order)
+            self._eviction.put(queue)
         else:
             self.heads.discard(sender)
-            self._cheapest.discard(sender)
+            self._eviction.discard(sender)
             self._queues.pop(sender, None)

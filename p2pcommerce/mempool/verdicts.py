@@ -61,11 +61,13 @@ class Dropped:
         tx_id: 32 bytes.
         code: why.
         detail: a sentence for people.
+        replaced_by: id (32 bytes) of the transaction that took its place, if one did.
     """
 
     tx_id: TransactionId
     code: RejectionCode
     detail: str
+    replaced_by: TransactionId | None = None
 
 
 Effect: TypeAlias = Admitted | Refused | Dropped

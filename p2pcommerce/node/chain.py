@@ -170,6 +170,11 @@ class Chain:
 
     # --- branches ---
 
+    @property
+    def unfinal(self) -> dict[BlockHash, Executed]:
+        """The executed blocks above the final head."""
+        return self._executed
+
     def branch(self, block_hash: BlockHash) -> Iterator[Executed]:
         """Yield the executed blocks from `block_hash` down to, and without, the final head.
 

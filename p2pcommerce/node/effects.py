@@ -18,6 +18,7 @@ from p2pcommerce.wire.messages import Message
 
 __all__ = [
     "Append",
+    "AppendOwn",
     "Attach",
     "ChunkOf",
     "Close",
@@ -36,6 +37,7 @@ __all__ = [
     "Report",
     "Restore",
     "Rewrite",
+    "RewriteOwn",
     "SaveBook",
     "SignRequest",
     "Submitted",
@@ -95,6 +97,23 @@ class Rewrite:
 
     The records lack the blocks of every `Commit` before: those must be stored first, or a crash between loses them.
     """
+
+    records: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendOwn:
+    """Append one record to the journal of own transactions, durably before any later `Submitted` is done.
+
+    Nothing else waits for it: what is sent to peers in the meantime does no harm if it is lost here.
+    """
+
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteOwn:
+    """Replace the journal of own transactions by these records, atomically and durably."""
 
     records: tuple[bytes, ...]
 
@@ -202,11 +221,19 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A transaction left the pool without becoming final."""
+    """A transaction left the pool without becoming final.
+
+    Attributes:
+        tx_id: 32 bytes.
+        code: why.
+        detail: a sentence for people.
+        replaced_by: id (32 bytes) of the transaction that took its place, if one did.
+    """
 
     tx_id: TransactionId
     code: RejectionCode
     detail: str
+    replaced_by: TransactionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +295,8 @@ Effect: TypeAlias = (
     | Dial
     | Append
     | Rewrite
+    | AppendOwn
+    | RewriteOwn
     | SignRequest
     | Commit
     | LoadBlocks

@@ -13,6 +13,8 @@ from p2pcommerce.wire import messages as wire
 
 __all__ = ["Inbox"]
 
+_RECONCILE: Final = (wire.GetSymbols, wire.Symbols, wire.GetIds, wire.Ids, wire.Lacking, wire.Found)
+
 Handler = Callable[[PeerId, Any, int], list[Effect]]
 
 
@@ -30,6 +32,7 @@ class Inbox:
             wire.Choose: lambda peer, _, now: board.gossip(router.on_choose(peer, now), now),
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
+            **dict.fromkeys(_RECONCILE, lambda peer, m, now: board.gossip(router.on_reconcile(peer, m, now), now)),
             wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,
@@ -40,6 +43,7 @@ class Inbox:
             wire.GetBlocks: lambda peer, m, _: serving.on_get_blocks(peer, m),
             wire.Blocks: lambda peer, m, now: board.catch_up(board.sync.on_blocks(peer, m, now), now),
             wire.Status: board.on_status,
+            wire.FeeFloor: self._on_fee_floor,
             wire.GetLinks: lambda peer, m, _: archive.on_request(peer, m),
             wire.GetSnapshot: lambda peer, m, _: archive.on_request(peer, m),
             wire.GetChunk: lambda peer, m, _: archive.on_request(peer, m),
@@ -58,6 +62,10 @@ class Inbox:
             return self._handlers[type(message)](peer, message, now)
         except RemoteProtocolError as error:
             return self._board.blame(peer, error.code, str(error), now)
+
+    def _on_fee_floor(self, peer: PeerId, message: wire.FeeFloor, _: int) -> list[Effect]:
+        self._board.fee_floors.on_message(peer, message)
+        return []
 
     def _on_bodies(
         self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int

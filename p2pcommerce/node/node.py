@@ -25,13 +25,14 @@ from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
 from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transmit
 from p2pcommerce.node.epochs import EpochRules
+from p2pcommerce.node.execution import Executed
 from p2pcommerce.node.inbox import Inbox
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import NodeParameters, Switchboard
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError
-from p2pcommerce.primitives.ids import Height, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey, TransactionId
 from p2pcommerce.wire.messages import Message
 
 __all__ = ["SUBMISSIONS_MAX", "Connected", "Node", "NodeParameters"]
@@ -138,6 +139,7 @@ class Node:
         book: bytes | None,
         own_addresses: Sequence[str],
         now: int,
+        own: Sequence[bytes] = (),
     ) -> list[Effect]:
         """Begin, or begin again.
 
@@ -147,6 +149,7 @@ class Node:
             book: the saved address book, if there is one.
             own_addresses: where this node listens.
             now: microseconds.
+            own: the journal of own transactions, oldest record first.
 
         Raises:
             BookError: the book is damaged; nothing was begun.
@@ -156,7 +159,10 @@ class Node:
         if book is not None:
             board.discovery.load(book, now)
         board.discovery.set_own_addresses(own_addresses)
-        return board.after(board.agreement.start(records, signed, now), now)
+        effects = board.own.restore(own, now)
+        effects += board.after(board.agreement.start(records, signed, now), now)
+        board.feed_own(now)
+        return effects
 
     @property
     def deadline(self) -> int | None:
@@ -171,6 +177,7 @@ class Node:
             board.restoring.deadline,
             board.discovery.deadline,
             board.pulse.deadline,
+            board.fee_floors.deadline,
         )
 
     def on_deadline(self, now: int) -> list[Effect]:
@@ -191,6 +198,8 @@ class Node:
             effects += board.discover(board.discovery.on_deadline(now), now)
         if _due(board.pulse.deadline, now):
             effects += board.beat(now)
+        if _due(board.fee_floors.deadline, now):
+            effects += board.fee_floors.on_deadline(board.links, now)
         if _due(board.offences.deadline, now):
             effects += board.offences.on_deadline(now)
         return effects
@@ -222,6 +231,7 @@ class Node:
             peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
         )
         effects += board.gossip(joined, now)
+        effects += board.fee_floors.on_connected(peer)
         effects += board.offences.on_connected(peer, now)
         return effects + board.after(board.agreement.on_connected(peer, now), now)
 
@@ -259,7 +269,23 @@ class Node:
 
     def can_submit(self) -> bool:
         """Tell whether a transaction may be submitted now: if not, wait for the end of the tick."""
-        return not self._board.submissions.is_full and self.mempool.has_room(None)
+        board = self._board
+        return (
+            not board.submissions.is_full and board.own.has_room(len(board.submissions)) and self.mempool.has_room(None)
+        )
+
+    def own(self) -> list[bytes]:
+        """Return the transactions of this node's own users that are neither final nor dropped, as signed."""
+        return self._board.own.raws()
+
+    def unfinal(self) -> dict[BlockHash, Executed]:
+        """Return the executed blocks above the final head, by hash."""
+        return self.chain.unfinal
+
+    def is_pending(self, tx_id: TransactionId) -> bool:
+        """Tell whether a transaction (id of 32 bytes) waits here: in the pool, or on its way into it."""
+        board = self._board
+        return tx_id in self.mempool or tx_id in board.own or tx_id in board.submissions
 
     def on_submit(self, request: int, raw: bytes, now: int) -> list[Effect]:
         """Take a transaction of this node's own user; the verdict comes as `Submitted`.

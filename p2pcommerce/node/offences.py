@@ -8,6 +8,9 @@
 One piece of evidence is kept for each offender and epoch: one is all that counts. Of two nodes that report the same
 one the second pays a fee for nothing; so each waits for a drawn moment, who only heard of it longer than who found it.
 
+An engine that follows no epochs keeps the genesis set for ever, in epoch 0: an offender loses stake and is jailed in
+the books, once, and goes on voting with the stake of the genesis. What is logged then says so.
+
 Evidence of an epoch that this node does not know (yet, or any more) cannot be judged: it is dropped and nobody is
 blamed. Who sends what proves nothing is closed.
 
@@ -69,8 +72,10 @@ _WORDS: Final = {
     "E2": "voted twice to finalize in one view",
     "E3": "voted to finalize what it voted to skip",
     "E4": "voted to finalize another block than the one it voted for",
-    "E5": "proposed two blocks in one view",
+    "E5": "proposed two blocks in one view or slot",
     "E6": "signed a block that must not stand on its parent",
+    "F1": "voted for two checkpoints of one height",
+    "F2": "voted around an earlier vote of its own",
 }
 
 _Key: TypeAlias = tuple[PublicKey, int]
@@ -307,8 +312,15 @@ class Offences:
                 del self._held[key]
                 self.counters["punished"] += 1
                 who, epoch = short(held.offence.offender), held.offence.epoch
-                effects.append(Log("INFO", "offences", f"validator {who} is punished for what it did in epoch {epoch}"))
+                words = f"validator {who} is punished for what it did in epoch {epoch}{self._still}"
+                effects.append(Log("INFO", "offences", words))
         return effects
+
+    @property
+    def _still(self) -> str:
+        """What a punishment does not change."""
+        engine = self._engine
+        return "" if engine.follows_epochs else f"; it goes on voting, for {engine.name} keeps the genesis validators"
 
 
 def words(offence: Offence) -> str:

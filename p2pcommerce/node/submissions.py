@@ -26,6 +26,9 @@ class Submissions:
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, tx_id: TransactionId) -> bool:
+        return tx_id in self._waiting
+
     @property
     def is_full(self) -> bool:
         """Whether no more may be added."""

@@ -28,7 +28,9 @@ from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, Restore, SaveBook, Submitted, Transmit
+from p2pcommerce.node.fee_floors import FeeFloors
 from p2pcommerce.node.offences import Offences
+from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.serving import Serving
@@ -68,7 +70,7 @@ class Switchboard:
     Attributes:
         chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, restoring, pulse: rooms.
         links: peer -> the link over which it is connected.
-        submissions: what waits for the pool's verdict.
+        submissions: what waits for the pool's verdict; own: what it accepted of them.
         counters: events of the node as a whole.
     """
 
@@ -96,7 +98,9 @@ class Switchboard:
         self.chain = chain
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
-        self.router = Router(parameters.gossip, rng, self.mempool.raw)
+        self.fee_floors = FeeFloors(self.mempool)
+        unwilling = self.fee_floors.unwilling
+        self.router = Router(parameters.gossip, rng, self.mempool.raw, self.mempool.index, unwilling=unwilling)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
@@ -119,6 +123,7 @@ class Switchboard:
         self.pulse = Pulse(rng)
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
+        self.own = OwnTransactions(self.mempool, parameters.mempool)
         self.counters: Counter[str] = Counter()
         self._epoch: int | None = None
         self._is_restoring = False
@@ -155,6 +160,7 @@ class Switchboard:
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
         self.pulse.on_disconnected(peer)
+        self.fee_floors.on_disconnected(peer)
         self.serving.on_disconnected(peer)
         self.archive.on_disconnected(peer)
         self.restoring.on_disconnected(peer)
@@ -195,19 +201,35 @@ class Switchboard:
             match effect:
                 case Admitted(tx_id, transaction, origin):
                     admitted = True
+                    if origin is None or tx_id in self.submissions:
+                        origin = None  # a peer's copy came between: it is a user's all the same
+                        out += self.own.on_admitted(tx_id, transaction.raw, now)
                     judged.append((tx_id, transaction.raw, Verdict.ACCEPT, origin, transaction.fee))
                     out += self._answer(tx_id, RejectionCode.OK, "")
                 case Refused(tx_id, origin, verdict, code, detail):
                     judged.append((tx_id, b"", verdict, origin, 0))
                     if origin is None:  # a peer's copy may be refused for the peer's sake
+                        out += self.own.on_refused(tx_id, code, detail)
                         out += self._answer(tx_id, code, detail)
-                case PoolDropped(tx_id, code, detail):
-                    self.router.retire([tx_id])
-                    out.append(Dropped(tx_id, code, detail))
+                case PoolDropped():
+                    out += self._drop(effect)
         out += self.gossip(self.router.on_verdicts(judged, now), now)
+        self.feed_own(now)
         if admitted:
             out += self.after(self.agreement.on_pending(now), now)
         return out
+
+    def feed_own(self, now: int) -> None:
+        """Submit own transactions of an earlier life again, as far as the pool has room."""
+        for tx_id in self.own.feed(now):
+            self.router.mark_known(tx_id, now)
+
+    def _drop(self, dropped: PoolDropped) -> list[Effect]:
+        self.router.retire([dropped.tx_id])
+        return [
+            *self.own.on_dropped(dropped.tx_id, dropped.code, dropped.detail),
+            Dropped(dropped.tx_id, dropped.code, dropped.detail, dropped.replaced_by),
+        ]
 
     def _answer(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
         return [Submitted(request, tx_id, code, detail) for request in self.submissions.take(tx_id)]
@@ -303,9 +325,9 @@ class Switchboard:
         for block in finals:
             self.router.retire(block.transaction_ids)
             self.serving.on_final(block)
+            effects += self.own.on_final(block.transaction_ids)
         for item in self.agreement.take_dropped():
-            self.router.retire([item.tx_id])
-            effects.append(Dropped(item.tx_id, item.code, item.detail))
+            effects += self._drop(item)
         if finals:
             self._see_epoch()
             self.sync.on_delivered(self.chain.head, now)
@@ -325,7 +347,12 @@ class Switchboard:
         """Return the counters of every room."""
         return {
             "node": dict(self.counters),
-            "mempool": self.mempool.statistics(),
+            "mempool": {
+                **self.mempool.statistics(),
+                "own": len(self.own),
+                "own_bytes": self.own.total_bytes,
+                **self.fee_floors.statistics(),
+            },
             "gossip": self.router.statistics(),
             "discovery": self.discovery.statistics(),
             "sync": {**self.sync.statistics(), **self.restoring.counters},

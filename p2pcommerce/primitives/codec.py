@@ -49,6 +49,7 @@ __all__ = [
     "text",
     "uint",
     "unpack",
+    "without_controls",
 ]
 
 T = TypeVar("T")
@@ -77,6 +78,23 @@ def _pack(value: object) -> bytes:
 
 
 _unpackb = msgpack.unpackb
+_Unpacker = msgpack.Unpacker
+
+_SCANNED_BYTES_MIN: Final = 256
+"""Messages above this size are walked through before anything is made of them."""
+
+
+def _scan(data: bytes) -> None:
+    """Walk through a message without making anything: whatever it claims to hold must be there.
+
+    The library makes an array as large as its header claims before it reads the first item. The limits on lengths bound
+    each claim by the size of the message, but not their sum: a thousand nested headers would take a thousand times the
+    message's size in memory. Once every claimed item is known to be there, one byte at least for each, that sum is at
+    most the size. Below `_SCANNED_BYTES_MIN` it is too small to matter.
+    """
+    unpacker = _Unpacker(max_buffer_size=len(data))
+    unpacker.feed(data)
+    unpacker.skip()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,6 +138,8 @@ def unpack(data: bytes, bytes_max: int) -> object:
     if size > bytes_max:
         raise CodecError(f"{size} bytes, at most {bytes_max} allowed", "OVERSIZED")
     try:
+        if size > _SCANNED_BYTES_MIN:
+            _scan(data)
         value = _unpackb(
             data,
             raw=False,
@@ -212,13 +232,25 @@ def text(bytes_max: int) -> Shape[str]:
     def read(value: Any) -> str:  # noqa: ANN401 - untrusted: any type may come
         if type(value) is not str:
             raise CodecError("must be text")
-        if len(value) > bytes_max or len(value.encode()) > bytes_max:
+        if len(value) > bytes_max or (not value.isascii() and _utf8_bytes(value) > bytes_max):
             raise CodecError(f"must be at most {bytes_max} bytes of UTF-8")
         if not (value.isascii() and value.isprintable()) and _CONTROL.search(value) is not None:
             raise CodecError("must have no control characters")
         return value
 
     return Shape(read, _same)
+
+
+def _utf8_bytes(value: str) -> int:
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError as error:  # half of a surrogate pair, as JSON can write it
+        raise CodecError("must be text that UTF-8 can write") from error
+
+
+def without_controls(value: str) -> str:
+    """Return text without what `text` refuses: control characters, and what UTF-8 cannot write."""
+    return _CONTROL.sub("", value).encode(errors="ignore").decode()
 
 
 def _read_bool(value: Any) -> bool:  # noqa: ANN401 - untrusted: any type may come

@@ -17,8 +17,10 @@ __all__ = [
     "P2PError",
     "RejectionCode",
     "RemoteProtocolError",
+    "TransactionDroppedError",
     "TransactionExpiredError",
     "TransactionRejectedError",
+    "TransactionUnknownError",
     "UsageError",
     "Verdict",
 ]
@@ -124,3 +126,25 @@ class TransactionExpiredError(P2PError):
     """A transaction can no longer become final: its expiry height has passed, or its nonce was used by another."""
 
     code = "EXPIRED"
+
+
+class TransactionDroppedError(TransactionExpiredError):
+    """A transaction left the pool for another reason than its expiry: replaced, driven out, refused.
+
+    Attributes:
+        rejection: the code.
+        detail: a sentence for people.
+    """
+
+    def __init__(self, rejection: RejectionCode, detail: str) -> None:
+        """Build the error from a code and a sentence."""
+        super().__init__(detail)
+        self.rejection = rejection
+        self.code = f"DROPPED_{rejection.value}"
+        self.detail = detail
+
+
+class TransactionUnknownError(P2PError):
+    """A transaction that this node has not heard of: it is in no pool, journal or block here."""
+
+    code = "UNKNOWN_TRANSACTION"

@@ -40,6 +40,7 @@ from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.journal import Journal, JournalDamagedError
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.runtime.log import Log
+from p2pcommerce.runtime.own_journal import open_own
 from p2pcommerce.runtime.snapshots import Snapshots
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.runtime.store_error import damaged
@@ -64,6 +65,7 @@ class Assembly:
         journal: the write-ahead log; guard_journal: the guard's file; guard: restored from it.
         log: where log lines go.
         records: what the write-ahead log held.
+        own_journal: of own transactions; own_records: what it held.
         static_secret: the X25519 secret (32 bytes) of this run.
     """
 
@@ -77,6 +79,8 @@ class Assembly:
     guard: SigningGuard
     log: Log
     records: list[bytes]
+    own_journal: Journal
+    own_records: list[bytes]
     files: ExitStack
     static_secret: bytes
     _record: bytes = b""
@@ -108,7 +112,7 @@ class Assembly:
 
     def _start(self, book: bytes | None, addresses: Sequence[str], now: int) -> list[Effect]:
         try:
-            return self.core.start(self.records, self.guard.last, book, addresses, now)
+            return self.core.start(self.records, self.guard.last, book, addresses, now, self.own_records)
         except CodecError as error:
             raise JournalDamagedError(f"{self.journal.path}: {error}; was it written by a newer version?") from error
 
@@ -182,6 +186,8 @@ def assemble(
         files.callback(journal.close)
         guard_journal, frames = Journal.open(folder / "guard", log=log)
         files.callback(guard_journal.close)
+        own_journal, own_records = open_own(folder, log)
+        files.callback(own_journal.close)
         guard = SigningGuard(engine)
         guard.restore(frames)
         return Assembly(
@@ -195,6 +201,8 @@ def assemble(
             guard=guard,
             log=log,
             records=records,
+            own_journal=own_journal,
+            own_records=own_records,
             files=files.pop_all(),
             static_secret=secrets.token_bytes(32),
         )

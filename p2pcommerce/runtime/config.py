@@ -220,6 +220,9 @@ def _read(path: Path) -> dict[str, Any]:
         last_line = data.count(b"\n") + 1
         reason = str(error).replace("at end of document", f"at line {last_line}, the end")
         raise ConfigError(f"{path}: is not valid TOML: {reason}") from error
+    except ValueError as error:
+        # The parser lets through what Python says of a number of thousands of digits, without a line.
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
 
 
 def _path(name: str, value: object) -> str:

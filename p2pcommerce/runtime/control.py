@@ -16,19 +16,16 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
-from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.ledger.receipt import Receipt
-from p2pcommerce.ledger.transaction import Transaction, decode_transaction
+from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.primitives.codec import HASH, U32, Shape, maybe
 from p2pcommerce.primitives.errors import CodecError, P2PError
-from p2pcommerce.primitives.ids import BlockHash, Height, PublicKey, TransactionId
+from p2pcommerce.primitives.ids import TransactionId
 from p2pcommerce.runtime.control_frames import (
     ANSWER,
     BLOCK,
@@ -49,6 +46,8 @@ from p2pcommerce.runtime.control_frames import (
     json_object,
     json_text,
 )
+from p2pcommerce.runtime.control_status import STATUS
+from p2pcommerce.runtime.controlled_node import ControlledNode
 from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.lock import DataDirectoryError
 
@@ -64,81 +63,6 @@ _CONNECTION: Final = 0
 """The number of an answer that concerns the connection."""
 _LAST_WORDS_S: Final = 1.0
 _QUERY_NAME_CHARACTERS_MAX: Final = 64
-
-
-class _Block(Protocol):
-    """What is needed of a final block."""
-
-    @property
-    def height(self) -> Height: ...
-    @property
-    def hash(self) -> BlockHash: ...
-    @property
-    def time_ms(self) -> int: ...
-    @property
-    def receipts(self) -> Sequence[Receipt]: ...
-
-
-class _QueryResult(Protocol):
-    """What is needed of the answer to a query."""
-
-    @property
-    def height(self) -> int: ...
-    @property
-    def value(self) -> object: ...
-
-
-class _Proof(Protocol):
-    """What is needed of a proof."""
-
-    @property
-    def raw(self) -> bytes: ...
-
-
-class _Identity(Protocol):
-    """What is needed of an identity."""
-
-    public_key: PublicKey
-
-
-class ControlledNode(Protocol):
-    """What the control port needs of a running node."""
-
-    @property
-    def identity(self) -> _Identity:
-        """The node's key."""
-        ...
-
-    @property
-    def genesis(self) -> Genesis:
-        """The node's network."""
-        ...
-
-    async def submit(self, item: Transaction, /) -> TransactionId:
-        """Put a transaction into the pool."""
-        ...
-
-    async def wait_finalized(self, tx_id: TransactionId, /) -> Receipt:
-        """Wait until a transaction is final."""
-        ...
-
-    async def query(self, name: str, /, **arguments: object) -> _QueryResult:
-        """Read the last final state."""
-        ...
-
-    async def prove(self, name: str, /, **arguments: object) -> _Proof:
-        """Make a proof of the last final state."""
-        ...
-
-    def statistics(self) -> Mapping[str, object]:
-        """Return what the node counts."""
-        ...
-
-    def subscribe(
-        self, *kinds: str, since_height: int | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[_Block]]:
-        """Follow final blocks."""
-        ...
 
 
 class _RequestError(P2PError):
@@ -205,6 +129,8 @@ class _Server:
         self._kinds: dict[str, Callable[[_Client, Request], Awaitable[object]]] = {
             "submit": self._submit,
             "wait": self._wait,
+            "status": self._status,
+            "watch": self._watch,
             "query": self._query,
             "prove": self._prove,
             "statistics": self._statistics,
@@ -292,6 +218,17 @@ class _Server:
     async def _wait(self, _: _Client, request: Request) -> object:
         (tx_id,) = _arguments(request, 1)
         return RECEIPT.plain(await self._node.wait_finalized(TransactionId(HASH.read(tx_id))))
+
+    async def _status(self, _: _Client, request: Request) -> object:
+        (tx_id,) = _arguments(request, 1)
+        return STATUS.plain(await self._node.transaction_status(TransactionId(HASH.read(tx_id))))
+
+    async def _watch(self, client: _Client, request: Request) -> object:
+        (tx_id,) = _arguments(request, 1)
+        async with self._node.watch(TransactionId(HASH.read(tx_id))) as statuses:
+            async for status in statuses:
+                await client.send(request, "item", STATUS.plain(status))
+        return None
 
     async def _query(self, _: _Client, request: Request) -> object:
         name, arguments = _named(request)

@@ -16,17 +16,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import trio
 
 from p2pcommerce.ledger.receipt import Receipt
-from p2pcommerce.primitives.codec import ANY, HASH, U32, Shape, blob, pair, text
+from p2pcommerce.primitives.codec import ANY, HASH, U32, Shape, blob, pair
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import (
     CodecError,
     RejectionCode,
-    TransactionExpiredError,
     TransactionRejectedError,
 )
 from p2pcommerce.primitives.ids import GenesisHash, PublicKey, TransactionId
@@ -61,6 +60,9 @@ from p2pcommerce.runtime.control_frames import (
     Welcome,
     json_object,
 )
+from p2pcommerce.runtime.control_pending import ERROR, Pending
+from p2pcommerce.runtime.control_status import STATUS, loss_of
+from p2pcommerce.runtime.transaction_status import TransactionStatus
 
 __all__ = [
     "SUBSCRIPTION_BLOCKS_MAX",
@@ -76,8 +78,12 @@ __all__ = [
     "connect_control",
 ]
 
+T = TypeVar("T")
+
 SUBSCRIPTION_BLOCKS_MAX: Final = 4_096
 """Blocks that wait for the reader of a subscription; beyond that it ends with an error."""
+_WATCH_STATES_MAX: Final = 64
+"""States of one transaction that wait for their reader: there are few."""
 _CONNECT_S: Final = 5.0
 _NUMBER_MAX: Final = 2**32 - 1
 
@@ -95,44 +101,8 @@ class QueryAnswer:
     value: object
 
 
-_ERROR: Final = pair(text(64), ANY)
 _QUERY: Final = pair(U32, ANY)
 _PROOF: Final = blob(FRAME_BYTES_MAX)
-
-
-class _Pending:
-    """One request without its answer yet."""
-
-    def __init__(self, capacity: int) -> None:
-        self.send, self.receive = trio.open_memory_channel[Answer](capacity)
-        self.failure: ControlError | None = None
-
-    def put(self, answer: Answer) -> None:
-        try:
-            self.send.send_nowait(answer)
-        except trio.WouldBlock:
-            self.fail(ControlAnswerError("SUBSCRIBER_LAGGED", "blocks were not read in time; subscribe again"))
-        except trio.ClosedResourceError:
-            return  # it has failed already
-
-    def fail(self, failure: ControlError) -> None:
-        self.failure = self.failure or failure
-        self.send.close()
-
-    async def next(self) -> Answer:
-        """Return the next answer or item.
-
-        Raises:
-            ControlError: the node refused, or is gone.
-        """
-        try:
-            answer = await self.receive.receive()
-        except trio.EndOfChannel:
-            raise self.failure or NodeStoppedError("the node stopped") from None
-        if answer.status == "error":
-            code, detail = _ERROR.read(answer.value)
-            raise ControlAnswerError(code, str(detail))
-        return answer
 
 
 class Control:
@@ -149,7 +119,7 @@ class Control:
         self.genesis_hash: GenesisHash = welcome.genesis_hash
         self._frames = frames
         self._where = where
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._last = 0
         self._failure: ControlError | None = None
 
@@ -173,15 +143,36 @@ class Control:
         """Wait until a transaction (id: 32 bytes) is final.
 
         Raises:
+            TransactionDroppedError: a kind of the next: it was replaced, driven out or refused.
             TransactionExpiredError: it can no longer become final.
+            TransactionUnknownError: the node has not heard of it.
             ControlError: the node is gone.
         """
         try:
             return RECEIPT.read(await self._ask("wait", tx_id))
         except ControlAnswerError as error:
-            if error.code == TransactionExpiredError.code:
-                raise TransactionExpiredError(error.detail) from error
+            loss = loss_of(error.code, error.detail)
+            if loss is not None:
+                raise loss from error
             raise
+
+    async def transaction_status(self, tx_id: TransactionId) -> TransactionStatus:
+        """Return where a transaction (id: 32 bytes) stands, as far as the node knows.
+
+        Raises:
+            ControlError: the node is gone.
+        """
+        return STATUS.read(await self._ask("status", tx_id))
+
+    @asynccontextmanager
+    async def watch(self, tx_id: TransactionId) -> AsyncIterator[AsyncIterator[TransactionStatus]]:
+        """Follow a transaction (id: 32 bytes): its present state, then each new one up to the last."""
+        number, pending = self._open(_WATCH_STATES_MAX)
+        try:
+            await self._send(number, "watch", tx_id)
+            yield _Items(pending, STATUS)
+        finally:
+            await self._abandon(number)
 
     async def query(self, name: str, /, **arguments: object) -> QueryAnswer:
         """Ask a question about the last final state; identifiers in hexadecimal.
@@ -228,7 +219,7 @@ class Control:
         try:
             await self._send(number, "subscribe", since_height)
             await pending.next()
-            yield _Blocks(pending)
+            yield _Items(pending, BLOCK)
         finally:
             await self._abandon(number)
 
@@ -253,11 +244,11 @@ class Control:
             for pending in self._pending.values():
                 pending.fail(failure)
 
-    def _open(self, capacity: int) -> tuple[int, _Pending]:
+    def _open(self, capacity: int) -> tuple[int, Pending]:
         if self._failure is not None:
             raise self._failure
         self._last = self._last % _NUMBER_MAX + 1
-        pending = self._pending[self._last] = _Pending(capacity)
+        pending = self._pending[self._last] = Pending(capacity)
         return self._last, pending
 
     async def _send(self, number: int, kind: str, *arguments: object) -> None:
@@ -304,18 +295,19 @@ def _value(written: object) -> object:
     return value
 
 
-class _Blocks(AsyncIterator[ControlBlock]):
-    """The blocks of one subscription."""
+class _Items(AsyncIterator[T]):
+    """The items of one subscription."""
 
-    def __init__(self, pending: _Pending) -> None:
+    def __init__(self, pending: Pending, shape: Shape[T]) -> None:
         self._pending = pending
+        self._shape = shape
 
     @override
-    async def __anext__(self) -> ControlBlock:
+    async def __anext__(self) -> T:
         answer = await self._pending.next()
         if answer.status == "ok":
             raise StopAsyncIteration
-        return BLOCK.read(answer.value)
+        return self._shape.read(answer.value)
 
 
 def _greeting(where: str) -> Shape[Welcome]:
@@ -330,7 +322,7 @@ def _greeting(where: str) -> Shape[Welcome]:
 
 
 def _refusal(answer: Answer, where: str) -> ControlError:
-    code, detail = _ERROR.read(answer.value)
+    code, detail = ERROR.read(answer.value)
     if code == "WRONG_TOKEN":
         return ControlTokenError(f"{where}: {detail}; start the node again")
     if code == "VERSION":

@@ -48,6 +48,7 @@ from p2pcommerce.primitives.ids import BlockHash, GenesisHash, Height, PublicKey
 __all__ = [
     "ANSWER",
     "BLOCK",
+    "CODE",
     "CONTROL_FILE",
     "CONTROL_VERSION",
     "FRAME_BYTES_MAX",
@@ -152,7 +153,7 @@ def _read_arguments(value: object) -> tuple[object, ...]:
     return ANY.read(value)  # type: ignore[return-value] # ANY gives back the tuple that it was given
 
 
-_CODE: Final[Shape[RejectionCode]] = Shape(_read_code, lambda code: code.value)
+CODE: Final[Shape[RejectionCode]] = Shape(_read_code, lambda code: code.value)
 _STATUSES: Final = ("ok", "item", "error")
 
 
@@ -167,7 +168,7 @@ WELCOME: Final = record_of(Welcome, version=U8, public_key=KEY, genesis_hash=HAS
 REQUEST: Final = record_of(Request, number=U32, kind=text(32), arguments=Shape(_read_arguments, ANY.plain))
 ANSWER: Final = record_of(Answer, number=U32, status=Shape(_read_status, lambda status: status), value=ANY)
 BLOCK: Final = record_of(
-    ControlBlock, height=U32, hash=HASH, time_ms=U64, results=array(pair(HASH, _CODE), _BLOCK_TRANSACTIONS_MAX)
+    ControlBlock, height=U32, hash=HASH, time_ms=U64, results=array(pair(HASH, CODE), _BLOCK_TRANSACTIONS_MAX)
 )
 
 

@@ -19,6 +19,7 @@ from typing import Final
 import trio
 
 from p2pcommerce.node.effects import (
+    AppendOwn,
     Attach,
     Close,
     Dial,
@@ -30,6 +31,7 @@ from p2pcommerce.node.effects import (
     Log,
     OffenceFound,
     Report,
+    RewriteOwn,
     SaveBook,
     Submitted,
     Transmit,
@@ -74,7 +76,7 @@ class Driver:
         local: Callable[[], LocalPeer],
         transports: Mapping[str, Transport],
         log: LogFile,
-        on_submitted: Callable[[Submitted], None],
+        on_own: Callable[[AppendOwn | RewriteOwn | Submitted], None],
         on_dropped: Callable[[Dropped], None],
         on_offence: Callable[[OffenceFound | Report], None],
         on_attached: Callable[[], None],
@@ -90,7 +92,7 @@ class Driver:
             local: what every handshake of this node says, as it stands now.
             transports: by scheme.
             log: where the core's words go.
-            on_submitted: takes verdicts on submissions.
+            on_own: takes verdicts on submissions, and what must be durable before them.
             on_dropped: takes what left the pool without becoming final.
             on_offence: is told of validators that broke the rules, and puts evidence on the chain.
             on_attached: is told of another peer.
@@ -104,7 +106,7 @@ class Driver:
         self._local = local
         self._transports = transports
         self._log = log
-        self._on_submitted = on_submitted
+        self._on_own = on_own
         self._on_dropped = on_dropped
         self._on_offence = on_offence
         self._on_attached = on_attached
@@ -214,8 +216,8 @@ class Driver:
             case Dial():
                 if self._nursery is not None:
                     self._nursery.start_soon(self._dial, effect)
-            case Submitted():
-                self._on_submitted(effect)
+            case AppendOwn() | RewriteOwn() | Submitted():
+                self._on_own(effect)
             case Dropped():
                 self._on_dropped(effect)
             case OffenceFound() | Report():

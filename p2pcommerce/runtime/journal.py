@@ -58,6 +58,7 @@ _WHAT_TO_DO: Final = (
     "what this node signed is not known for sure, so it will not sign. Never put an older copy in its place; to go on "
     "without the file, move it away once the other validators have finalized beyond this node's last vote"
 )
+_PASSED: Final = "a damaged place was passed over; what stood there is lost, the rest is kept"
 _FRAME: Final = struct.Struct(">4sII")
 _LENGTH: Final = struct.Struct(">I")
 # macOS has no fdatasync; a full fsync does what is needed there, and more.
@@ -108,7 +109,12 @@ class Journal:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, bytes_max: int = JOURNAL_BYTES_MAX, log: Log | None = None
+        cls,
+        path: str | Path,
+        *,
+        bytes_max: int = JOURNAL_BYTES_MAX,
+        log: Log | None = None,
+        is_passable: bool = False,
     ) -> tuple[Journal, list[bytes]]:
         """Open or create a journal; a torn tail is cut, and said in the log.
 
@@ -116,12 +122,13 @@ class Journal:
             path: the file; the caller holds the lock of its directory.
             bytes_max: size of the file at most.
             log: where a cut tail is reported.
+            is_passable: damage is passed over, and said in the log: for records that do not need each other.
 
         Returns:
             The journal and its records, oldest first.
 
         Raises:
-            JournalDamagedError: a bad frame before a good one, or a file that is no journal.
+            JournalDamagedError: a bad frame before a good one that may not be passed, or a file that is no journal.
             JournalFullError: the file is larger than `bytes_max`.
             JournalVersionError: a newer program wrote it.
             JournalWriteError: the file cannot be read or written.
@@ -136,7 +143,8 @@ class Journal:
                     f"{path}: has {path.stat().st_size} bytes, at most {bytes_max} are read; is it a journal?"
                 )
             data = path.read_bytes()
-            salt, records, end = _read(path, data)
+            damaged: list[tuple[int, int]] | None = [] if is_passable else None
+            salt, records, end = _read(path, data, damaged)
             journal = cls(path, os.open(path, os.O_WRONLY | os.O_APPEND), salt, bytes_max)
             try:
                 journal._keep(end, len(data))
@@ -147,6 +155,11 @@ class Journal:
             raise _write_error(path, error) from error
         if journal.cut_bytes and log is not None:
             log.write("warning", "journal", "a torn tail was cut", file=path.name, offset=end, bytes=journal.cut_bytes)
+        for start, stop in damaged or ():
+            if log is not None:
+                log.write("warning", "journal", _PASSED, file=path.name, offset=start, bytes=stop - start)
+        if damaged:
+            journal.compact(records)
         return journal, records
 
     def append(self, records: Sequence[bytes]) -> None:
@@ -262,8 +275,8 @@ def _batches(records: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _read(path: Path, data: bytes) -> tuple[bytes, list[bytes], int]:
-    """Return the salt, the records, and where the last good frame ends."""
+def _read(path: Path, data: bytes, damaged: list[tuple[int, int]] | None = None) -> tuple[bytes, list[bytes], int]:
+    """Return the salt, the records, and where the last good frame ends; what is passed over goes into `damaged`."""
     if data.startswith(_MAGIC) and len(data) >= _HEADER_BYTES and data[len(_MAGIC)] > JOURNAL_VERSION:
         raise JournalVersionError(
             f"{path}: is a journal of version {data[len(_MAGIC)]}, this program reads {JOURNAL_VERSION}: update it"
@@ -277,7 +290,12 @@ def _read(path: Path, data: bytes) -> tuple[bytes, list[bytes], int]:
     while offset < len(data):
         payload = _frame_at(salt, data, offset)
         if payload is None:
-            if _is_damage(salt, data, offset):
+            following = _next_frame(salt, data, offset)
+            if damaged is not None and following is not None:
+                damaged.append((offset, following))
+                offset = following
+                continue
+            if damaged is None and (following is not None or len(data) - offset > _FRAME.size + FRAME_BYTES_MAX):
                 raise JournalDamagedError(
                     f"{path}: damaged at byte {offset}, with good records after it: {_WHAT_TO_DO}"
                 )
@@ -299,16 +317,14 @@ def _frame_at(salt: bytes, data: bytes, offset: int) -> memoryview | None:
     return payload if _checksum(salt, payload) == checksum else None
 
 
-def _is_damage(salt: bytes, data: bytes, offset: int) -> bool:
-    """Tell whether what begins at `offset` is more than the torn tail of one frame."""
-    if len(data) - offset > _FRAME.size + FRAME_BYTES_MAX:
-        return True
+def _next_frame(salt: bytes, data: bytes, offset: int) -> int | None:
+    """Return where the first good frame after `offset` begins, None if there is none: a torn tail begins there."""
     candidate = data.find(salt[:4], offset + 1)
     while candidate != -1:
         if _frame_at(salt, data, candidate) is not None:
-            return True
+            return candidate
         candidate = data.find(salt[:4], candidate + 1)
-    return False
+    return None
 
 
 def _split(payload: memoryview) -> list[bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -16,19 +16,20 @@ import trio
 from p2pcommerce.ledger.application import Application, Payload
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
-from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.ledger.transaction import Transaction, decode_transaction
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import (
+    AppendOwn,
     Dropped,
     Effect,
     LoadBlocks,
     LoadItems,
     OffenceFound,
+    RewriteOwn,
     Submitted,
     TakeSnapshot,
 )
 from p2pcommerce.node.proof import Proof
-from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
 from p2pcommerce.runtime.assembly import Assembly
 from p2pcommerce.runtime.clock import Clock
@@ -38,11 +39,14 @@ from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.offers import Offers
+from p2pcommerce.runtime.own_disk import OwnDisk
 from p2pcommerce.runtime.reading import Reading
 from p2pcommerce.runtime.reporting import Reporting, plain_offence
 from p2pcommerce.runtime.snapshots import FrozenState
+from p2pcommerce.runtime.submitting import Submitting
+from p2pcommerce.runtime.transaction_status import TransactionStatus
 from p2pcommerce.runtime.transport import Listener, Transport
-from p2pcommerce.runtime.waiting import Waiting
+from p2pcommerce.runtime.waiting import UNKNOWN_S, Waiting, Watch
 from p2pcommerce.runtime.wallet import Wallet
 
 __all__ = ["LOADS_MAX", "PeerInfo", "QueryResult", "RunningNode"]
@@ -108,7 +112,7 @@ class RunningNode:
             local=lambda: assembly.local_peer(self.listen_addresses, self._clock.now()),
             transports=transports,
             log=assembly.log,
-            on_submitted=self._on_submitted,
+            on_own=self._on_own,
             on_dropped=self._on_dropped,
             on_offence=self._reporting.take,
             on_attached=self._on_progress,
@@ -133,12 +137,12 @@ class RunningNode:
         self._reading = Reading(assembly.store, self._disk.store_limiter)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._events = Events(self._reading.blocks, core.height)
-        self._waiting = Waiting(self._reading)
+        self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
         self._wallet = Wallet(config.identity, core)
+        self._own_disk = OwnDisk(assembly.own_journal, self._on_submitted, self._driver.on_turn)
+        self._submitting = Submitting(core, self._driver, self._wallet, self._clock, lambda: self._own_disk.has_room)
         self._stored_height = core.height
         self._progress = trio.Event()
-        self._requests: dict[int, _Submission] = {}
-        self._next_request = 1
         self._loads = 0
         self._book: bytes | None = None
         self._nursery: trio.Nursery | None = None
@@ -147,7 +151,7 @@ class RunningNode:
     # --- what an application does ---
 
     async def submit(self, payload: Payload | Transaction) -> TransactionId:
-        """Submit a transaction and return its id (32 bytes) once it is in this node's pool.
+        """Submit a transaction; return its id (32 bytes) once it is in this node's pool, and durably in its journal.
 
         Args:
             payload: what to do, signed here with the node's own key; or a transaction that is signed already.
@@ -156,45 +160,40 @@ class RunningNode:
             TransactionRejectedError: the pool refuses it; the code and a sentence say why.
             ClosedResourceError: the node has stopped.
         """
-        if isinstance(payload, Transaction):
-            await self._wait_room()
-            self._wallet.note(payload)
-            return await self._submit(payload)
-        async with self._wallet.lock:
-            await self._wait_room()  # before anything is built: whoever is cancelled here leaves no gap in the nonces
-            return await self._submit(self._wallet.build(payload))
+        return await self._submitting.submit(payload)
 
-    async def _wait_room(self) -> None:
-        self._check_open()
-        while not self._core.can_submit():
-            await self._driver.wait_tick()
-            self._check_open()
-
-    async def _submit(self, transaction: Transaction) -> TransactionId:
-        request, self._next_request = self._next_request, self._next_request + 1
-        submission = self._requests[request] = _Submission()
-        try:
-            self._driver.give(self._core.on_submit(request, transaction.raw, self._clock.now()))
-            self._driver.on_turn()
-            await submission.done.wait()
-        finally:
-            del self._requests[request]
-        verdict = submission.verdict
-        if verdict is None:
-            raise trio.ClosedResourceError("the node has stopped")
-        if verdict.code is not RejectionCode.OK:
-            raise TransactionRejectedError(verdict.code, verdict.detail)
-        return transaction.id
-
-    async def wait_finalized(self, tx_id: TransactionId) -> Receipt:
+    async def wait_finalized(self, tx_id: TransactionId, *, unknown_s: float = UNKNOWN_S) -> Receipt:
         """Wait until a transaction (id of 32 bytes) is final and stored here, and return its receipt.
 
+        Args:
+            tx_id: of the transaction.
+            unknown_s: seconds to wait for the first that this node hears of it; 0: it must be known here now.
+
         Raises:
+            TransactionDroppedError: a kind of the next: replaced, driven out or refused; code and detail say why.
             TransactionExpiredError: it can no longer become final.
+            TransactionUnknownError: it is in no pool, journal or block of this node, and did not come in time.
             ClosedResourceError: the node has stopped.
         """
         self._check_open()
-        return await self._waiting.wait(tx_id)
+        return await self._waiting.wait(tx_id, unknown_s)
+
+    async def transaction_status(self, tx_id: TransactionId) -> TransactionStatus:
+        """Return where a transaction (id of 32 bytes) stands, as far as this node knows.
+
+        Raises:
+            ClosedResourceError: the node has stopped.
+        """
+        self._check_open()
+        return await self._waiting.status(tx_id)
+
+    def watch(self, tx_id: TransactionId) -> AbstractAsyncContextManager[Watch]:
+        """Follow a transaction (id of 32 bytes); use with `async with`, then iterate: the present state comes first.
+
+        The iteration ends after a state that does not change any more (final, refused, replaced, evicted, expired), or
+        when the node stops. Whoever reads slowly gets the newest state; the last one is never missed.
+        """
+        return self._waiting.watch(tx_id)
 
     def subscribe(
         self, *kinds: str, since_height: int | None = None, capacity: int = CAPACITY
@@ -291,14 +290,11 @@ class RunningNode:
     # --- what the moving parts report ---
 
     def _on_submitted(self, verdict: Submitted) -> None:
-        if verdict.code is RejectionCode.OK:
-            self._waiting.on_submitted(verdict.tx_id)
-        elif verdict.code is not RejectionCode.DUPLICATE:
-            self._wallet.forget(verdict.tx_id)
-        submission = self._requests.get(verdict.request)
-        if submission is not None:
-            submission.verdict = verdict
-            submission.done.set()
+        self._waiting.on_submitted(verdict)
+        self._submitting.on_submitted(verdict)
+
+    def _on_own(self, effect: AppendOwn | RewriteOwn | Submitted) -> None:
+        self._own_disk.give(effect)
 
     def _on_dropped(self, dropped: Dropped) -> None:
         self._waiting.on_dropped(dropped)
@@ -370,13 +366,18 @@ class RunningNode:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._reporting.begin(nursery)
+            nursery.start_soon(self._own_disk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
+            nursery.start_soon(self._waiting.run, self._driver.wait_tick)
             if self._assembly.config.control:
                 await nursery.start(serve_control, self, self._assembly.config.folder)
             task_status.started()
 
     def _begin(self) -> list[Effect]:
-        return self._assembly.start(self.listen_addresses, self._clock.now())
+        effects = self._assembly.start(self.listen_addresses, self._clock.now())
+        for raw in self._core.own():
+            self._wallet.note(decode_transaction(raw))
+        return effects
 
     def close(self) -> None:
         """Nothing will happen any more: whoever still waits for something is told so; used by `open_node`."""
@@ -387,13 +388,4 @@ class RunningNode:
         self._events.close()
         self._on_progress()
         self._driver.close()
-        for submission in self._requests.values():
-            submission.done.set()
-
-
-@dataclass(slots=True, eq=False)
-class _Submission:
-    """One submission that waits for its verdict."""
-
-    done: trio.Event = field(default_factory=trio.Event)
-    verdict: Submitted | None = None
+        self._submitting.close()

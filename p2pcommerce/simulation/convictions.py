@@ -3,7 +3,8 @@
 The judge of ballots knows everything that was ever signed; nodes know only what they hear. Here the nodes are judged:
 
     innocent    nobody honest is ever accused, by any node, or punished by the chain
-    jailed      who is punished is no candidate any more, and out of the set from the next epoch but one on
+    jailed      who is punished is no candidate any more, and out of the set from the next epoch but one on, if the
+                engine follows epochs
     found       offences by who learned of them; reported and punished ones, and how long that took
 
 A core that wants an offence reported gets a transaction of its host's own account, as the runtime would make it.
@@ -135,7 +136,7 @@ class Convictions:
         if not up or owner.oracles.forks or owner.scenario.churn != CHURNS[0]:
             return
         chain, application = max(up, key=lambda host: host.height).node.chain, up[0].node.application
-        if not isinstance(application, Commerce) or not chain.rules.follows:
+        if not isinstance(application, Commerce):
             return
         epoch, view = chain.epoch_start.epoch, chain.state.final
         for offender, height in self.punished.items():
@@ -144,7 +145,8 @@ class Convictions:
                 owner.oracles.report("conviction", now_us, f"{offender.hex()[:8]} was punished, and is not jailed")
             left = epoch_of(height, chain.rules.blocks) + 2
             is_last = len(chain.epoch_start.validators) == 1  # an empty next set: the old one is kept
-            if epoch >= left and not is_last and offender in chain.epoch_start.validators:
+            must_leave = chain.rules.follows and epoch >= left and not is_last
+            if must_leave and offender in chain.epoch_start.validators:
                 owner.oracles.report(
                     "conviction", now_us, f"{offender.hex()[:8]} votes in epoch {epoch}, and had to leave in {left}"
                 )

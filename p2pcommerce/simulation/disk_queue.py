@@ -18,14 +18,11 @@ from p2pcommerce.finality import SigningGuard
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Append, Commit, Effect, Restore, Rewrite, SignRequest, TakeSnapshot
 from p2pcommerce.node.epoch_links import EpochLink
+from p2pcommerce.simulation.own_queue import SYNC_US_MAX, SYNC_US_MIN, OwnQueue
 from p2pcommerce.simulation.storage import Storage
 
 __all__ = ["COMMIT_US", "GUARD_BYTES_MAX", "SYNC_US_MAX", "SYNC_US_MIN", "DiskOwner", "DiskQueue", "first_durable"]
 
-SYNC_US_MIN: Final = 400
-"""The fastest sync, microseconds: a data-centre SSD."""
-SYNC_US_MAX: Final = 4_000
-"""The slowest sync without a fault, microseconds: a busy consumer SSD."""
 COMMIT_US: Final = 2_000
 """What the store takes on top of a sync, microseconds."""
 GUARD_BYTES_MAX: Final = 64 * 1024
@@ -79,10 +76,17 @@ class DiskOwner(Protocol):
 
 
 class DiskQueue:
-    """The work of one host's disk; it ends with the life of the host."""
+    """The work of one host's disk; it ends with the life of the host.
 
-    def __init__(self, owner: DiskOwner, storage: Storage, guard: SigningGuard, rng: random.Random) -> None:
+    Attributes:
+        own: the work on the journal of own transactions, which goes aside.
+    """
+
+    def __init__(
+        self, owner: DiskOwner, storage: Storage, guard: SigningGuard, rng: random.Random, own: OwnQueue
+    ) -> None:
         """Begin with an idle disk; `rng` draws how long a sync takes."""
+        self.own = own
         self._owner = owner
         self._storage = storage
         self._guard = guard

@@ -76,7 +76,7 @@ _KINDS: Final = (
     FaultKind("clock_skew", "clock", "clocks are off by up to this share of five minutes, either way", 0.02),
     FaultKind("clock_jump", "clock", "clocks jump by up to this share of a minute, either way, now and then", 0.05),
     FaultKind("clock_drift", "clock", "clocks run too fast or slow by up to this share of 1 %", 0.1),
-    FaultKind("crash", "host", "crashes of each node in a second, between any two effects; then it restarts", 0.02),
+    FaultKind("crash", "host", "crashes of each node in a second, between any two effects; then it restarts", 0.08),
     FaultKind(
         "torn_write", "disk", "share of crashes that leave any part of what was not synced, not just a prefix", 0.5
     ),

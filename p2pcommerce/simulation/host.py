@@ -19,6 +19,7 @@ from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import (
     Append,
+    AppendOwn,
     Attach,
     Close,
     Commit,
@@ -34,6 +35,7 @@ from p2pcommerce.node.effects import (
     Report,
     Restore,
     Rewrite,
+    RewriteOwn,
     SaveBook,
     SignRequest,
     Submitted,
@@ -52,6 +54,7 @@ from p2pcommerce.simulation.disk_queue import DiskQueue, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.journal import JournalDamageError
 from p2pcommerce.simulation.offers import Offers
+from p2pcommerce.simulation.own_queue import OwnQueue
 from p2pcommerce.simulation.storage import Storage
 from p2pcommerce.simulation.surroundings import Surroundings
 from p2pcommerce.wire.messages import Message
@@ -62,25 +65,20 @@ READ_US: Final = 200
 """A read from the store, microseconds."""
 TICKS_AT_ONCE_MAX: Final = 2_000
 """Ticks of one host at one moment; a core that wants more would spin for ever."""
-_START: Final = "start"
 
 
 class Host:
     """One node with its surroundings.
 
     Attributes:
-        number: index in the world.
-        seed: 32 bytes of its key; key: its public key, 32 bytes.
-        address: where it listens.
-        clock, disk: its own.
-        core: the node; None while the host is down.
-        engine: the core's engine.
+        number: index in the world; seed: 32 bytes of its key; key: its public key, 32 bytes.
+        address, clock, disk: where it listens, and its own.
+        core, engine: the node and its engine; None while the host is down.
         behaviour: of an adversary; None: it is honest.
         life: changes with each start and each end.
         attached: peer -> the number of its link.
         storage: the open files of this life.
-        is_halted: it must never start again.
-        is_damaged: it cannot start again: its log or guard is damaged.
+        is_halted, is_damaged: it must never start again; it cannot, as its log or guard is damaged.
         stays_down: a person stopped it: it starts when that person says so.
     """
 
@@ -163,12 +161,14 @@ class Host:
         engine = self.engine = world.make_engine(self)
         guard = SigningGuard(engine)
         guard.restore(storage.guard.records)
-        self._queue = DiskQueue(self, storage, guard, self._disk_rng)
+        own_rng = world.streams.of(f"disk.own.{self.number}")
+        own_queue = OwnQueue(self, storage.own, own_rng, partial(world.on_submitted, self))
+        self._queue = DiskQueue(self, storage, guard, self._disk_rng, own_queue)
         node = self.core = self._assemble(engine, storage)
-        world.trace.record(world.now_us, self.number, _START, self.head)
-        records, signed, book = storage.log.records, guard.last, storage.book()
-        self.give(lambda now: node.start(records, signed, book, [self.address], now))
-        storage.log.records, storage.guard.records = [], []
+        world.trace.record(world.now_us, self.number, "start", self.head)
+        records, own, signed, book = storage.log.records, storage.own.records, guard.last, storage.book()
+        self.give(lambda now: node.start(records, signed, book, [self.address], now, own))
+        storage.log.records, storage.guard.records, storage.own.records = [], [], []
         # What was stored right before a crash: nobody has heard of it if no other node has it.
         self.on_stored(storage.blocks)
         if self.behaviour is not None:
@@ -316,8 +316,9 @@ class Host:
                 self.later(READ_US, self._load, effect)
             case LoadItems(request, query):
                 self.later(READ_US, self._load_items, request, query)
-            case Submitted():
-                world.on_submitted(self, effect)
+            case AppendOwn() | RewriteOwn() | Submitted():
+                if self._queue is not None:
+                    self._queue.own.give(effect)
             case Dropped():
                 world.on_dropped(self, effect)
             case OffenceFound() | Report():

@@ -15,6 +15,7 @@ from typing import Final
 
 from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.boundaries import Boundaries
 from p2pcommerce.simulation.gates import recovery_us_max
 from p2pcommerce.simulation.host import Host
 from p2pcommerce.simulation.oracles import Oracles
@@ -40,6 +41,7 @@ class Liveness:
         delay_us: the message delay, microseconds.
         finality_us: from a block's proposal until an honest node had it final, one figure for each.
         recovery_us: from the end of the faults until a block proposed after it was final somewhere.
+        boundaries: the gaps between epochs.
     """
 
     def __init__(self, oracles: Oracles, scenario: Scenario, delay_us: int) -> None:
@@ -47,6 +49,7 @@ class Liveness:
         self.delay_us = delay_us
         self.finality_us: list[int] = []
         self.recovery_us: int | None = None
+        self.boundaries = Boundaries(scenario.epoch_blocks)
         self._oracles = oracles
         self._scenario = scenario
         self._healed_us = scenario.healed_us
@@ -70,8 +73,11 @@ class Liveness:
 
     def on_final(self, host: Host, block_hash: BlockHash, height: int, world_us: int) -> None:
         """A core says that a block is final."""
+        if not self._oracles.is_honest(host):
+            return
+        self.boundaries.on_final(height, world_us, is_quiet=self._is_quiet)
         proposed_us = self._proposed_us.get(block_hash)
-        if proposed_us is None or not self._oracles.is_honest(host):
+        if proposed_us is None:
             return
         self.finality_us.append(world_us - proposed_us)
         self._final[block_hash] = None
@@ -79,6 +85,17 @@ class Liveness:
             self._fresh[host.number] = height
             if self.recovery_us is None:
                 self.recovery_us = world_us - self._healed_us
+
+    @property
+    def _is_quiet(self) -> bool:
+        scenario = self._scenario
+        return not scenario.adversaries and (not scenario.faults or self.recovery_us is not None)
+
+    def silent_bps(self, hosts: Sequence[Host]) -> int:
+        """Return the stake, in 1/10,000, of validators that have stopped for good or follow rules of their own."""
+        stakes, adversaries = self._scenario.stakes, self._scenario.adversary_nodes
+        silent = {host.number for host in hosts if host.is_halted or host.is_damaged} | set(adversaries)
+        return sum(stake for node, stake in enumerate(stakes) if node in silent) * 10_000 // sum(stakes)
 
     def stalled(self, hosts: Sequence[Host], world_us: int, waiting: Sequence[int] = ()) -> str:
         """Return why finality did not resume; empty if it did, or if nothing is promised.

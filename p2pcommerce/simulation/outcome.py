@@ -43,7 +43,7 @@ STALLED: Final = "stalled"
 DELAY_STEPS: Final = 20
 """Times to finality are counted in steps of one part in so many of the message delay."""
 SETTLE_STEP_MS: Final = 10
-"""Times from submission to finality are counted in steps of so many milliseconds."""
+"""Times from submission to finality, and gaps between epochs, are counted in steps of so many milliseconds."""
 TAIL_EVENTS: Final = 40
 """Events in words that are kept of a seed that failed."""
 _KEY_BYTES: Final = 8
@@ -90,6 +90,9 @@ class Outcome:
         delays: times to finality: steps of 1 / `DELAY_STEPS` message delays -> how many.
         settled: times from submission to finality: steps of `SETTLE_STEP_MS` -> how many.
         recovery_us: from the end of the faults until a new block was final somewhere; None: never.
+        silent_bps: stake of validators that stopped for good or are adversaries, in 1/10,000.
+        boundaries, boundaries_struck: gaps between epochs, of quiet boundaries and of others: steps of `SETTLE_STEP_MS`
+            -> how many.
         height: the highest final one.
         submitted, finalized, failed, refused: transactions of the load; `finalized` includes `failed` ones.
         forks: heights at which two blocks were final.
@@ -117,6 +120,9 @@ class Outcome:
     forks: int
     adversary_acts: Mapping[str, int]
     convictions: Mapping[str, int] = field(default_factory=dict)
+    silent_bps: int = 0
+    boundaries: Mapping[int, int] = field(default_factory=dict)
+    boundaries_struck: Mapping[int, int] = field(default_factory=dict)
     tail: tuple[str, ...]
 
     @classmethod
@@ -143,6 +149,9 @@ class Outcome:
             forks=result.forks,
             adversary_acts=dict(sorted(result.adversary_acts.items())),
             convictions=dict(result.convictions),
+            silent_bps=result.silent_bps,
+            boundaries=_counts(result.boundaries_us, SETTLE_STEP_MS * 1_000),
+            boundaries_struck=_counts(result.boundaries_struck_us, SETTLE_STEP_MS * 1_000),
             tail=tuple(result.tail[-TAIL_EVENTS:]) if oracle else (),
         )
 
@@ -161,11 +170,11 @@ class Outcome:
             row = json.loads(line)
             if set(row) != {field.name for field in fields(cls)}:
                 raise OutcomeError("members are missing or unknown")
-            for name in ("delays", "settled"):
+            for name in ("delays", "settled", "boundaries", "boundaries_struck"):
                 row[name] = {int(step): int(count) for step, count in row[name].items()}
             row["tail"] = tuple(row["tail"])
             return cls(**row)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise OutcomeError(f"not readable: {error}") from error
 
 

@@ -64,6 +64,6 @@ def outcome_of_row(line: str) -> Outcome:
         if len(cells) != len(_NAMES):
             raise OutcomeError(f"{len(cells)} columns, not {len(_NAMES)}")
         members = {name: cell if name in _TEXTS else json.loads(cell) for name, cell in zip(_NAMES, cells, strict=True)}
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise OutcomeError(f"not readable: {error}") from error
     return Outcome.from_line(json.dumps(members))

@@ -37,6 +37,8 @@ class Result:
         delay_us: the message delay, median over pairs of validators, microseconds.
         finality_us: from a block's proposal until an honest node had it final, one figure for each, microseconds.
         recovery_us: from the end of the faults until a block proposed after it was final somewhere; None: never.
+        silent_bps: stake of validators that stopped for good or are adversaries, in 1/10,000.
+        boundaries_us, boundaries_struck_us: the gaps between epochs, of quiet boundaries and of others, microseconds.
         heights: final height of each node.
         state_roots: hexadecimal root of each node's final state; empty for one that is down.
         submitted, finalized, failed, refused: transactions of the load; `finalized` includes `failed` ones.
@@ -71,6 +73,9 @@ class Result:
     refused_to_sign: int
     adversary_acts: Mapping[str, int]
     convictions: Mapping[str, int] = field(default_factory=dict)
+    silent_bps: int = 0
+    boundaries_us: tuple[int, ...] = ()
+    boundaries_struck_us: tuple[int, ...] = ()
     tail: tuple[str, ...]
 
     @property

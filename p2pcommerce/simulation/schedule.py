@@ -2,7 +2,8 @@
 
 Each kind draws from streams of its own, so that leaving one out changes no other. Faults of links are on from a drawn
 moment until the world is healed; partitions come and go; hosts crash and restart. Kinds that need crashes to show
-(`torn_write`, `bit_rot`, `stale_backup`) bring their own along.
+(`torn_write`, `bit_rot`, `stale_backup`) bring their own along. Where validators change, hosts crash and the network is
+cut around the end of epochs, too.
 
 A disk that breaks its promises (`lost_fsync`, `bit_rot`, `stale_backup`) can make an honest validator forget what it
 signed. Such disks are given to less than a third of the stake, adversaries included: the victims.
@@ -17,7 +18,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
+from p2pcommerce.finality import FFG
 from p2pcommerce.primitives.ids import MICROSECONDS
+from p2pcommerce.simulation.churn import CHURNS
 from p2pcommerce.simulation.connections import Connections
 from p2pcommerce.simulation.faults import FAULTS
 from p2pcommerce.simulation.host import Host
@@ -40,6 +43,11 @@ _JUMP_EVERY_US: Final = 10 * MICROSECONDS
 _SNAPSHOT_EVERY_US: Final = 6 * MICROSECONDS
 _OWN_CRASHES: Final = {"torn_write": 5 * MICROSECONDS, "bit_rot": 2 * MICROSECONDS, "stale_backup": 2 * MICROSECONDS}
 """Mean time between the crashes that a kind brings along, of each host that it concerns."""
+_CRASH_AT_BOUNDARY: Final = 0.25
+_CUT_AT_BOUNDARY: Final = 0.1
+"""Where validators change, shares of the last two blocks of epochs at which a host crashes, and the network is cut."""
+_AHEAD_US_MAX: Final = 10 * MICROSECONDS
+"""A block may be dated so far ahead and is voted for at once (rule 3 of Simplex); with FFG it is D0."""
 _STALE_US: Final = MICROSECONDS
 """What still waits on a slow link at the end of the faults, if it is more than this, is lost with its connection."""
 _STEPS_MAX: Final = 40
@@ -97,6 +105,8 @@ class Schedule:
         self.is_healed = not self._faults
         self.crashes = 0
         self._armed: dict[int, str] = {}
+        self._cut_until_us = 0
+        self._height = 0
 
     def _rng(self, name: str) -> random.Random:
         return self._owner.streams.of(f"schedule.{name}")
@@ -155,17 +165,38 @@ class Schedule:
         share = self._faults["partition"]
         gap_us = round(rng.randint(0, 2 * length_us) * (1 - share) / share)
         start_us = after_us + gap_us
-        self._at(start_us, self._cut, rng, min(start_us + length_us, self._end_us))
+        self._at(start_us, self._cut_and_plan, rng, min(start_us + length_us, self._end_us))
 
     def _cut(self, rng: random.Random, end_us: int) -> None:
         owner, nodes = self._owner, list(range(len(self._owner.hosts)))
         shape = PARTITION_SHAPES[rng.randrange(len(PARTITION_SHAPES))]
         owner.links.set_fault(partition(shape, nodes, rng))
-        self._at(end_us, self._join, rng)
+        self._cut_until_us = max(self._cut_until_us, end_us)
+        self._at(end_us, self._join)
 
-    def _join(self, rng: random.Random) -> None:
-        self._owner.links.clear_fault("partition")
-        self._plan_partition(rng, self._owner.now_us)
+    def _cut_and_plan(self, rng: random.Random, end_us: int) -> None:
+        self._cut(rng, end_us)
+        self._at(end_us, self._plan_partition, rng, end_us)
+
+    def _join(self) -> None:
+        if self._owner.now_us >= self._cut_until_us:
+            self._owner.links.clear_fault("partition")
+
+    # --- the end of an epoch ---
+
+    def on_final(self, height: int) -> None:
+        """A block is final somewhere: strike where its epoch ends, if validators change there."""
+        scenario = self._owner.scenario
+        is_new, self._height = height > self._height, max(height, self._height)
+        if self.is_healed or not is_new or scenario.churn == CHURNS[0]:
+            return
+        if height % scenario.epoch_blocks not in {0, scenario.epoch_blocks - 1}:
+            return
+        now_us = self._owner.now_us
+        if "crash" in self._faults and (rng := self._rng("boundary.crash")).random() < _CRASH_AT_BOUNDARY:
+            self._crash(rng.choice(self._owner.hosts), "crash")
+        if "partition" in self._faults and (rng := self._rng("boundary.partition")).random() < _CUT_AT_BOUNDARY:
+            self._cut(rng, min(now_us + rng.randint(*_PARTITION_US), self._end_us))
 
     # --- hosts ---
 
@@ -212,6 +243,8 @@ class Schedule:
         self.is_healed = True
         self._armed.clear()
         owner = self._owner
+        is_slotted = owner.scenario.engine == FFG.name
+        ahead_us_max = owner.scenario.base_delay_us if is_slotted else _AHEAD_US_MAX
         # Else a link that was slow would bring the past for up to a minute more: the faults would not be over.
         owner.connections.cut(self._is_stale)
         owner.links.clear_fault()
@@ -220,6 +253,9 @@ class Schedule:
             host.disk.set_faults({})
             host.clock.heal(owner.now_us)
             host.arm_crash(None)
+            if host.clock.held_us > ahead_us_max:
+                # Until it starts anew others would wait for the time of its blocks: the fault would not be over.
+                host.crash(power_loss=False)
             if host.is_up:
                 host.rewind()
             else:

@@ -1,4 +1,4 @@
-"""What one simulated host keeps on its disk: write-ahead log, signing guard, chain and address book.
+"""What one simulated host keeps on its disk: write-ahead log, signing guard, chain, own transactions, address book.
 
 The chain's file holds a frame for each final block, with its height and hash; the blocks themselves are objects beside
 it, found by hash: what a crash leaves of the file decides which of them are there.
@@ -32,6 +32,7 @@ class Storage:
     Attributes:
         log: the write-ahead log.
         guard: the signing guard's file.
+        own: the journal of own transactions.
         blocks: the stored final blocks, from height 1 on, or from a restored one on.
         was_rebuilt: the chain's file was damaged and begun anew.
     """
@@ -52,6 +53,7 @@ class Storage:
         self._rng = rng
         self.log = SimulatedJournal(disk, "finality.wal", rng)
         self.guard = SimulatedJournal(disk, "guard", rng)
+        self.own = self._open_own()
         self.was_rebuilt = False
         self._chain = self._open_chain()
         self.blocks: list[CommittedBlock] = []
@@ -75,6 +77,15 @@ class Storage:
             self._disk.sync_directory()
             self.was_rebuilt = True
             return SimulatedJournal(self._disk, "chain", self._rng)
+
+    def _open_own(self) -> SimulatedJournal:
+        try:
+            return SimulatedJournal(self._disk, "own", self._rng)
+        except JournalDamageError:
+            # The runtime passes over the damaged place alone; here all of it is lost.
+            self._disk.remove("own")
+            self._disk.sync_directory()
+            return SimulatedJournal(self._disk, "own", self._rng)
 
     @property
     def height(self) -> int:

@@ -14,12 +14,22 @@ from typing import Final
 
 from p2pcommerce.simulation.outcome import DELAY_STEPS, SETTLE_STEP_MS, STALLED, Outcome
 
-__all__ = ["ACTS_JUDGED_MIN", "FAILURES_KEPT", "FIRES_MIN_BPS", "SEEDS_JUDGED_MIN", "Tally", "quantile_of"]
+__all__ = [
+    "ACTS_JUDGED_MIN",
+    "FAILURES_KEPT",
+    "FIRES_MIN_BPS",
+    "GAPS_JUDGED_MIN",
+    "SEEDS_JUDGED_MIN",
+    "Tally",
+    "quantile_of",
+]
 
 FIRES_MIN_BPS: Final = 500
 """Every chosen kind of fault must strike in at least so many of 10,000 seeds ..."""
 SEEDS_JUDGED_MIN: Final = 100
 """... of a sweep over at least so many seeds."""
+GAPS_JUDGED_MIN: Final = 100
+"""Gaps between epochs are judged from so many on."""
 ACTS_JUDGED_MIN: Final = 20
 """An adversary that is in every world must act in a sweep over at least so many seeds."""
 FAILURES_KEPT: Final = 16
@@ -38,7 +48,9 @@ class Tally:
         failures: the first failed seeds.
         fired: how often each kind struck; `fired_seeds`: in how many seeds.
         delays, settled: as in an outcome, summed.
-        recoveries_us: from the end of the faults until finality resumed, one for each seed in which it did.
+        recoveries_us: from the end of the faults until finality resumed, one for each seed in which it did; those of
+            seeds with silent validators are in `recoveries_silent_us`, too.
+        boundaries, boundaries_struck: as in an outcome, summed.
         submitted, finalized, failed, refused: summed.
         height: the highest of all.
         forks: heights at which two blocks were final, summed; `forked_seeds`: seeds with any.
@@ -58,6 +70,9 @@ class Tally:
         self.delays: Counter[int] = Counter()
         self.settled: Counter[int] = Counter()
         self.recoveries_us: list[int] = []
+        self.recoveries_silent_us: list[int] = []
+        self.boundaries: Counter[int] = Counter()
+        self.boundaries_struck: Counter[int] = Counter()
         self.submitted = 0
         self.finalized = 0
         self.failed = 0
@@ -86,6 +101,10 @@ class Tally:
         self.settled.update(outcome.settled)
         if outcome.recovery_us is not None:
             self.recoveries_us.append(outcome.recovery_us)
+            if outcome.silent_bps:
+                self.recoveries_silent_us.append(outcome.recovery_us)
+        self.boundaries.update(outcome.boundaries)
+        self.boundaries_struck.update(outcome.boundaries_struck)
         self.submitted += outcome.submitted
         self.finalized += outcome.finalized
         self.failed += outcome.failed
@@ -115,25 +134,55 @@ class Tally:
         step = quantile_of(self.settled, share_bps)
         return None if step is None else step * SETTLE_STEP_MS
 
-    def recovery_delays(self, share_bps: int, base_delay_us: int) -> float | None:
+    def recovery_delays(self, share_bps: int, base_delay_us: int, *, is_silent: bool | None = None) -> float | None:
         """Return a quantile of the time until finality resumed in units of D0; None: it never had to, or never did.
 
         Args:
             share_bps: of 10,000; all of them for the longest.
             base_delay_us: D0 of the worlds.
+            is_silent: count only worlds with (True) or without (False) silent validators; None: all.
         """
-        waited_us = quantile_of(Counter(self.recoveries_us), share_bps)
+        waited_us = quantile_of(self._recoveries(is_silent=is_silent), share_bps)
         return None if waited_us is None else round(waited_us / base_delay_us, 2)
 
-    def is_late(self, gate_delays: int, base_delay_us: int) -> bool:
+    def _recoveries(self, *, is_silent: bool | None) -> Counter[int]:
+        if is_silent is None:
+            return Counter(self.recoveries_us)
+        silent = Counter(self.recoveries_silent_us)
+        return silent if is_silent else Counter(self.recoveries_us) - silent
+
+    def is_late(self, gate_delays: int, base_delay_us: int, *, is_silent: bool | None = None) -> bool:
         """Tell whether 99 % of the worlds took longer than a gate to recover; False if the seeds are too few to tell.
 
         Args:
-            gate_delays: of the campaign, in units of D0.
+            gate_delays: of these worlds, in units of D0.
+            base_delay_us: D0 of the worlds.
+            is_silent: as of `recovery_delays`.
+        """
+        p99 = self.recovery_delays(9_900, base_delay_us, is_silent=is_silent)
+        counted = self.seeds if is_silent is None else self._recoveries(is_silent=is_silent).total()
+        return counted >= SEEDS_JUDGED_MIN and p99 is not None and p99 > gate_delays
+
+    def boundary_delays(self, share_bps: int, base_delay_us: int, *, is_struck: bool = False) -> float | None:
+        """Return a quantile of the gaps between epochs in units of D0; None: there were none.
+
+        Args:
+            share_bps: of 10,000; all of them for the longest.
+            base_delay_us: D0 of the worlds.
+            is_struck: of boundaries under faults or adversaries, else of quiet ones.
+        """
+        step = quantile_of(self.boundaries_struck if is_struck else self.boundaries, share_bps)
+        return None if step is None else round(step * SETTLE_STEP_MS * 1_000 / base_delay_us, 2)
+
+    def has_gaps(self, gate_delays: float, base_delay_us: int) -> bool:
+        """Tell whether 99 % of the quiet gaps between epochs are longer than a gate; False if they are too few to tell.
+
+        Args:
+            gate_delays: in units of D0.
             base_delay_us: D0 of the worlds.
         """
-        p99 = self.recovery_delays(9_900, base_delay_us)
-        return self.seeds >= SEEDS_JUDGED_MIN and p99 is not None and p99 > gate_delays
+        p99 = self.boundary_delays(9_900, base_delay_us)
+        return self.boundaries.total() >= GAPS_JUDGED_MIN and p99 is not None and p99 > gate_delays
 
     def is_idle(self, adversaries: Sequence[str]) -> bool:
         """Tell whether the one strategy of a campaign never acted; False if the seeds are too few to tell."""

@@ -298,6 +298,7 @@ class World:
         self.oracles.on_final(host, committed, last_height, self.now_us)
         self._heights[host.number] = header.height
         self.liveness.on_final(host, header.hash, header.height, self.now_us)
+        self.schedule.on_final(header.height)
         if self._options.watcher is not None:
             self._options.watcher("final", self.now_us, host.number, committed)
 
@@ -368,6 +369,9 @@ class World:
             delay_us=self.delay_us,
             finality_us=tuple(self.liveness.finality_us),
             recovery_us=self.liveness.recovery_us,
+            silent_bps=self.liveness.silent_bps(self.hosts),
+            boundaries_us=tuple(self.liveness.boundaries.quiet_us),
+            boundaries_struck_us=tuple(self.liveness.boundaries.struck_us),
             heights=tuple(host.height for host in self.hosts),
             state_roots=tuple(
                 "" if host.core is None else host.core.chain.state.final.root.hex() for host in self.hosts

@@ -2,7 +2,7 @@
 
 - `session`: one connection as one object: bytes in, events out; messages in, bytes out (start here)
 - `messages`: the schema: every kind of message with its lane, its cap and its fields; `archive_messages`: those about
-  links and snapshots; `kinds`: how kinds are entered
+  links and snapshots; `reconcile_messages`: those about what a peer lacks; `kinds`: how kinds are entered
 - `handshake`: network magic, version, Noise XX, and the proof of identity
 - `noise`: Noise_XX_25519_ChaChaPoly_BLAKE2s
 - `records`: length-prefixed ciphertexts on the stream, and rekeying
@@ -32,6 +32,7 @@ from p2pcommerce.wire.messages import (
     Choose,
     Chunk,
     Engine,
+    FeeFloor,
     GetBlock,
     GetBlocks,
     GetChunk,
@@ -81,6 +82,7 @@ __all__ = [
     "EmptyRecordError",
     "Engine",
     "Event",
+    "FeeFloor",
     "FrameError",
     "GetBlock",
     "GetBlocks",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, unpack
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, unpack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import U64_MAX
 from p2pcommerce.wire.archive_messages import (
@@ -34,6 +34,7 @@ from p2pcommerce.wire.archive_messages import (
 )
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
+from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
 
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
@@ -62,13 +63,19 @@ __all__ = [
     "Chunk",
     "Engine",
     "Evidence",
+    "FeeFloor",
+    "Found",
     "GetBlock",
     "GetBlocks",
     "GetChunk",
+    "GetIds",
     "GetLinks",
     "GetPeers",
     "GetSnapshot",
+    "GetSymbols",
     "GetTransactions",
+    "Ids",
+    "Lacking",
     "Links",
     "Message",
     "NoBlock",
@@ -79,6 +86,7 @@ __all__ = [
     "Refuse",
     "Snapshot",
     "Status",
+    "Symbols",
     "Transactions",
     "Unchoose",
     "decode_message",
@@ -122,7 +130,6 @@ def _plain_entry(entry: AnnounceEntry) -> object:
     return entry
 
 
-_SHORT_IDS: Final = array(raw(SHORT_ID_BYTES), PULL_IDS_MAX, 1)
 _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 
 
@@ -173,6 +180,17 @@ class Status(WireMessage):
     fee_floor: int
 
 
+@kind(0x19, Lane.CONTROL, 16, price=U64)
+@dataclass(frozen=True, slots=True)
+class FeeFloor(WireMessage):
+    """The least fee per weight that the sender's full pool takes, in 1/65536 minor unit; 0: what the chain asks for.
+
+    Whoever gets it need not send what pays less; it binds nobody to anything.
+    """
+
+    price: int
+
+
 # --- transactions ---
 
 
@@ -192,10 +210,10 @@ class Announce(WireMessage):
     entries: tuple[AnnounceEntry, ...]
 
 
-@kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=_SHORT_IDS)
+@kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=short_ids(PULL_IDS_MAX, 1))
 @dataclass(frozen=True, slots=True)
 class Pull(WireMessage):
-    """Asks for announced transactions by their short ids (8 bytes each)."""
+    """Asks for announced transactions by their short ids (8 bytes each, one after the other on the wire)."""
 
     short_ids: tuple[bytes, ...]
 
@@ -322,9 +340,16 @@ Message: TypeAlias = (
     | Unchoose
     | Refuse
     | Status
+    | FeeFloor
     | Transactions
     | Announce
     | Pull
+    | GetSymbols
+    | Symbols
+    | GetIds
+    | Ids
+    | Lacking
+    | Found
     | Engine
     | Evidence
     | GetTransactions

@@ -22,7 +22,7 @@ from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.simulation import outcome as outcome_room
 from p2pcommerce.simulation.faults import FAULTS
-from p2pcommerce.simulation.gossip import ATTACKS, STRATEGIES
+from p2pcommerce.simulation.gossip import ATTACKS, ROWS, STRATEGIES
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.outcome import Outcome
 from p2pcommerce.simulation.pictures import ALBUM, spacetime
@@ -90,6 +90,22 @@ def test_gossip_says_for_people_which_delays_it_used(capsys):
     assert code == 0
     assert "delays: simblock: " in out
     assert "attack mute" in out
+
+
+def test_the_table_of_gossip_has_a_line_for_each_goal_and_says_which_hold(capsys):
+    code, out, _ = run(capsys, *GOSSIP, "--table")
+    _, columns, *lines = out.splitlines()
+    assert columns.split() == ["delivered", "p99", "goal", "bytes", "goal", "upload", "goal"]
+    assert [line[:40].strip() for line in lines] == [goal.name for goal in ROWS]
+    assert all("holds" in line or "misses" in line for line in lines)
+    assert code == int(any("misses" in line for line in lines))
+
+
+def test_the_table_of_gossip_takes_no_single_strategy_or_attack(capsys):
+    for option in (("--strategy", "chosen"), ("--attack", "mute"), ("--attack-share", "0.2"), ("--settle", "1")):
+        code, _, err = run(capsys, *GOSSIP, "--table", *option)
+        assert code == 2
+        assert f"leave out {option[0]}" in err
 
 
 # --- finality and network ---
@@ -292,15 +308,25 @@ def stale(monkeypatch, **changes):
     monkeypatch.setattr(finality, "run_campaign", outcomes)
 
 
-@pytest.mark.parametrize(
-    ("faults", "waited_s", "code"), [("loss", 5, 0), ("loss", 7, 1), ("bit_rot", 14, 0), ("bit_rot", 16, 1)]
-)
-def test_a_sweep_that_recovers_too_slowly_fails(capsys, monkeypatch, faults, waited_s, code):
-    stale(monkeypatch, recovery_us=waited_s * 1_000_000, fired={faults: 1})
-    found, out, _ = run(capsys, "sim", "finality", "--seeds", "100", "--faults", faults)
+@pytest.mark.parametrize(("silent_bps", "waited_s", "code"), [(0, 5, 0), (0, 7, 1), (2_500, 14, 0), (2_500, 16, 1)])
+def test_a_sweep_that_recovers_too_slowly_fails(capsys, monkeypatch, silent_bps, waited_s, code):
+    stale(monkeypatch, recovery_us=waited_s * 1_000_000, silent_bps=silent_bps, fired={"loss": 1})
+    found, out, _ = run(capsys, "sim", "finality", "--seeds", "100", "--faults", "loss")
     assert found == code
-    assert ("after the faults 99 % of the worlds must be live within" in out) == bool(code)
-    assert run(capsys, "sim", "finality", "--seeds", "99", "--faults", faults)[0] == 0
+    worlds = "with silent validators" if silent_bps else "without silent validators"
+    assert (f"99 % of the worlds {worlds} must be live within" in out) == bool(code)
+    assert run(capsys, "sim", "finality", "--seeds", "99", "--faults", "loss")[0] == 0
+
+
+@pytest.mark.parametrize(("gap", "code"), [(120, 0), (121, 1)])
+def test_a_sweep_whose_epochs_follow_each_other_too_slowly_fails(capsys, monkeypatch, gap, code):
+    stale(monkeypatch, boundaries={50: 98, gap: 2}, boundaries_struck={900: 1})
+    found, out, _ = run(capsys, "sim", "finality", "--seed", "1", "--faults", "none")
+    assert found == code
+    assert ("99 % of the quiet gaps between epochs must be within 1.2 base delays" in out) == bool(code)
+    assert f"0.50 at the median, {gap / 100:.2f} at 99 %, {gap / 100:.2f} at most, in base delays (100 quiet)" in out
+    _, out, _ = run(capsys, "sim", "finality", "--seed", "1", "--faults", "none", "--json")
+    assert report(out)["epochs"]["gap_delays_struck"] == {"p50": 9.0, "p99": 9.0, "max": 9.0}
 
 
 def test_an_adversary_that_never_acts_fails_the_run(capsys, monkeypatch):

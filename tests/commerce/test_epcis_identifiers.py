@@ -170,3 +170,21 @@ def test_a_lot_and_a_logistic_unit_survive_the_way_to_a_urn_and_back():
 def test_a_wrong_identifier_is_refused_with_the_reason(call, reason):
     with pytest.raises(IdentifierError, match=reason):
         call()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://id.gs1.org/01/0401234598765x/21/1",
+        "https://id.gs1.org/01/04012345987652/21/\u0660",
+        "https://id.gs1.org/01/04012345987652/21/a b",
+        "https://id.gs1.org/00/40123451234567891\udcff",
+        "urn:epc:id:sgtin:4012345.098765.\u0660",
+        "urn:epc:id:cpi:4012345.\u0660.1",
+    ],
+)
+@pytest.mark.parametrize("parse", [parse_sgtin, parse_lgtin, parse_sscc, lambda uri: to_epc_urn(uri, 7)])
+def test_what_is_in_no_form_of_gs1_is_refused_by_name(uri, parse):
+    assert canonical_uri(uri) == uri
+    with pytest.raises(IdentifierError):
+        parse(uri)

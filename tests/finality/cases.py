@@ -79,7 +79,7 @@ def _ballot_evidence(
     if {len(one[1]), len(other[1])} == {49}:
         return encode_evidence(DoubleSignature(offender, one[1], one[2], other[1], other[2]))
     if {len(one[1]), len(other[1])} == {89}:
-        return ffg_evidence.encode_link_evidence(DoubleSignature(offender, one[1], one[2], other[1], other[2]))
+        return ffg_evidence.LINK_EVIDENCE.encode(DoubleSignature(offender, one[1], one[2], other[1], other[2]))
     return None
 
 
@@ -120,10 +120,9 @@ FFG_CASE = Case(
     _fewer_linkers, _ballot_evidence,
 )  # fmt: skip
 SOLO = replace(SIMPLEX, make=Solo, stakes=((7,),), recover_us=None, weakened=None)
-AUTHORITY = Case(
-    example("authority").Authority, ((7,), (1, 1, 1, 1), (5, 3, 2, 1)), 4_000_000, None, True,
-    (("authority", bytes(7) + b"\4" + bytes(32)), ("authority", bytes(7) + b"\5" + bytes(32))),
-    ("authority", bytes(7) + b"\5" + b"\1" * 32), None, lambda _offender, _one, _other: None,
+AUTHORITY = replace(
+    SIMPLEX, make=example("authority").Authority, stakes=((7,), (1, 1, 1, 1), (5, 3, 2, 1)), settle_us=4_000_000,
+    recover_us=None, weakened=None,
 )  # fmt: skip
 CASES = (SIMPLEX, FFG_CASE, SOLO, AUTHORITY)
 TOLERANT = tuple(case for case in CASES if case.recover_us is not None)

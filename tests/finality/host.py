@@ -96,7 +96,7 @@ class Host:
         engine = self.engine
         self.run(lambda now: engine.start(context, records, blocks, now))
         if self not in network.honest and self.engine is not None:
-            signer = engine._parts.state.signer  # type: ignore[attr-defined] # a faulty engine does not stop itself
+            signer = engine._running.state.signer  # type: ignore[attr-defined] # a faulty engine does not stop itself
             signer.knows = lambda _ballot: True
         for other in network.hosts:
             if other.key != self.key and other.engine is not None and not network.is_cut(self, other):

@@ -11,17 +11,13 @@ from p2pcommerce.finality.voting import Ballot, VoteKind, read_ballot
 
 @dataclass
 class Judge:
-    """Remembers every ballot, every link, and what an authority signed for each height."""
+    """Remembers every ballot and every link."""
 
     ballots: dict[tuple[VoteKind, int], Ballot] = field(default_factory=dict)
     links: list[ffg.Link] = field(default_factory=list)
-    heights: dict[bytes, bytes] = field(default_factory=dict)
 
     def see(self, data: bytes) -> str | None:
         """Take what is signed now; return how it contradicts what was signed before."""
-        if len(data) == 40:
-            other = self.heights.setdefault(data[:8], data)
-            return None if other == data else f"{other.hex()} and {data.hex()}"
         return self._see_link(ffg.read_link(data)) if len(data) == ffg.LINK_BYTES else self._see(read_ballot(data))
 
     def _see_link(self, link: ffg.Link) -> str | None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from p2pcommerce.finality import FFG
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.evidence import DoubleSignature
-from p2pcommerce.finality.ffg.evidence import convict, encode_link_evidence
+from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE, convict
 from p2pcommerce.finality.ffg.gadget import Gadget
-from p2pcommerce.finality.ffg.journal import FFGLogError, read_journal
+from p2pcommerce.finality.ffg.journal import LOG
 from p2pcommerce.finality.ffg.links import LinkVote, QuorumLink, make_quorum_link
 from p2pcommerce.finality.ffg.messages import (
     PROPOSAL_BYTES_MAX,
@@ -33,6 +33,7 @@ from p2pcommerce.finality.ffg.parameters import FFGParameters
 from p2pcommerce.finality.ffg.proof import decode_proof, encode_proof, verify_proof
 from p2pcommerce.finality.ffg.tree import SlotTree
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link, contradiction, may_sign, read_link
+from p2pcommerce.finality.journal import LogError
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, VoteKind
 from p2pcommerce.ledger.block import Header, tx_root
 from p2pcommerce.ledger.genesis import ChainParameters
@@ -126,7 +127,7 @@ def test_evidence_convicts_for_a_commandment_alone() -> None:
 
     def evidence(one: Link, other: Link, offender: Host = villain) -> bytes:
         first, second = vote(network, offender, one), vote(network, offender, other)
-        return encode_link_evidence(
+        return LINK_EVIDENCE.encode(
             DoubleSignature(villain.key, one.data, first.signature, other.data, second.signature)
         )
 
@@ -228,12 +229,12 @@ def test_a_block_before_its_time_does_not_count_yet() -> None:
 def test_a_block_of_an_odd_time_wakes_nobody_before_the_next_slot() -> None:
     network = running(0.2)
     host = network.hosts[0]
-    state = host.live._parts.state  # type: ignore[attr-defined] # a quorum alone can bring such a block
+    state = host.live._running.state  # type: ignore[attr-defined] # a quorum alone can bring such a block
     odd = replace(chain(1, state.head, network)[0], time_ms=network.now // 1_000 + SLOT_MS + 7)
     state.tree.add_own(odd)
     host.live.on_deadline(network.now)
     for _ in range(4):
-        due = host.live._parts.replica.deadline  # type: ignore[attr-defined] # without the resender's
+        due = host.live._running.replica.deadline  # type: ignore[attr-defined] # without the resender's
         assert due > state.slot * SLOT_US
         assert due % SLOT_US == 0
         host.live.on_deadline(due)
@@ -246,7 +247,7 @@ def test_blocks_of_the_log_that_a_quorum_vouches_for_are_tracked_once() -> None:
     tree = SlotTree(network.genesis, 512, lambda header, parent: header.time_ms > parent.time_ms, [])
     for header in headers:
         tree.vouch(header.hash, 1, (), header)
-    tree.restore([(header, None) for header in headers])
+    tree.restore(headers)
     for header in headers:
         tree.on_validated(header.hash, valid=True)
     tree.deliver(headers[3])
@@ -423,7 +424,7 @@ def proposal_of(network: Network, leader: Host, slot: int, *, name: str = "", ti
 def leading(network: Network) -> tuple[Host, Host, int]:
     """A host, another one that leads a slot soon, and the slot."""
     host = network.hosts[0]
-    state = host.live._parts.state  # type: ignore[attr-defined] # who leads is not told
+    state = host.live._running.state  # type: ignore[attr-defined] # who leads is not told
     for slot in range(network.now // SLOT_US + 1, network.now // SLOT_US + 60):
         for leader in network.hosts[1:]:
             if state.leader(slot) == leader.key:
@@ -471,7 +472,7 @@ def test_a_proposal_far_ahead_of_the_clock_is_not_kept() -> None:
     network = Network(1, (1, 1, 1, 1), make_engine=FFG)
     network.start()
     host, leader, slot = leading(network)
-    while slot * SLOT_US <= network.now + 10_000_000 or host.live._parts.state.leader(slot) != leader.key:  # type: ignore[attr-defined]
+    while slot * SLOT_US <= network.now + 10_000_000 or host.live._running.state.leader(slot) != leader.key:  # type: ignore[attr-defined]
         slot += 1
     assert not tell(host, leader, proposal_of(network, leader, slot))
     assert counter(host, "refused_stale") == 1
@@ -480,7 +481,7 @@ def test_a_proposal_far_ahead_of_the_clock_is_not_kept() -> None:
 def test_a_missing_parent_is_asked_for_and_its_path_is_answered() -> None:
     network = running(1.5)
     host, late = network.hosts[:2]
-    head = host.live._parts.state.head  # type: ignore[attr-defined] # the fork choice
+    head = host.live._running.state.head  # type: ignore[attr-defined] # the fork choice
     answer = tell(host, late, Ask(0, head.hash))
     sent = [decode_message(effect.data) for effect in answer if isinstance(effect, seam.Send)]
     heights = [message.header.height for message in sent if isinstance(message, Proposal)]
@@ -503,7 +504,7 @@ def test_questions_and_claims_of_strangers_are_refused() -> None:
 def test_a_second_final_checkpoint_stops_the_node_with_a_sentence() -> None:
     network = running(4)
     host = network.hosts[0]
-    final = host.live._parts.state.gadget.final  # type: ignore[attr-defined] # what it holds final
+    final = host.live._running.state.gadget.final  # type: ignore[attr-defined] # what it holds final
     assert final.index >= 1
     beside = Link(0, checkpoint(final.index, "beside"), checkpoint(final.index + 1, "beside"))
     effects = tell(host, network.hosts[1], Links((quorum(network, beside),)))
@@ -518,5 +519,5 @@ def test_the_largest_proposal_fits_into_a_message() -> None:
 @settings(max_examples=100, deadline=None)
 @given(records=st.lists(st.binary(max_size=80), min_size=1, max_size=3))
 def test_a_log_that_this_engine_did_not_write_is_named(records: list[bytes]) -> None:
-    with pytest.raises(FFGLogError, match="record 0"):
-        read_journal([b"\x02" + records[0], *records])
+    with pytest.raises(LogError, match="record 0"):
+        LOG.read([b"\x02" + records[0], *records])

@@ -166,11 +166,24 @@ def test_the_log_is_rewritten_and_still_restarts() -> None:
     network.check_honest()
 
 
-def test_slow_networks_still_make_blocks_because_d_grows() -> None:
-    longest_us = 6 * D0_US
-    network = Network(4, (1, 1, 1, 1), Faults(delay_us=(1, longest_us)))
+SLOW_US = 6 * D0_US
+
+
+@pytest.mark.parametrize(
+    ("shortest_us", "silent", "blocks"),
+    [
+        pytest.param(1, 0, 60, id="up to 6 D0"),
+        pytest.param(SLOW_US // 2, 0, 60, id="3 to 6 D0"),
+        # A block takes two delays, so 50 would be all.
+        pytest.param(SLOW_US, 0, 45, id="always 6 D0"),
+        pytest.param(SLOW_US, 1, 25, id="always 6 D0 and a silent validator"),
+    ],
+)
+def test_slow_networks_still_make_blocks_because_d_grows(shortest_us: int, silent: int, blocks: int) -> None:
+    network = Network(4, (1, 1, 1, 1), Faults(delay_us=(shortest_us, SLOW_US), silent=silent))
     network.start()
     network.submit(1_000)
-    network.run_for(100 * longest_us)
-    assert min(network.heights) >= 60, "60 blocks per 100 delays at delays of 6 D0"
-    assert any(host.live.status().counters["delay_us"] > D0_US for host in network.hosts)
+    network.run_for(100 * SLOW_US)
+    assert min(network.heights) >= blocks, "blocks per 100 delays"
+    assert any(host.engine is not None and host.live.status().counters["delay_us"] > D0_US for host in network.hosts)
+    network.check_honest()

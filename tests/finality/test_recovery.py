@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from p2pcommerce.finality import engine as seam
-from p2pcommerce.finality.simplex.journal import LogError
+from p2pcommerce.finality.journal import LogError
 from p2pcommerce.finality.simplex.messages import Answer, Cast, Proposal, Status
 from p2pcommerce.finality.voting import Ballot, VoteKind, read_ballot
 from p2pcommerce.primitives.crypto import blake2b_256

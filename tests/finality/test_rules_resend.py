@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2pcommerce.finality import engine as seam
+from p2pcommerce.finality.signer import FORKED
 from p2pcommerce.finality.simplex.messages import (
     Cast,
     Certificates,
@@ -53,7 +54,8 @@ def test_rule_7_a_second_final_block_of_a_height_stops_the_node() -> None:
     bench.cast(F, 1, one.header.hash, *bench.others)
     rival = bench.proposal(2, bench.genesis, Justify(None, None), 0, salt=5)
     bench.certify(bench.certificate(F, 5, rival.header.hash))
-    assert len(bench.of(seam.Halt)) == 1
+    (halt,) = bench.of(seam.Halt)
+    assert halt.reason.endswith(f"of height 1 is final beside the head; {FORKED}")
     assert len(bench.of(seam.Finalized)) == 1
     assert bench.counter("halted") == 1
 
@@ -135,28 +137,51 @@ def test_rule_10_d_grows_when_a_proposal_came_after_the_own_z() -> None:
     assert bench.counter("delay_us") == 3 * D0_US // 2
 
 
-def test_rule_10_d_grows_when_the_quorum_of_z_took_longer_than_d_up_to_four_d0() -> None:
+def grown(views: int = 1) -> Bench:
+    """An engine whose D has grown, in a view that another leads."""
     bench = Bench()
-    for view in range(1, 8):
-        if bench.leader(view) == bench.key:
-            bench.certify(bench.certificate(Z, view, 0))
-            continue
+    for _ in range(views):
+        lead_by_another(bench)
         bench.wait(20 * D0_US)
-        bench.cast(Z, view, 0, *bench.others)
-    assert bench.counter("delay_us") <= 4 * D0_US
-    assert bench.counter("delay_us") > D0_US
+        bench.cast(Z, bench.view, 0, *bench.others)
+    lead_by_another(bench)
+    return bench
 
 
-def test_rule_10_d_falls_back_on_a_swift_nullification_and_shrinks_on_success() -> None:
-    bench = Bench()
-    bench.wait(2 * D0_US)
-    bench.receive(bench.others[0], bench.proposal(1))
-    bench.cast(Z, 1, 0, *bench.others)
-    grown = bench.counter("delay_us")
-    bench.certify(bench.certificate(N, 2, blake2b_256(b"two")))
-    assert bench.counter("delay_us") == grown - grown // 20
-    bench.certify(bench.certificate(Z, 3, 0))
-    assert bench.counter("delay_us") == D0_US
+def lead_by_another(bench: Bench) -> None:
+    while bench.leader(bench.view) == bench.key:
+        bench.certify(bench.certificate(Z, bench.view, 0))
+
+
+def test_rule_10_d_grows_when_the_quorum_of_z_took_longer_than_d_up_to_six_d0() -> None:
+    assert grown().counter("delay_us") == 3 * D0_US // 2
+    assert grown(9).counter("delay_us") == 6 * D0_US
+
+
+def test_rule_10_d_shrinks_on_success_but_not_below_what_the_last_view_needed() -> None:
+    bench = grown(9)
+    bench.wait(12 * D0_US)
+    bench.certify(bench.certificate(N, bench.view, blake2b_256(b"swift")))
+    swift = bench.counter("delay_us")
+    assert swift == 6 * D0_US - 6 * D0_US // 20
+    bench.wait(D0_US + 2 * swift + 1)  # it starts D0 after it was entered
+    bench.certify(bench.certificate(N, bench.view, blake2b_256(b"slow")))
+    assert bench.counter("delay_us") == swift
+
+
+def test_rule_10_d_falls_by_half_when_the_leader_was_waited_for_in_vain_and_never_below_d0() -> None:
+    bench = grown(9)
+    for expected in (3 * D0_US, 3 * D0_US // 2, D0_US, D0_US):
+        lead_by_another(bench)
+        bench.wait(2 * bench.counter("delay_us"))
+        bench.cast(Z, bench.view, 0, *bench.others)
+        assert bench.counter("delay_us") == expected
+
+
+def test_rule_10_d_stays_when_others_gave_the_view_up() -> None:
+    bench = grown(9)
+    bench.cast(Z, bench.view, 0, *bench.others)
+    assert bench.counter("delay_us") == 6 * D0_US
 
 
 # --- rule 11 ---

@@ -238,3 +238,9 @@ def test_any_genesis_round_trips(validators, balances, time_ms):
 def test_any_json_is_a_genesis_or_a_named_error(value):
     with pytest.raises(GenesisError):
         Genesis.from_json(json.dumps(value).encode())
+
+
+def test_half_of_a_surrogate_pair_is_refused_by_name():
+    text = Genesis.local("half", {bytes(32): 10**9}).to_json().replace('"half"', '"half\\ud800"')
+    with pytest.raises(GenesisError, match="UTF-8 can write"):
+        Genesis.from_json(text.encode())

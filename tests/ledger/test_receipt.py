@@ -88,3 +88,9 @@ def test_only_ok_is_ok():
 def test_a_detail_that_is_too_long_is_cut_where_it_is_stored():
     stored = encode(OUTCOME, Outcome(RejectionCode.LIMIT, (), "é" * 200 + "\n"))
     assert decode(OUTCOME, stored, 4_096).detail == "é" * 128
+
+
+@pytest.mark.parametrize("detail", ["a\u00adb\ue000c", "a\u0378", "\u3000"])
+def test_a_detail_that_is_read_is_written_as_it_was(detail):
+    raw = pack((RejectionCode.OK.value, (), detail))
+    assert encode(OUTCOME, decode(OUTCOME, raw, LIMIT)) == raw

@@ -393,7 +393,16 @@ def test_intake_is_bounded_in_bytes_per_origin_and_in_total():
     assert not rig.pool.has_room(PEER)
     assert rig.pool.has_room(OTHER_PEER)
     rig.raw(make(nonce=2).raw, OTHER_PEER)
-    assert not rig.pool.has_room(key_of(502))
+    rig.raw(make(nonce=3).raw, OTHER_PEER)
+    assert not rig.pool.has_room(OTHER_PEER)
+    assert rig.pool.has_room(key_of(502))
+    rig.raw(make(nonce=4).raw, key_of(502))
+    rig.raw(make(nonce=5).raw, key_of(503))
+    assert not rig.pool.has_room(key_of(504))
+    rig.raw(make(nonce=6).raw, key_of(504))
+    effects = rig.drain()
+    assert len(admitted(effects)) == 6
+    assert codes(effects) == [RejectionCode.POOL_FULL]
 
 
 def test_a_flooder_does_not_hold_up_the_others():

@@ -28,6 +28,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.height = 0
         self.now = 1_000
         self.inside = {}
+        self.own = set()
         self.submitted = self.answered = 0
 
     @rule(
@@ -96,25 +97,46 @@ class PoolMachine(RuleBasedStateMachine):
                 case Admitted():
                     self.answered += 1
                     assert effect.tx_id not in self.inside
+                    before = dict(self.inside)
                     self.inside[effect.tx_id] = effect.transaction
-                    self.check_driven_out(effect, effects[index + 1 :])
+                    if effect.origin is None:
+                        self.own.add(effect.tx_id)
+                    self.check_driven_out(effect, effects[index + 1 :], before)
                 case Refused():
                     self.answered += 1
                     assert effect.tx_id not in self.pool or effect.code is RejectionCode.DUPLICATE
                 case Dropped():
                     del self.inside[effect.tx_id]
 
-    def check_driven_out(self, admitted, following):
+    def is_gapped(self, transaction, inside):
+        """Tell whether a nonce is missing before a transaction."""
+        kept = {item.nonce for item in inside.values() if item.sender == transaction.sender}
+        return any(nonce not in kept for nonce in range(self.accounts.of(transaction.sender)[0], transaction.nonce))
+
+    def check_driven_out(self, admitted, following, before):
+        new = admitted.transaction
+        new_is_gapped = self.is_gapped(new, before)
         for effect in following:
             if not isinstance(effect, Dropped):
                 return
+            victim = self.inside[effect.tx_id]
+            if effect.replaced_by is not None:
+                assert effect.replaced_by == new.id
+                assert (victim.sender, victim.nonce) == (new.sender, new.nonce)
+                assert new.fee * 10 >= victim.fee * 11
             if effect.code is not RejectionCode.POOL_FULL:
                 continue
-            victim = self.inside[effect.tx_id]
-            new = admitted.transaction
+            assert effect.tx_id not in self.own
             assert victim.sender != new.sender
             assert victim.payer != new.payer
-            chain = [item for item in self.inside.values() if item.sender == victim.sender]
+            chain = [item for item in before.values() if item.sender == victim.sender]
+            victim_is_gapped = self.is_gapped(victim, before)
+            assert victim.nonce == max(item.nonce for item in chain)
+            del before[effect.tx_id]
+            if victim_is_gapped:
+                assert not new_is_gapped or victim.fee < new.fee
+                continue
+            assert not new_is_gapped
             least = min(item.fee for item in chain)  # every toy transaction weighs the same
             assert least < new.fee
 

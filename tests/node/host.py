@@ -36,8 +36,21 @@ class Disk:
 
     log: list[bytes] = field(default_factory=list)
     guard: list[bytes] = field(default_factory=list)
+    own: list[bytes] = field(default_factory=list)
     blocks: list[CommittedBlock] = field(default_factory=list)
     book: bytes | None = None
+
+    def write(self, effect: out.Append | out.Rewrite | out.AppendOwn | out.RewriteOwn) -> None:
+        """Do what concerns the log or the journal of own transactions."""
+        match effect:
+            case out.Append(record):
+                self.log.append(record)
+            case out.Rewrite(records):
+                self.log = list(records)
+            case out.AppendOwn(record):
+                self.own.append(record)
+            case out.RewriteOwn(records):
+                self.own = list(records)
 
     def state(self, founded: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """Return the state after the stored blocks, from that at genesis."""
@@ -115,7 +128,7 @@ class Host:
             proof=b"" if last is None else last.proof,
         )
         signed = self.guard.last
-        self.give(lambda now: node.start(list(disk.log), signed, disk.book, [self.address], now))
+        self.give(lambda now: node.start(list(disk.log), signed, disk.book, [self.address], now, list(disk.own)))
 
     def crash(self) -> None:
         """Lose everything that is not durable."""
@@ -154,10 +167,8 @@ class Host:
                     cluster.break_link(cluster.links[link], by=self)
             case out.Dial(address, peer):
                 cluster.dial(self, address, peer)
-            case out.Append(record):
-                disk.log.append(record)
-            case out.Rewrite(records):
-                disk.log = list(records)
+            case out.Append() | out.Rewrite() | out.AppendOwn() | out.RewriteOwn():
+                disk.write(effect)
             case out.SignRequest():
                 self.sign(effect)
             case out.Commit(blocks):

@@ -8,6 +8,7 @@ import pytest
 from p2pcommerce.commerce import SubmitEvidence, build_transaction
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node import effects as out
 from p2pcommerce.node import offences as room
 from p2pcommerce.node.log_records import EVIDENCE_RECORD
@@ -212,3 +213,10 @@ def test_mutated_evidence_raises_nothing_and_convicts_nobody(cluster):
         data = good[:place] + bytes([good[place] ^ 1 << rng.randrange(8)]) + good[place + 1 :]
         assert own.on_found(data, cluster.now) == []
     assert not len(own)
+
+
+@pytest.mark.parametrize("kind", ["E1", "E2", "E3", "E4", "E5", "E6", "F1", "F2"])
+def test_every_rule_of_every_engine_has_its_words(kind):
+    told = room.words(Offence(OFFENDER, 3, kind))
+    assert told.endswith(f", in epoch 3 ({kind})")
+    assert "broke a rule" not in told

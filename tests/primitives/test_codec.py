@@ -1,5 +1,6 @@
 import dataclasses
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from p2pcommerce.primitives.codec import (
     text,
     uint,
     unpack,
+    without_controls,
 )
 from p2pcommerce.primitives.errors import CodecError, RemoteProtocolError
 
@@ -340,3 +342,29 @@ def test_nested_records_name_the_way_to_the_field():
 def test_a_shape_whose_names_are_not_the_fields_is_refused():
     with pytest.raises(TypeError, match="Point"):
         record_of(Point, x=U8, parts=array(blob(3), 2), label=maybe(text(5)))
+
+
+@pytest.mark.parametrize("size", [300, 4_096, 65_535, 2**20])
+def test_nested_claims_take_no_more_memory_than_the_message(size):
+    head = b"\xdd" + (size - 1).to_bytes(4, "big")
+    data = (head * 500)[:size].ljust(size, b"\0")
+    tracemalloc.start()
+    try:
+        with pytest.raises(CodecError, match="not valid msgpack"):
+            unpack(data, size)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 4 * size + 100_000
+
+
+def test_text_that_utf8_cannot_write_is_refused():
+    with pytest.raises(CodecError, match="UTF-8 can write"):
+        text(10).read("a\ud800")
+
+
+@given(st.text(st.characters()))
+def test_text_without_controls_is_text(value):
+    kept = without_controls(value)
+    assert text(4 * len(value)).read(kept) == kept
+    assert without_controls(kept) == kept

@@ -127,6 +127,7 @@ def test_a_wrong_value_is_refused_with_its_key(folder, text, reason):
         ('name = "a"\nname = "b"', "line 2"),
         (b'name = "a"\nname = "\xff"', "line 2: is not UTF-8"),
         ("a=" + "[" * 20_000, "is not valid TOML"),
+        ("a = " + "1" * 5_000, "is not valid TOML"),
         (b"#" * (CONFIG_BYTES_MAX + 1), "is larger than"),
     ],
 )

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import pytest
 
+from p2pcommerce.finality.ffg.links import LinkVote
+from p2pcommerce.finality.ffg.messages import Cast, decode_message, encode_message
+from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint
 from p2pcommerce.ledger.epochs import epoch_of
 from p2pcommerce.ledger.validators import Offence
-from p2pcommerce.node.effects import OffenceFound
+from p2pcommerce.node.effects import OffenceFound, Transmit
+from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.simulation.adversaries.links import DoubleLink
 from p2pcommerce.simulation.campaign import Campaign
 from p2pcommerce.simulation.outcome import Outcome, SeedTask, failure_of
 from p2pcommerce.simulation.scenario import Adversary, Scenario, ScenarioError
 from p2pcommerce.simulation.tally import Tally
 from p2pcommerce.simulation.world import World
+from p2pcommerce.wire.messages import Engine
 
 from .worlds import SECOND, run
 
 EPOCH_BLOCKS = 5
 
 
-def world_of(strategy: str, seed: int, *nodes: int, seconds: int = 40, **more) -> World:
+def world_of(strategy: str, seed: int, *nodes: int, seconds: int = 40, liveness: int = 10, **more) -> World:
     return World(
         Scenario(
             seed=seed,
             nodes=5,
             stakes=(1_000_000,) * 4,
             horizon_us=seconds * SECOND,
-            liveness_us=10 * SECOND,
+            liveness_us=liveness * SECOND,
             load_tps=1,
             epoch_blocks=EPOCH_BLOCKS,
             adversaries=(Adversary(strategy, nodes),),
@@ -58,6 +67,7 @@ def test_an_offender_is_found_reported_slashed_jailed_and_out_of_the_set(strateg
     assert offender not in core.chain.epoch_start.validators
     found = core.application.query("validator", {"validator": offender}, core.chain.state.final)
     assert (found["jailed"], found["candidate"], found["in_set"]) == (True, False, False)
+    assert found["set_changes"]
     record = core.application.query(
         "offence",
         {"validator": offender, "epoch": min(e for _, e in world.convictions.accused)},
@@ -66,6 +76,66 @@ def test_an_offender_is_found_reported_slashed_jailed_and_out_of_the_set(strateg
     assert record["slashed_minor"] == 100_000
     assert record["reward_minor"] == 50_000
     assert bytes.fromhex(record["reporter"]) in {each.key for each in world.hosts if each.behaviour is None}
+
+
+class SurroundLink(DoubleLink):
+    """Sends a link around each of its own after it, to everybody."""
+
+    def on_started(self):
+        pass
+
+    def on_data(self, peer, data):
+        return data
+
+    def on_effects(self, effects):
+        done = []
+        for effect in super().on_effects(effects):
+            done.append(effect)
+            if isinstance(effect, Transmit) and isinstance(effect.message, Engine) and effect.message.data[:1] == b"\1":
+                vote = decode_message(effect.message.data).vote
+                if vote.link.source.index:
+                    done.append(Transmit(effect.peer, Engine(encode_message(Cast(self._around(vote))))))
+        return done
+
+    def _around(self, vote):
+        below = Checkpoint(vote.link.source.index - 1, BlockHash(bytes(32)))
+        above = Checkpoint(vote.link.target.index + 1, BlockHash(b"\1" * 32))
+        link = replace(vote.link, source=below, target=above)
+        return LinkVote(link, vote.voter, self.host.signature(LINK_DOMAIN, link.data))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rule"), [("double_vote", "F1"), (SurroundLink, "F2"), ("twins", "E5")], ids=["F1", "F2", "E5"]
+)
+def test_with_ffg_an_offender_is_found_told_of_reported_slashed_and_jailed_and_votes_on(strategy, rule):
+    name = strategy if isinstance(strategy, str) else "double_vote"
+    world = world_of(name, 1, 1, seconds=80, liveness=25, engine="ffg")
+    if name is not strategy:
+        host = world.hosts[1]
+        host.behaviour = strategy(host, world, random.Random(1))
+    lines = []
+    world.on_log = lambda host, level, room, message: lines.append(message)
+    run(world)
+    result = world.result()
+    assert result.is_good, result.words
+    offender = world.hosts[1].key
+    assert list(world.convictions.punished) == [offender]
+    assert set(world.convictions.rules) == {rule}
+    assert any(line.endswith("; it goes on voting, for ffg keeps the genesis validators") for line in lines)
+    # The last node is no validator: it hears no votes, and knows by its peers alone.
+    (found,) = world.hosts[4].core.offences()
+    assert found.peer is not None
+    core = world.hosts[0].core
+    view = core.chain.state.final
+    record = core.application.query("offence", {"validator": offender, "epoch": 0}, view)
+    assert (record["rule"], record["slashed_minor"], record["reward_minor"]) == (rule, 100_000, 50_000)
+    assert bytes.fromhex(record["reporter"]) in {host.key for host in world.hosts if host.behaviour is None}
+    told = core.application.query("validator", {"validator": offender}, view)
+    assert (told["jailed"], told["candidate"], told["bonded_minor"]) == (True, False, 900_000)
+    assert (told["in_set"], told["set_changes"]) == (True, False)
+    assert core.chain.epoch_start.validators == world.genesis.validators, "the engine keeps the genesis set"
+    assert world.hosts[0].height > world.convictions.punished[offender] + 8, "and goes on with it"
+    assert core.application.query("supply", {}, view)["conserved"]
 
 
 def test_an_honest_node_that_is_accused_is_a_violation():

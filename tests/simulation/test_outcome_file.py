@@ -162,3 +162,12 @@ def test_outcomes_of_other_sources_do_not_count(tmp_path):
         file.add(replace(outcome(1), program="0" * 16))
     with opened(path) as file:
         assert (file.known, file.other_programs) == ({}, 1)
+
+
+@pytest.mark.parametrize("delay", ["Infinity", "[" * 20_000])
+def test_a_line_that_no_program_wrote_is_refused_by_name(delay):
+    line = outcome(1).to_line().replace('"60":3', f'"60":{delay}')
+    with pytest.raises(OutcomeError):
+        Outcome.from_line(line)
+    with pytest.raises(OutcomeError):
+        outcome_of_row(row_of(outcome(1)).replace('""60"":3', f'""60"":{delay}'))

@@ -12,7 +12,7 @@ from p2pcommerce.simulation import campaign as campaign_room
 from p2pcommerce.simulation.adversaries import STRATEGIES, Casting
 from p2pcommerce.simulation.campaign import Campaign, OtherProgramError, run_campaign
 from p2pcommerce.simulation.faults import FAULTS, FaultIntensityError, UnknownFaultError
-from p2pcommerce.simulation.gates import GATE, GATE_FFG, GATE_SILENT, recovery_gate
+from p2pcommerce.simulation.gates import GATE, GATE_BOUNDARY, GATE_FFG, GATE_SILENT, recovery_gates
 from p2pcommerce.simulation.outcome import STALLED, Outcome, OutcomeError, SeedTask, run_seed
 from p2pcommerce.simulation.outcome_file import OutcomeFile, OutcomeFileError
 from p2pcommerce.simulation.program import program_digest
@@ -26,7 +26,7 @@ from p2pcommerce.simulation.sweep import (
     WorkerLostError,
     default_jobs,
 )
-from p2pcommerce.simulation.tally import FAILURES_KEPT, SEEDS_JUDGED_MIN, Tally, quantile_of
+from p2pcommerce.simulation.tally import FAILURES_KEPT, GAPS_JUDGED_MIN, SEEDS_JUDGED_MIN, Tally, quantile_of
 
 BASE = Scenario(seed=0, horizon_us=4_000_000, liveness_us=2_000_000, load_tps=1)
 
@@ -426,14 +426,44 @@ def test_ninety_nine_worlds_in_a_hundred_must_be_within_the_gate():
     assert not tally.is_late(GATE_SILENT, 1_000_000)
 
 
+def test_worlds_with_silent_validators_are_judged_apart():
+    tally = Tally()
+    for seed in range(2 * SEEDS_JUDGED_MIN):
+        is_silent = seed % 2
+        tally.add(outcome(seed, recovery_us=10_000_000 if is_silent else 5_000_000, silent_bps=2_500 * is_silent))
+    assert tally.recovery_delays(5_000, 1_000_000, is_silent=False) == 5.0
+    assert tally.recovery_delays(5_000, 1_000_000, is_silent=True) == 10.0
+    assert tally.is_late(GATE, 1_000_000)
+    assert not tally.is_late(GATE, 1_000_000, is_silent=False)
+    assert tally.is_late(GATE, 1_000_000, is_silent=True)
+    assert not tally.is_late(GATE_SILENT, 1_000_000, is_silent=True)
+
+
+def test_too_few_worlds_of_a_kind_tell_nothing():
+    tally = Tally()
+    for seed in range(SEEDS_JUDGED_MIN):
+        tally.add(outcome(seed, recovery_us=99_000_000 if seed else 1, silent_bps=0 if seed else 1))
+    assert tally.is_late(GATE, 1_000_000)
+    assert not tally.is_late(GATE, 1_000_000, is_silent=False)
+    assert Tally().recovery_delays(5_000, 1, is_silent=True) is None
+
+
 @pytest.mark.parametrize(
-    ("engine", "faults", "has_adversaries", "gate"),
-    [
-        ("simplex", ("loss", "crash"), False, GATE),
-        ("simplex", ("loss",), True, GATE_SILENT),
-        ("simplex", ("loss", "bit_rot"), False, GATE_SILENT),
-        ("ffg", ("loss",), False, GATE_FFG),
-    ],
+    ("engine", "gates"),
+    [("simplex", {False: GATE, True: GATE_SILENT, None: GATE_SILENT}), ("ffg", {None: GATE_FFG})],
 )
-def test_the_gate_is_that_of_the_engine_and_of_who_may_be_silent(engine, faults, has_adversaries, gate):
-    assert recovery_gate(engine, faults, has_adversaries=has_adversaries) == gate
+def test_the_gate_is_that_of_the_engine_and_of_who_is_silent(engine, gates):
+    assert recovery_gates(engine) == gates
+
+
+def test_gaps_between_epochs_are_summed_in_base_delays_and_judged_from_a_hundred_on():
+    tally = Tally()
+    tally.add(outcome(1, boundaries={60: GAPS_JUDGED_MIN - 3, 70: 2}, boundaries_struck={500: 1}))
+    assert tally.boundary_delays(5_000, 500_000) == 1.2
+    assert tally.boundary_delays(10_000, 500_000) == 1.4
+    assert tally.boundary_delays(5_000, 500_000, is_struck=True) == 10.0
+    assert not tally.has_gaps(GATE_BOUNDARY, 500_000)
+    tally.add(outcome(2, boundaries={60: 1}))
+    assert tally.has_gaps(GATE_BOUNDARY, 500_000)
+    assert not tally.has_gaps(GATE_BOUNDARY, 1_000_000)
+    assert Tally().boundary_delays(5_000, 1) is None

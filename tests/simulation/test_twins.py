@@ -31,6 +31,7 @@ from p2pcommerce.simulation.twins import (
     run_twins,
     words_of,
 )
+from p2pcommerce.simulation.twins.chunk import ChunkError, ChunkResult
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "mutants"
@@ -275,3 +276,14 @@ def test_the_command_repeats_one_scenario(capsys):
 def test_bad_arguments_are_refused(arguments, capsys):
     assert main(["sim", "twins", *arguments]) == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", ["Infinity", "[" * 20_000])
+def test_a_result_that_no_program_wrote_is_refused_by_name(count):
+    sound = ChunkResult(
+        key="k", program="p", scenarios=1, oracles={}, failures=(), steps={1: 77}, progress={}, equivocal=0,
+        convictions={}, events=1, trace_hash="t",
+    )  # fmt: skip
+    assert ChunkResult.from_line(sound.to_line()) == sound
+    with pytest.raises(ChunkError):
+        ChunkResult.from_line(sound.to_line().replace("77", count))

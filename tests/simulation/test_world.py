@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.simulation.faults import FAULTS, parse_faults
 from p2pcommerce.simulation.gates import recovery_us_max
@@ -250,3 +251,14 @@ def test_a_world_in_which_finality_resumes_too_late_is_stalled():
     assert not world.result().stalled
     world.liveness.recovery_us = recovery_us_max("simplex", world.scenario.base_delay_us) + 1
     assert "at most 30 s are allowed" in world.result().stalled
+
+
+@pytest.mark.parametrize(("delays", "blocks"), [(6, 15), (8, 10)])
+def test_finality_goes_on_where_every_message_takes_many_base_delays(delays, blocks):
+    base_delay_us = 50_000
+    chain = ChainParameters(base_delay_ms=base_delay_us // 1_000, block_interval_ms=1, term_s_min=1)
+    options = WorldOptions(orders=False, table=uniform(delays * base_delay_us), chain=chain)
+    slow = scenario(1, seconds=18, liveness=0, base_delay_us=base_delay_us, load_tps=4)
+    result = run(World(slow, options)).result()
+    assert min(result.heights) >= blocks
+    assert not result.violations

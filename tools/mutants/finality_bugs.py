@@ -9,7 +9,8 @@ VOTING = "finality/voting.py"
 REPLICA = "finality/simplex/replica.py"
 INBOX = "finality/simplex/inbox.py"
 JUSTIFY = "finality/simplex/misjustified.py"
-SIGNER = "finality/simplex/signer.py"
+SIGNER = "finality/signer.py"
+RECOVERY = "finality/recovery.py"
 CERTIFICATES = "finality/certificates.py"
 
 BUGS = (
@@ -37,9 +38,9 @@ BUGS = (
                 "len(members and [*voters])",
             ),
             Edit(
-                "finality/simplex/recovery.py",
-                "sum(members[index].stake for index in self._answered)",
-                "len(members and self._answered)",
+                RECOVERY,
+                "sum(validators.validators[index].stake for index in self._answered)",
+                "len(validators and self._answered)",
             ),
         ),
     ),
@@ -194,7 +195,7 @@ BUGS = (
         (
             Edit(
                 SIGNER,
-                "        self._out.append(Persist(ballot_record(ballot)))\n        self._ask",
+                "        self._out.append(Persist(self._log.own(message)))\n        self._ask",
                 "        self._ask",
             ),
         ),
@@ -205,8 +206,8 @@ BUGS = (
         CRASHES,
         (
             Edit(
-                "finality/simplex/tree.py",
-                "            self._out.append(PersistBlock(block_hash))\n",
+                "finality/tree.py",
+                "        self._out.append(PersistBlock(block_hash))\n",
                 "",
             ),
         ),
@@ -221,7 +222,7 @@ BUGS = (
         "votes_not_restored",
         "own votes are forgotten at a restart",
         CRASHES,
-        (Edit(SIGNER, "for ballot in [*lost, *ballots]:", "for ballot in ballots[:0]:"),),
+        (Edit(SIGNER, "for message in [*lost, *logged]:", "for message in logged[:0]:"),),
     ),
     Mutant(
         "status_quorum_skipped",
@@ -229,8 +230,8 @@ BUGS = (
         CRASHES,
         (
             Edit(
-                "finality/simplex/recovery.py",
-                "sum(members[index].stake for index in self._answered) < state.context.validators.quorum",
+                RECOVERY,
+                "sum(validators.validators[index].stake for index in self._answered) < validators.quorum",
                 "not self._answered",
             ),
         ),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from p2pcommerce.cli.shared import ArgumentError, print_json
 from p2pcommerce.cli.sim.failure import failure_lines, repeat_command
-from p2pcommerce.cli.sim.judgement import recovery_gate_of, remarks, shortfalls
+from p2pcommerce.cli.sim.judgement import remarks, shortfalls
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.shrinking import shrink_failure
 from p2pcommerce.cli.sim.workers import terminable, workers_of
@@ -32,8 +32,8 @@ _NODES_MIN: Final = {"finality": 1, "network": 7}
 _VALIDATORS_MAX: Final = 200
 _SECONDS_MIN: Final = 0.001
 _SECONDS_MAX: Final = 365 * 86_400.0
-_RECOVERY_SHARES: Final = {"p50": 5_000, "p99": 9_900, "max": 10_000}
-"""Which quantiles of the time until finality resumes are told, in 1/10,000."""
+_SHARES: Final = {"p50": 5_000, "p99": 9_900, "max": 10_000}
+"""Which quantiles of the time until finality resumes, and of the gaps between epochs, are told, in 1/10,000."""
 _DEFAULTS: Final[Mapping[str, object]] = {
     "first_seed": 1,
     "seeds": 100,
@@ -83,7 +83,6 @@ def run(args: argparse.Namespace) -> int:
         report["seeds_per_minute"] = round(ran / spent_min, 1) if ran else None
         report["repro"] = repeats[0] if repeats else None
         report["silent_faults"] = silent
-        report["recovery_gate"] = recovery_gate_of(campaign)
         report["shortfalls"] = missed
         report["scenario"] = None if kept is None else str(kept)
         print_json(report)
@@ -249,8 +248,14 @@ def _report(args: argparse.Namespace, campaign: Campaign, tally: Tally) -> dict[
         "safety_violations": tally.violated,
         "stalled": tally.stalled,
         "finality_delays": {"p50": tally.finality_delays(5_000), "p99": tally.finality_delays(9_900)},
-        "recovery_delays": {
-            name: tally.recovery_delays(share_bps, base.base_delay_us) for name, share_bps in _RECOVERY_SHARES.items()
+        "recovery_delays": _recoveries(tally, base.base_delay_us, is_silent=None),
+        "recovery_delays_all_up": _recoveries(tally, base.base_delay_us, is_silent=False),
+        "recovery_delays_silent": _recoveries(tally, base.base_delay_us, is_silent=True),
+        "epochs": {
+            "quiet": tally.boundaries.total(),
+            "struck": tally.boundaries_struck.total(),
+            "gap_delays": _gaps(tally, base.base_delay_us, is_struck=False),
+            "gap_delays_struck": _gaps(tally, base.base_delay_us, is_struck=True),
         },
         "trace_hash": tally.trace_hash,
         "events": tally.events,
@@ -284,9 +289,15 @@ def _lines(args: argparse.Namespace, campaign: Campaign, tally: Tally, repeats: 
         f"{_delays(tally.finality_delays(9_900))} at 99 %, in message delays",
     ]
     base_delay_us = campaign.base.base_delay_us
-    waits = (tally.recovery_delays(share_bps, base_delay_us) for share_bps in _RECOVERY_SHARES.values())
-    median, high, longest = map(_delays, waits)
-    lines.append(f"after the faults   {median} at the median, {high} at 99 %, {longest} at most, in base delays")
+    waits = _recoveries(tally, base_delay_us, is_silent=None)
+    lines.append(f"after the faults   {_told(waits)}, in base delays")
+    if tally.recoveries_silent_us:
+        lines += [
+            f"  all are up       {_told(_recoveries(tally, base_delay_us, is_silent=False))}",
+            f"  some are silent  {_told(_recoveries(tally, base_delay_us, is_silent=True))} "
+            f"({len(tally.recoveries_silent_us)} seeds)",
+        ]
+    lines += _epoch_lines(tally, base_delay_us)
     if args.stack == "network":
         lines.append(
             f"transactions       {tally.submitted} submitted, {tally.finalized} final ({tally.failed} of them failed), "
@@ -296,6 +307,35 @@ def _lines(args: argparse.Namespace, campaign: Campaign, tally: Tally, repeats: 
     struck = ", ".join(f"{kind} {times}" for kind, times in sorted(tally.fired.items()))
     lines += [f"faults             {struck or 'none'}", f"trace hash         {tally.trace_hash}"]
     return lines
+
+
+def _recoveries(tally: Tally, base_delay_us: int, *, is_silent: bool | None) -> dict[str, float | None]:
+    return {
+        name: tally.recovery_delays(share_bps, base_delay_us, is_silent=is_silent)
+        for name, share_bps in _SHARES.items()
+    }
+
+
+def _gaps(tally: Tally, base_delay_us: int, *, is_struck: bool) -> dict[str, float | None]:
+    return {
+        name: tally.boundary_delays(share_bps, base_delay_us, is_struck=is_struck)
+        for name, share_bps in _SHARES.items()
+    }
+
+
+def _epoch_lines(tally: Tally, base_delay_us: int) -> list[str]:
+    lines = []
+    for is_struck, counted in ((False, tally.boundaries.total()), (True, tally.boundaries_struck.total())):
+        if counted:
+            words = "under faults" if is_struck else "quiet"
+            gaps = _told(_gaps(tally, base_delay_us, is_struck=is_struck))
+            lines.append(f"between epochs     {gaps}, in base delays ({counted:,} {words})")
+    return lines
+
+
+def _told(waits: Mapping[str, float | None]) -> str:
+    median, high, longest = map(_delays, waits.values())
+    return f"{median} at the median, {high} at 99 %, {longest} at most"
 
 
 def _conviction_lines(tally: Tally) -> list[str]:

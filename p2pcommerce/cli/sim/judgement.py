@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from p2pcommerce.simulation.campaign import Campaign
-from p2pcommerce.simulation.gates import recovery_gate
+from p2pcommerce.simulation.gates import GATE_BOUNDARY, recovery_gates
 from p2pcommerce.simulation.tally import FIRES_MIN_BPS, Tally
 
-__all__ = ["recovery_gate_of", "remarks", "shortfalls"]
+__all__ = ["remarks", "shortfalls"]
+
+
+_WORLDS: Final[Mapping[bool | None, str]] = {
+    None: "the worlds",
+    False: "the worlds without silent validators",
+    True: "the worlds with silent validators",
+}
 
 
 def remarks(campaign: Campaign, adversaries: str | None) -> list[str]:
@@ -37,14 +47,17 @@ def shortfalls(campaign: Campaign, tally: Tally) -> list[str]:
         )
     if tally.is_idle(campaign.adversaries):
         lines.append(f"the adversary {campaign.adversaries[0]} did nothing in {tally.seeds} seeds: nothing is shown")
-    gate, base_delay_us = recovery_gate_of(campaign), campaign.base.base_delay_us
-    if tally.is_late(gate, base_delay_us):
-        waited = tally.recovery_delays(9_900, base_delay_us)
-        lines.append(f"after the faults 99 % of the worlds must be live within {gate} base delays; they took {waited}")
+    base_delay_us = campaign.base.base_delay_us
+    for is_silent, gate in recovery_gates(campaign.base.engine).items():
+        if tally.is_late(gate, base_delay_us, is_silent=is_silent):
+            waited = tally.recovery_delays(9_900, base_delay_us, is_silent=is_silent)
+            lines.append(
+                f"after the faults 99 % of {_WORLDS[is_silent]} must be live within {gate} base delays; "
+                f"they took {waited}"
+            )
+    if tally.has_gaps(GATE_BOUNDARY, base_delay_us):
+        waited = tally.boundary_delays(9_900, base_delay_us)
+        lines.append(
+            f"99 % of the quiet gaps between epochs must be within {GATE_BOUNDARY} base delays; they took {waited}"
+        )
     return lines
-
-
-def recovery_gate_of(campaign: Campaign) -> int:
-    """Return within how many base delays 99 % of a campaign's worlds must recover."""
-    has_adversaries = bool(campaign.adversaries or campaign.cast)
-    return recovery_gate(campaign.base.engine, campaign.faults, has_adversaries=has_adversaries)

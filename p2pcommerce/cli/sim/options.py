@@ -44,6 +44,12 @@ def add_gossip(parser: argparse.ArgumentParser) -> None:
     )
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
     add("--seed", type=int, metavar="N", help="decides everything (default 1)")
+    add(
+        "--table",
+        action="store_true",
+        help="measure all goals: the product's router against gossipsub, quiet and under each attack, one row each",
+    )
+    add("--seeds", type=int, default=1, metavar="N", help="of each row of the table, whose medians count (default 1)")
 
 
 def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:

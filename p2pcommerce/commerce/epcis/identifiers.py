@@ -181,13 +181,18 @@ def canonical_uri(uri: str) -> str:
     Args:
         uri: an EPC URN (`urn:epc:id:`, `urn:epc:class:`, `urn:epc:idpat:`), a Digital Link of any domain, or any text.
     """
+    return _canonical(uri) or uri
+
+
+def _canonical(uri: str) -> str | None:
+    """Return the canonical Digital Link of a GS1 identifier, None when it is none."""
     urn = _URN.fullmatch(uri)
     if urn is not None:
-        return _from_urn(urn[1], urn[2], urn[3]) or uri
+        return _from_urn(urn[1], urn[2], urn[3]) if uri.isascii() else None
     link = _LINK.fullmatch(uri)
     if link is not None and link[1].isascii():
-        return _from_link([_unescaped(part) for part in link[1][1:].split("/")]) or uri
-    return uri
+        return _from_link([_unescaped(part) for part in link[1][1:].split("/")])
+    return None
 
 
 def _from_urn(kind: str, scheme: str, rest: str) -> str | None:
@@ -272,8 +277,8 @@ def _link_qualifiers(key: str, tail: list[str]) -> dict[str, str] | None:
 
 
 def _canonical_parts(uri: str, kind: str) -> list[str]:
-    canonical = canonical_uri(uri.strip())
-    if not canonical.startswith(CANONICAL_DOMAIN + "/"):
+    canonical = _canonical(uri.strip())
+    if canonical is None:
         raise IdentifierError(f"{uri[:80]!a} is no GS1 identifier; give {kind} as EPC URN or GS1 Digital Link")
     return canonical[len(CANONICAL_DOMAIN) + 1 :].split("/")
 

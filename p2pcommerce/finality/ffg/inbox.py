@@ -1,7 +1,6 @@
-"""Messages of other engines: untrusted. Decoded, checked as cheaply as possible first, and handed to the rules.
+"""What each message of FFG is checked for before the rules see it.
 
-Whatever is refused raises an error of `refusal`, whose code is counted; what no honest peer sends is blamed on the
-peer. A signature is verified once.
+A signature is verified once.
 
 Source: the finality specification (FFG; rules 3, 8, 9 and 11, the evidence and the recovery).
 """
@@ -10,10 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from p2pcommerce.finality.certificates import CertificateError
-from p2pcommerce.finality.engine import Blame
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
-from p2pcommerce.finality.ffg.journal import Own
 from p2pcommerce.finality.ffg.links import QuorumLink
 from p2pcommerce.finality.ffg.messages import (
     Answer,
@@ -24,7 +20,6 @@ from p2pcommerce.finality.ffg.messages import (
     Proposal,
     Seal,
     Status,
-    decode_message,
     decode_seal,
     links_hash,
 )
@@ -33,54 +28,37 @@ from p2pcommerce.finality.ffg.recovery import Recovery
 from p2pcommerce.finality.ffg.replica import Replica
 from p2pcommerce.finality.ffg.resend import Resender
 from p2pcommerce.finality.ffg.state import State
-from p2pcommerce.finality.ffg.voting import LINK_DOMAIN
+from p2pcommerce.finality.inbox import EngineInbox
 from p2pcommerce.finality.refusal import (
-    BadProposalSignatureError,
     BadVoteSignatureError,
     CrowdedError,
     ForeignVoteError,
     NotLeaderError,
-    RefusedError,
     SlotTimeError,
     StaleError,
-    StrangerError,
     UncommittedError,
-    WrongEpochError,
 )
-from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Header, tx_root
-from p2pcommerce.primitives.crypto import signed_bytes
-from p2pcommerce.primitives.errors import CodecError
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import PeerId
 
 __all__ = ["Inbox"]
 
 
-class Inbox:
+class Inbox(EngineInbox[Message]):
     """Takes messages in."""
 
     def __init__(self, state: State, replica: Replica, resender: Resender, recovery: Recovery) -> None:
         """Hand what is good to these."""
+        super().__init__(state)
         self._state = state
         self._replica = replica
         self._resender = resender
         self._recovery = recovery
 
-    def on_message(self, peer: PeerId, data: bytes, now: int) -> None:
-        """Take one message."""
-        try:
-            self._handle(peer, decode_message(data), now)
-        except (CodecError, CertificateError) as error:
-            self._refuse(peer, error, blames=True)
-        except RefusedError as error:
-            self._refuse(peer, error, blames=error.blames)
-
-    def _refuse(self, peer: PeerId, error: CodecError | CertificateError | RefusedError, *, blames: bool) -> None:
-        self._state.counters[f"refused_{error.code.lower()}"] += 1
-        if blames:
-            self._state.out.append(Blame(peer, f"{error.code}: {error}"))
-
-    def _handle(self, peer: PeerId, message: Message, now: int) -> None:
+    @override
+    def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
         match message:
             case Cast():
                 self._on_cast(peer, message, now)
@@ -102,16 +80,6 @@ class Inbox:
                 self._resender.send_path(peer, message.block_hash, now)
             case _:
                 assert_never(message)
-
-    def _index(self, peer: PeerId) -> int:
-        index = self._state.context.validators.index(peer)
-        if index is None:
-            raise StrangerError("only validators say this")
-        return index
-
-    def _check_epoch(self, epoch: int) -> None:
-        if epoch != self._state.context.epoch:
-            raise WrongEpochError(f"of epoch {epoch}, this node is in {self._state.context.epoch}")
 
     # --- votes ---
 
@@ -135,7 +103,7 @@ class Inbox:
         if not state.verifier.is_good(vote.voter, vote.link, vote.signature):
             raise BadVoteSignatureError("the signature of a vote is not good")
         if vote.voter == state.signer.index:
-            state.signer.check(Own(LINK_DOMAIN, vote.link.data))
+            state.signer.check(vote.link)
             return
         self._replica.judge(vote)
         self._replica.count(vote)
@@ -149,7 +117,7 @@ class Inbox:
             return
         state.verifier.check(quorum)
         if is_beside:
-            state.signer.halt(f"checkpoint {link.source.index} is final here, and another one is for a quorum")
+            state.signer.halt_forked(f"checkpoint {link.source.index} is final here, and another one is for a quorum")
         self._replica.adopt(quorum)
 
     # --- proposals ---
@@ -157,9 +125,7 @@ class Inbox:
     def _on_proposal(self, peer: PeerId, proposal: Proposal, now: int) -> None:
         state, header = self._state, proposal.header
         self._check_epoch(header.epoch)
-        same_set = header.validators_hash == state.context.validators.hash
-        if header.genesis_hash != state.context.genesis_hash or not same_set:
-            raise WrongEpochError("a proposal of another network or validator set")
+        self._check_network(header)
         seal = decode_seal(header)
         self._check_time(header, seal, now)
         held = state.tree.get(header.hash)
@@ -196,12 +162,9 @@ class Inbox:
             raise NotLeaderError(f"a proposal by one who does not lead slot {seal.slot}")
         if tx_root(proposal.transaction_ids) != header.tx_root or links_hash(proposal.links) != seal.links_hash:
             raise UncommittedError("a proposal's ids or links are not those of its header")
-        ballot = Ballot(header.epoch, seal.slot, VoteKind.PROPOSE, header.hash)
-        signed = signed_bytes(PROPOSAL_DOMAIN, state.context.genesis_hash, ballot.data)
-        if not state.context.scheme.verify(header.proposer, signed, proposal.signature):
-            raise BadProposalSignatureError("the signature of a proposal is not good")
+        ballot = self._check_signature(header, seal.slot, proposal.signature)
         if header.proposer == state.context.key:
-            state.signer.check(Own(PROPOSAL_DOMAIN, ballot.data))
+            state.signer.check(ballot)
 
     def _accuse(self, proposal: Proposal, seal: Seal, accepted: list[Proposal]) -> None:
         header, state = proposal.header, self._state

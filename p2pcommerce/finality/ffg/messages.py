@@ -1,8 +1,5 @@
 """What FFG engines say to each other, and what a header carries for them.
 
-A message is one tag byte and the canonical encoding of its record; each tag has its own size cap, looked at before
-anything is decoded.
-
 Source: the finality specification (FFG; rules 8 and 9, recovery).
 """
 
@@ -10,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from p2pcommerce.finality.ffg.links import LINK_VOTE, QUORUM_LINK, QUORUM_LINK_BYTES_MAX, LinkVote, QuorumLink
 from p2pcommerce.finality.ffg.parameters import LINKS_MAX
 from p2pcommerce.finality.ffg.voting import INDEX_MAX
+from p2pcommerce.finality.messages import MessageKinds
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, decode, encode, record_of, uint
 from p2pcommerce.primitives.crypto import blake2b_256
-from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import U64_MAX, BlockHash, TransactionId
 
 __all__ = [
+    "KINDS",
     "PROPOSAL",
     "PROPOSAL_BYTES_MAX",
     "Answer",
@@ -162,25 +160,25 @@ class Ask:
 
 Message: TypeAlias = Cast | Links | Proposal | Status | Answer | Ask
 _SMALL_BYTES_MAX: Final = 1_024
-_SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
-    1: (Cast, record_of(Cast, vote=LINK_VOTE), _SMALL_BYTES_MAX),
-    2: (Links, record_of(Links, items=array(QUORUM_LINK, LINKS_MAX, 1)), LINKS_MAX * QUORUM_LINK_BYTES_MAX + 16),
-    3: (Proposal, PROPOSAL, PROPOSAL_BYTES_MAX),
-    4: (
-        Status,
-        record_of(Status, epoch=U32, justified=uint(INDEX_MAX), height=U32, head=HASH, question=U64),
-        _SMALL_BYTES_MAX,
-    ),
-    5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(LINK_VOTE, 1)), _SMALL_BYTES_MAX),
-    6: (Ask, record_of(Ask, epoch=U32, block_hash=HASH), _SMALL_BYTES_MAX),
-}
-_TAGS: Final = {cls: (bytes([tag]), shape) for tag, (cls, shape, _) in _SHAPES.items()}
+KINDS: Final[MessageKinds[Message]] = MessageKinds(
+    {
+        1: (Cast, record_of(Cast, vote=LINK_VOTE), _SMALL_BYTES_MAX),
+        2: (Links, record_of(Links, items=array(QUORUM_LINK, LINKS_MAX, 1)), LINKS_MAX * QUORUM_LINK_BYTES_MAX + 16),
+        3: (Proposal, PROPOSAL, PROPOSAL_BYTES_MAX),
+        4: (
+            Status,
+            record_of(Status, epoch=U32, justified=uint(INDEX_MAX), height=U32, head=HASH, question=U64),
+            _SMALL_BYTES_MAX,
+        ),
+        5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(LINK_VOTE, 1)), _SMALL_BYTES_MAX),
+        6: (Ask, record_of(Ask, epoch=U32, block_hash=HASH), _SMALL_BYTES_MAX),
+    }
+)
 
 
 def encode_message(message: Message) -> bytes:
     """Return a message's bytes, at most 256 KiB."""
-    tag, shape = _TAGS[type(message)]
-    return tag + encode(shape, message)
+    return KINDS.encode(message)
 
 
 def decode_message(data: bytes) -> Message:
@@ -189,9 +187,4 @@ def decode_message(data: bytes) -> Message:
     Raises:
         CodecError: unknown tag, over the cap of its kind, malformed, not canonical.
     """
-    entry = _SHAPES.get(data[0]) if data else None
-    if entry is None:
-        raise CodecError("an engine message of an unknown kind")
-    _, shape, bytes_max = entry
-    message: Message = decode(shape, data[1:], bytes_max)
-    return message
+    return KINDS.decode(data)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pcommerce.finality.certificates import CertificateError, VoteVerifier
+from p2pcommerce.finality.certificates import VoteVerifier
 from p2pcommerce.finality.engine import Sets
 from p2pcommerce.finality.ffg.links import QUORUM_LINK, QuorumLink
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
@@ -91,13 +91,7 @@ def verify_proof(header: Header, proof: bytes, sets: Sets, scheme: SignatureSche
         return False
     if {each.validators_hash for each in (header, claim.headers[-1])} != {validators.hash}:
         return False
-    verifier = VoteVerifier(validators, header.genesis_hash, scheme, LINK_DOMAIN)
-    try:
-        for quorum in claim.links:
-            verifier.check(quorum)
-    except CertificateError:
-        return False
-    return True
+    return VoteVerifier(validators, header.genesis_hash, scheme, LINK_DOMAIN).holds(claim.links)
 
 
 def _path(header: Header, headers: Sequence[Header]) -> dict[int, bytes] | None:

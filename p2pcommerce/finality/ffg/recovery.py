@@ -1,9 +1,4 @@
-"""Coming back: the log is read, and nothing is signed until a quorum has said what it knows of this validator.
-
-After every start a validator asks the others for its own newest vote. Until weight q, its own included, has answered,
-it signs nothing; it follows, and answers the questions of others, so that a network that restarts all at once comes
-back. A good signature of its own key that neither log nor guard knows means that a second instance runs: it stops for
-good. Own votes and the last own proposal are signed again then, to the same bytes.
+"""Coming back: the log is taken up, the others are asked (`finality.recovery`), what was signed last is signed again.
 
 Source: the recovery of the finality specification.
 """
@@ -13,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from p2pcommerce.finality.engine import Persist, Target
-from p2pcommerce.finality.ffg.journal import UNSIGNED, Journal, Own, epoch_record, read_journal
+from p2pcommerce.finality.ffg.journal import LOG, Journal
 from p2pcommerce.finality.ffg.messages import Answer, Proposal
 from p2pcommerce.finality.ffg.proof import decode_proof
 from p2pcommerce.finality.ffg.replica import Replica
-from p2pcommerce.finality.ffg.resend import Resender
 from p2pcommerce.finality.ffg.state import State
-from p2pcommerce.finality.ffg.voting import LINK_DOMAIN
-from p2pcommerce.finality.refusal import ForeignVoteError
+from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.primitives.ids import BlockHash
 
@@ -30,38 +23,37 @@ __all__ = ["Recovery"]
 class Recovery:
     """The way from a start to the first signature."""
 
-    def __init__(self, state: State, replica: Replica, resender: Resender) -> None:
+    def __init__(self, state: State, replica: Replica) -> None:
         """Bring these up."""
         self._state = state
         self._replica = replica
-        self._resender = resender
-        self._answered: dict[int, bool] = {}
 
     def start(self, records: Sequence[bytes], blocks: Mapping[BlockHash, Header]) -> None:
         """Take up the log and ask.
 
         Raises:
-            FFGLogError: a record is malformed.
+            LogError: a record is malformed.
             CodecError: the proof of the delivered block is malformed.
         """
         state = self._state
-        journal = read_journal(records)
+        journal = LOG.read(records)
         if journal.epoch != state.context.epoch:
-            state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
+            state.out.append(Persist(LOG.epoch(state.context.epoch, state.context.validators.hash)))
         state.signer.restore(journal.own)
         if journal.halted is not None:
             state.signer.halt(journal.halted, durable=False)
         if state.context.proof:
             self.take_proof(state.context.proof)
-        state.tree.restore([(header, self._signed(journal, header)) for header in blocks.values()])
-        for quorum in journal.links:
+        state.tree.restore(list(blocks.values()))
+        for block in state.tree.logged:
+            block.proposal = self._signed(journal, block.hash)
+        for quorum in journal.quorums:
             self._replica.adopt(quorum, is_logged=True)
         self._restore_proposal(journal)
-        if state.signer.index is not None:
-            self._answered[state.signer.index] = True
-            self._resender.question = state.context.rng.getrandbits(63) | 1
-            if not self._finish():
-                state.send(Target.VALIDATORS, state.status(self._resender.question))
+        if state.rollcall.begin():
+            state.signer.sign_again(state.signer.last)
+        elif state.rollcall.question:
+            state.send(Target.VALIDATORS, state.status())
 
     def take_proof(self, proof: bytes) -> None:
         """Take up what the verified proof of a delivered block says: the final checkpoint and what is above it.
@@ -79,8 +71,8 @@ class Recovery:
                 state.tree.vouch(header.hash, index, (), header)
         self._replica.adopt(claim.links[-1], is_logged=True)
 
-    def _signed(self, journal: Journal, header: Header) -> Proposal | None:
-        proposal = journal.proposals.get(header.hash)
+    def _signed(self, journal: Journal, block_hash: BlockHash) -> Proposal | None:
+        proposal = journal.proposals.get(block_hash)
         return None if proposal is None or proposal.signature == UNSIGNED else proposal
 
     def _restore_proposal(self, journal: Journal) -> None:
@@ -96,25 +88,6 @@ class Recovery:
         Raises:
             ForeignVoteError: it answers with somebody else's vote.
         """
-        state = self._state
-        if answer.question != self._resender.question or not answer.question:
-            return
-        for vote in answer.votes:
-            if vote.voter != state.signer.index:
-                raise ForeignVoteError("an answer holds a vote of somebody else")
-            if state.verifier.is_good(vote.voter, vote.link, vote.signature):
-                state.signer.check(Own(LINK_DOMAIN, vote.link.data))
-        self._answered[voter] = True
-        self._finish()
-
-    def _finish(self) -> bool:
-        """Begin to sign, if a quorum has answered; the last own messages are signed and sent once more."""
-        state = self._state
-        members = state.context.validators.validators
-        if sum(members[index].stake for index in self._answered) < state.context.validators.quorum:
-            return False
-        self._resender.question = 0
-        state.signer.ready = True
-        if state.signer.halted is None:
-            state.signer.sign_again()
-        return True
+        votes = [(vote.voter, vote.link, vote.signature) for vote in answer.votes]
+        if self._state.rollcall.on_answer(voter, answer.question, votes):
+            self._state.signer.sign_again(self._state.signer.last)

@@ -21,24 +21,17 @@ from dataclasses import dataclass, replace
 
 from p2pcommerce.finality.engine import Build, Finalized, Forget, Head, Persist, Rewrite, Target
 from p2pcommerce.finality.evidence import DoubleSignature
-from p2pcommerce.finality.ffg.evidence import encode_link_evidence
-from p2pcommerce.finality.ffg.journal import (
-    UNSIGNED,
-    Own,
-    epoch_record,
-    halt_record,
-    link_record,
-    own_record,
-    proposal_record,
-)
+from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE
+from p2pcommerce.finality.ffg.journal import LOG, Journal
 from p2pcommerce.finality.ffg.links import LinkVote, QuorumLink
 from p2pcommerce.finality.ffg.messages import Cast, Proposal, Seal, encode_seal, links_hash
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
 from p2pcommerce.finality.ffg.proof import encode_proof
 from p2pcommerce.finality.ffg.state import State
-from p2pcommerce.finality.ffg.tree import ForkError
-from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link, read_link
-from p2pcommerce.finality.voting import Ballot, VoteKind, read_ballot
+from p2pcommerce.finality.ffg.voting import Checkpoint, Link
+from p2pcommerce.finality.journal import UNSIGNED
+from p2pcommerce.finality.tree import ForkError
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import LocalProtocolError
@@ -89,14 +82,14 @@ class Replica:
         if not state.gadget.is_useful(link):
             return
         if state.signer.index in quorum.signers:
-            state.signer.check(Own(LINK_DOMAIN, link.data))
+            state.signer.check(link)
         for vote in quorum.votes:
             if vote not in state.pool:
                 self.judge(vote)
                 if not state.pool.is_crowded(vote):
                     state.pool.add(vote)
         if not is_logged:
-            state.out.append(Persist(link_record(quorum)))
+            state.out.append(Persist(LOG.quorum(quorum)))
         state.counters["links"] += 1
         state.gadget.add(quorum)
         if link.target.height - state.tree.delivered.height <= state.parameters.blocks_max:
@@ -108,7 +101,7 @@ class Replica:
         for other in state.pool.conflicts(vote):
             offender = state.context.validators.validators[vote.voter].public_key
             claim = DoubleSignature(offender, other.link.data, other.signature, vote.link.data, vote.signature)
-            state.accuse(vote.voter, encode_link_evidence(claim))
+            state.accuse(vote.voter, LINK_EVIDENCE.encode(claim))
 
     def count(self, vote: LinkVote) -> None:
         """Tally a verified vote."""
@@ -135,21 +128,20 @@ class Replica:
         state, tree, final = self.state, self.state.tree, self.state.gadget.final
         self._note_final(final)
         if tree.fork is not None:
-            state.signer.halt(tree.fork)
+            state.signer.halt_forked(tree.fork)
         if state.signer.halted is not None or final.hash == tree.delivered.hash or not state.gadget.proof:
             return
         try:
-            headers = tree.path(final.hash)
+            headers = tree.path(final.hash) or []
         except ForkError as error:
-            state.signer.halt(str(error))
+            state.signer.halt_forked(str(error))
             return
         above = self._up_to_target(final)
         before = tree.delivered.height
-        for position, header in enumerate(headers or ()):
-            block = tree.get(header.hash)
-            if block is None or not tree.is_valid(header.hash) or headers is None or not above:
+        for position, header in enumerate(headers):
+            if not tree.is_valid(header.hash) or not above:
                 break
-            tree.log(block)
+            tree.log(header.hash)
             state.out.append(
                 Finalized(header.hash, encode_proof(state.gadget.proof, [*headers[position + 1 :], *above]))
             )
@@ -201,7 +193,7 @@ class Replica:
             state.counters["reorganisations"] += 1
         state.out.append(Head(state.head.hash))
         if len(state.tree) > _TRIM_BLOCKS:
-            state.tree.trim(state.head.height - _TRIM_DEPTH)
+            state.tree.trim_below(state.head.height - _TRIM_DEPTH)
 
     def _vote(self) -> None:
         """Rule 3."""
@@ -216,8 +208,8 @@ class Replica:
         if target is None:
             return
         for block in reversed(list(state.tree.below(target))):
-            if state.tree.log(block) and block.proposal is not None:
-                state.out.append(Persist(proposal_record(block.proposal)))
+            if state.tree.log(block.hash) and block.proposal is not None:
+                state.out.append(Persist(LOG.proposal(block.proposal)))
         state.signer.cast(Link(state.context.epoch, root, Checkpoint(index, target)))
 
     def _build(self, now: int) -> None:
@@ -248,7 +240,7 @@ class Replica:
         due = now - rested_us >= state.parameters.heartbeat_us
         return due or state.is_unsettled or state.context.has_pending(head.hash)
 
-    def on_built(self, request: int, block: Block | None) -> None:
+    def on_built(self, request: int, block: Block | None, now: int) -> None:
         """Rule 2: log the block, sign the proposal."""
         state, building = self.state, self._building
         if building is None or building.request != request:
@@ -262,10 +254,8 @@ class Replica:
             raise LocalProtocolError("a block was built that is not the one that was asked for")
         proposal = Proposal(block.header, building.links, block.transaction_ids, UNSIGNED)
         state.tree.add_own(block.header)
-        own = state.tree.get(block.hash)
-        if own is not None:
-            state.tree.log(own)
-        state.out.append(Persist(proposal_record(proposal)))
+        state.tree.log(block.hash)
+        state.out.append(Persist(LOG.proposal(proposal)))
         if state.signer.cast(Ballot(state.context.epoch, building.slot, VoteKind.PROPOSE, block.hash)):
             self.unsigned = proposal
         else:
@@ -273,14 +263,16 @@ class Replica:
 
     # --- own signatures ---
 
-    def on_signed(self, request: int, signature: bytes | None) -> None:
+    def on_signed(self, request: int, signature: bytes | None, now: int) -> None:
         """Send what was signed, and count it."""
         state = self.state
         own = state.signer.take(request)
-        if own.domain == LINK_DOMAIN:
-            self._on_vote(read_link(own.data), signature)
+        if own is None:
+            return
+        if isinstance(own, Link):
+            self._on_vote(own, signature)
         else:
-            self._on_proposal(BlockHash(read_ballot(own.data).hash), signature)
+            self._on_proposal(BlockHash(own.hash), signature)
         if signature is None:
             state.counters["guard_refused"] += 1
 
@@ -308,7 +300,7 @@ class Replica:
         block = state.tree.get(block_hash)
         if block is not None:
             block.proposal = proposal
-        state.out.append(Persist(proposal_record(proposal)))
+        state.out.append(Persist(LOG.proposal(proposal)))
         state.proposals.setdefault(state.slot_of(proposal.header), []).append(proposal)
         state.counters["proposals"] += 1
         state.send(Target.VALIDATORS, proposal)
@@ -333,12 +325,11 @@ class Replica:
         proposals = [block.proposal for block in logged if block.proposal is not None]
         if self.unsigned is not None:
             proposals.append(self.unsigned)
-        records = [
-            epoch_record(state.context.epoch, state.context.validators.hash),
-            *[link_record(quorum) for quorum in state.gadget.held],
-            *[proposal_record(proposal) for proposal in proposals],
-            *[own_record(own) for own in state.signer.last],
-        ]
-        if state.signer.halted is not None:
-            records.append(halt_record(state.signer.halted))
-        return Rewrite(tuple(records), tuple(block.hash for block in logged))
+        needed = Journal(
+            epoch=state.context.epoch,
+            own=state.signer.last,
+            quorums=list(state.gadget.held),
+            proposals={proposal.header.hash: proposal for proposal in proposals},
+            halted=state.signer.halted,
+        )
+        return LOG.rewritten(needed, state.context.validators.hash, [block.hash for block in logged])

@@ -9,73 +9,46 @@ Source: rules 8 and 9, and the recovery, of the finality specification.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from p2pcommerce.finality.engine import Target
 from p2pcommerce.finality.ffg.messages import Answer, Ask, Cast, Links, Status
 from p2pcommerce.finality.ffg.parameters import LINKS_MAX
 from p2pcommerce.finality.ffg.state import State
 from p2pcommerce.finality.ffg.voting import Checkpoint
+from p2pcommerce.finality.resend import Allowance, Repeat
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 
 __all__ = ["Resender"]
 
 
-@dataclass(slots=True)
-class _Told:
-    """When a validator was last told what, microseconds.
-
-    Attributes:
-        status: where this node stands.
-        help: what it lacked.
-        answer: what this node knows of its votes.
-        path: the proposals that it asked for.
-    """
-
-    status: int | None = None
-    help: int | None = None
-    answer: int | None = None
-    path: int | None = None
-
-
 class Resender:
-    """What is sent beyond each message's first sending.
-
-    Attributes:
-        question: number under which this node asks for its own newest vote; 0 once it has been answered.
-    """
+    """What is sent beyond each message's first sending."""
 
     def __init__(self, state: State) -> None:
         """Know nothing of the others."""
-        self.question = 0
         self._state = state
-        own = state.context.key
-        self._told: dict[PeerId, _Told] = {key: _Told() for key in state.context.validators.keys if key != own}
+        context, parameters = state.context, state.parameters
+        others = [key for key in context.validators.keys if key != context.key]
+        self._allowance = Allowance(others, parameters.answer_us)
         self._asked: dict[BlockHash, tuple[int, int]] = {}
-        self._standstill_at: int | None = None
+        self._standstill = Repeat(parameters.standstill_us, context.rng)
         self._marker: tuple[object, ...] = ()
         self._retry_at: int | None = None
-
-    def _is_due(self, last: int | None, now: int) -> bool:
-        return last is None or now - last >= self._state.parameters.answer_us
 
     # --- peers ---
 
     def see_status(self, peer: PeerId, status: Status, now: int) -> None:
         """A validator says where it stands: help it if it is behind, ask it for what it has and this node lacks."""
-        state, told = self._state, self._told.get(peer)
-        if told is None:
+        state = self._state
+        if peer not in self._allowance:
             return
-        if status.question and self._is_due(told.answer, now):
-            told.answer = now
+        if status.question and self._allowance.take(peer, "answer", now):
             index = state.context.validators.index(peer)
             votes = () if index is None else state.pool.newest(index)
             state.send(peer, Answer(state.context.epoch, status.question, votes))
         here = state.status()
         mine, theirs = (here.justified, here.height, here.head), (status.justified, status.height, status.head)
-        if theirs < mine and self._is_due(told.help, now):
-            told.help = now
+        if theirs < mine and self._allowance.take(peer, "help", now):
             self._help(peer, status)
         if theirs > mine:
             self.tell(peer, now)
@@ -97,17 +70,18 @@ class Resender:
 
     def tell(self, peer: PeerId, now: int) -> None:
         """Tell a validator where this node stands."""
-        told = self._told.get(peer)
-        if told is not None and self._state.signer.index is not None and self._is_due(told.status, now):
-            told.status = now
-            self._state.send(peer, self._state.status(self.question))
+        if self._state.signer.index is not None and self._allowance.take(peer, "status", now):
+            self._state.send(peer, self._state.status())
+
+    def greet(self, peer: PeerId, now: int) -> None:
+        """A validator connected: tell it where this node stands."""
+        self.tell(peer, now)
 
     def send_path(self, peer: PeerId, block_hash: BlockHash, now: int) -> None:
         """Answer a question for a block that was missed: it and what is below it, oldest first."""
-        state, told = self._state, self._told.get(peer)
-        if told is None or not self._is_due(told.path, now):
+        state = self._state
+        if not self._allowance.take(peer, "path", now):
             return
-        told.path = now
         blocks = list(state.tree.below(block_hash))[: state.parameters.path_max]
         if any(block.proposal is None for block in blocks) and state.gadget.links:
             # A quorum vouched for these: its links bring the peer there as they brought this node.
@@ -134,10 +108,10 @@ class Resender:
         missing = {block.header.parent_hash: block for block in state.tree.orphans() if block.header is not None}
         for block_hash in [each for each in self._asked if each not in missing]:
             del self._asked[block_hash]
-        others = list(self._told)
+        others = self._allowance.peers
         for block_hash, child in list(missing.items())[: state.parameters.orphans_max]:
             tries = self._asked.get(block_hash, (0, 0))[1]
-            known = [peer for peer in reversed(child.peers) if peer in self._told]
+            known = [peer for peer in reversed(child.peers) if peer in self._allowance]
             if tries < len(known):
                 self._ask(known[tries], block_hash, now)
             elif others:
@@ -152,7 +126,7 @@ class Resender:
         state = self._state
         if state.signer.index is None:
             return False
-        return self.question != 0 or state.is_unsettled or state.tree.lacks_bodies or state.head is None
+        return state.rollcall.question != 0 or state.is_unsettled or state.tree.lacks_bodies or state.head is None
 
     def step(self, now: int) -> None:
         """Do what is due."""
@@ -162,24 +136,17 @@ class Resender:
         self._ask_for_orphans(now)
         root: Checkpoint = state.gadget.root
         marker = (state.head, root, state.tree.delivered.hash)
-        if not self._has_to_decide:
-            self._standstill_at = None
-        elif self._standstill_at is None or marker != self._marker:
-            self._standstill_at = self._next_standstill(now)
-        elif self._standstill_at <= now:
-            self._standstill_at = self._next_standstill(now)
+        if marker != self._marker or not self._has_to_decide:
+            self._standstill.stop()
+        if self._has_to_decide and self._standstill.is_due(now):
             self._repeat()
         self._marker = marker
-
-    def _next_standstill(self, now: int) -> int:
-        wait = self._state.parameters.standstill_us
-        return now + wait + self._state.context.rng.randint(0, wait // 4)
 
     def _repeat(self) -> None:
         state = self._state
         state.counters["standstills"] += 1
         state.tree.fetch_again()
-        state.send(Target.VALIDATORS, state.status(self.question))
+        state.send(Target.VALIDATORS, state.status())
         sent = state.signer.sent
         if sent is not None and sent.link.target.index > state.gadget.root.index:
             state.send(Target.VALIDATORS, Cast(sent))
@@ -187,4 +154,4 @@ class Resender:
     @property
     def deadline(self) -> int | None:
         """When something is to be sent again, microseconds."""
-        return earliest(self._standstill_at, self._retry_at)
+        return earliest(self._standstill.at, self._retry_at)

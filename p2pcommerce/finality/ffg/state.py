@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from p2pcommerce.finality.certificates import VoteVerifier
-from p2pcommerce.finality.engine import Context, Effect, Evidence, Send, Target
+from p2pcommerce.finality.engine import Context, Evidence
 from p2pcommerce.finality.ffg.gadget import Gadget
-from p2pcommerce.finality.ffg.messages import Message, Proposal, Status, encode_message
+from p2pcommerce.finality.ffg.messages import KINDS, Message, Proposal, Status
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, FFGParameters
 from p2pcommerce.finality.ffg.pool import LinkPool
-from p2pcommerce.finality.ffg.signer import Signer
+from p2pcommerce.finality.ffg.signer import LinkSigner
 from p2pcommerce.finality.ffg.tree import SlotTree
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint
-from p2pcommerce.finality.leader import pick_leader
+from p2pcommerce.finality.recovery import RollCall
+from p2pcommerce.finality.state import EngineState
 from p2pcommerce.ledger.block import Header
-from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash, PeerId, PublicKey
+from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash
 
 __all__ = ["State"]
 
-_LEADERS_MAX = 256
-"""Slots whose leader is remembered."""
 
-
-class State:
+class State(EngineState[Message]):
     """One node.
 
     Attributes:
-        context: what the engine was started with.
         parameters: the numbers.
-        out: effects of the input at hand, in order.
-        counters: what is counted for `status()`.
         verifier: of votes.
         signer: own messages.
+        rollcall: what the others know of this validator.
         tree: blocks.
         gadget: justified and final checkpoints.
         pool: votes.
@@ -44,12 +38,11 @@ class State:
 
     def __init__(self, context: Context, now: int) -> None:
         """Begin with nothing but the delivered block."""
-        self.context = context
+        super().__init__(context, KINDS)
         self.parameters = FFGParameters.of(context.parameters)
-        self.out: list[Effect] = []
-        self.counters: Counter[str] = Counter()
         self.verifier = VoteVerifier(context.validators, context.genesis_hash, context.scheme, LINK_DOMAIN)
-        self.signer = Signer(context, self.out)
+        self.signer = LinkSigner(context, self.out)
+        self.rollcall = RollCall(context, self.signer, self.verifier)
         self.tree = SlotTree(context.delivered, self.parameters.blocks_max, self.follows, self.out)
         delivered = context.delivered
         # Above genesis the proof of the delivered block soon says which checkpoint is final.
@@ -60,7 +53,6 @@ class State:
         self.slot = self.slot_at(now)
         self.proposals: dict[int, list[Proposal]] = {}
         self.finals: dict[int, BlockHash] = {}
-        self._leaders: dict[int, PublicKey] = {}
         self._accused: dict[int, None] = {}
         self._unsettled: tuple[tuple[BlockHash, BlockHash], bool] | None = None
 
@@ -80,25 +72,6 @@ class State:
             and header.time_ms >= parent.time_ms + self.parameters.interval_ms
         )
 
-    def leader(self, slot: int) -> PublicKey:
-        """Return who leads a slot, 32 bytes: the seed of epoch 0 is the genesis hash."""
-        leader = self._leaders.get(slot)
-        if leader is None:
-            if len(self._leaders) >= _LEADERS_MAX:
-                self._leaders.clear()
-            leader = pick_leader(self.context.validators, bytes(self.context.genesis_hash), slot)
-            self._leaders[slot] = leader
-        return leader
-
-    def keys_of(self, indices: tuple[int, ...]) -> tuple[PublicKey, ...]:
-        """Return the public keys (32 bytes) of validators."""
-        members = self.context.validators.validators
-        return tuple(members[index].public_key for index in indices)
-
-    def send(self, to: PeerId | Target, message: Message) -> None:
-        """Send a message."""
-        self.out.append(Send(to, encode_message(message)))
-
     def accuse(self, voter: int, evidence: bytes) -> None:
         """Show that a validator broke a rule, once for each."""
         if voter not in self._accused:
@@ -117,7 +90,7 @@ class State:
             self._unsettled = place, holds
         return self._unsettled[1]
 
-    def status(self, question: int = 0) -> Status:
+    def status(self) -> Status:
         """Return what a peer is told of this node's place."""
         head = self.head or self.tree.delivered
-        return Status(self.context.epoch, self.gadget.root.index, head.height, head.hash, question)
+        return Status(self.context.epoch, self.gadget.root.index, head.height, head.hash, self.rollcall.question)

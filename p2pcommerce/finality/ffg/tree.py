@@ -1,35 +1,51 @@
-"""The blocks above the last delivered one: which are here, which are executed, how they hang together, which is best.
+"""The block tree of FFG: which blocks are believed, which is best.
 
 A block is tracked for one of two reasons: its slot's leader signed it, or a quorum voted for it or for a descendant (it
 is *vouched* for). Nothing else is believed, or a single validator could outgrow everybody else's chain with blocks of
-past slots. The tree asks for bodies (`Fetch`) and has executed what can be (`Validate`).
+past slots.
 
 Source: the finality specification (FFG: fork choice; rules 3 and 7 of Simplex).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from p2pcommerce.finality.engine import Effect, Fetch, PersistBlock, Validate
+from p2pcommerce.finality.engine import Effect, Fetch
 from p2pcommerce.finality.ffg.messages import Proposal
-from p2pcommerce.finality.ffg.tracked import Execution, TrackedBlock
+from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS
+from p2pcommerce.finality.tree import BlockTree, Execution, TrackedBlock
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import BlockHash, PeerId
 
-__all__ = ["ForkError", "SlotTree"]
+__all__ = ["SlotBlock", "SlotTree"]
 
 
-class ForkError(Exception):
-    """A quorum decided for a block that does not descend from the last delivered one, or is invalid here."""
+@dataclass(slots=True)
+class SlotBlock(TrackedBlock):
+    """One block.
+
+    Attributes:
+        proposal: its leader's, if it came as one.
+        vouched: the highest checkpoint index by which a quorum vouches for it; -1: none.
+    """
+
+    proposal: Proposal | None = None
+    vouched: int = -1
+
+    @property
+    def height_max(self) -> int:
+        """Its height, or that of the checkpoint by which it is vouched for."""
+        return self.vouched * CHECKPOINT_BLOCKS if self.header is None else self.header.height
 
 
-class SlotTree:
+class SlotTree(BlockTree[SlotBlock]):
     """Blocks above the delivered head, and the head itself.
 
     Attributes:
-        delivered: header of the last delivered block.
         final_index: index of the final checkpoint, for telling a fork.
         fork: why what a quorum voted for cannot be joined with what was delivered; None: it can.
         changes: grows whenever the fork choice may have changed.
@@ -46,66 +62,25 @@ class SlotTree:
             follows: whether a header may follow a parent's.
             out: where effects go.
         """
-        self.delivered = delivered
+        super().__init__(delivered, SlotBlock, blocks_max, out)
         self.final_index = 0
         self.fork: str | None = None
         self.changes = 0
-        self._blocks_max = blocks_max
-        self._follows = follows
-        self._out = out
-        self._blocks: dict[BlockHash, TrackedBlock] = {}
-        self._children: dict[BlockHash, list[BlockHash]] = {}
-        self._root(delivered)
-
-    def _root(self, header: Header) -> None:
-        self.delivered = header
-        root = self._blocks.setdefault(header.hash, TrackedBlock(header.hash, header))
-        root.header, root.has_body, root.is_logged, root.execution = header, True, True, Execution.VALID
-
-    def __len__(self) -> int:
-        return len(self._blocks)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no further block can be tracked."""
-        return len(self._blocks) >= self._blocks_max
-
-    def get(self, block_hash: BlockHash) -> TrackedBlock | None:
-        """Return what is known of a block."""
-        return self._blocks.get(block_hash)
-
-    def header(self, block_hash: BlockHash) -> Header | None:
-        """Return a block's header, if it is known."""
-        block = self._blocks.get(block_hash)
-        return None if block is None else block.header
-
-    def is_valid(self, block_hash: BlockHash) -> bool:
-        """Tell whether a block is executed and good."""
-        block = self._blocks.get(block_hash)
-        return block is not None and block.execution is Execution.VALID
+        self._is_follower = follows
 
     # --- blocks come in ---
 
     def add_proposal(self, proposal: Proposal, peers: tuple[PeerId, ...]) -> None:
         """Track a block that its leader signed, and ask for its body."""
         header = proposal.header
-        block = self._blocks.setdefault(header.hash, TrackedBlock(header.hash))
-        block.proposal = proposal
+        block = self._track(header.hash)
+        block.proposal, block.transaction_ids = proposal, proposal.transaction_ids
         if block.header is None:
             block.peers = peers
             self._place(block, header)
-            self._vouch_below(block, header)
         if not block.has_body:
             self._out.append(Fetch(block.hash, header, proposal.transaction_ids, peers))
         self._advance(block)
-
-    def add_own(self, header: Header) -> None:
-        """Track a block that this node built: it is here and executed."""
-        block = self._blocks.setdefault(header.hash, TrackedBlock(header.hash))
-        block.has_body = True
-        if block.header is None:
-            self._place(block, header)
-        self._judge(block, Execution.VALID)
 
     def vouch(self, block_hash: BlockHash, index: int, peers: tuple[PeerId, ...], header: Header | None = None) -> None:
         """A quorum voted for a block, or for a descendant: track it and what is below it, whoever signed it.
@@ -122,24 +97,35 @@ class SlotTree:
             if block is None:
                 if len(self._blocks) >= 2 * self._blocks_max:
                     return  # what a quorum wants has room beside all that leaders may have made
-                block = self._blocks[block_hash] = TrackedBlock(block_hash, peers=peers)
+                block = self._track(block_hash)
+                block.peers = peers
             if block.vouched >= index and known is None:
                 return
             block.vouched = max(block.vouched, index)
             if block.header is None:
                 if known is not None:
-                    self._place(block, known)
+                    self._attach(block, known)
                 self._out.append(Fetch(block.hash, block.header, None, peers))
             known = None
             if block.header is None or self._ends_beside(block, block.header):
                 return
             block_hash = block.header.parent_hash
 
-    def _vouch_below(self, block: TrackedBlock, header: Header) -> None:
+    @override
+    def _on_placed(self, block: SlotBlock, header: Header) -> None:
+        """Vouch for the parent of what is vouched for."""
         if block.vouched >= 0 and not self._ends_beside(block, header):
             self.vouch(header.parent_hash, block.vouched, block.peers)
 
-    def _ends_beside(self, block: TrackedBlock, header: Header) -> bool:
+    @override
+    def on_block(self, header: Header) -> None:
+        """A body is here; one beside the head is noted as a fork, and of no other use."""
+        super().on_block(header)
+        head = self.delivered
+        if header.height <= head.height and header.hash != head.hash and header.hash in self._blocks:
+            self._drop([header.hash])
+
+    def _ends_beside(self, block: SlotBlock, header: Header) -> bool:
         """Tell whether a vouched block is not above the delivered one's child, and note if it is on another branch."""
         height = self.delivered.height
         if header.height > height + 1:
@@ -150,80 +136,16 @@ class SlotTree:
             self.fork = f"a quorum voted for a branch beside the final block of height {self.delivered.height}"
         return True
 
-    def restore(self, blocks: Iterable[tuple[Header, Proposal | None]]) -> None:
-        """Track blocks whose bodies the log holds, in any order."""
-        for header, proposal in sorted(blocks, key=lambda item: (item[0].height, item[0].hash)):
-            if header.height > self.delivered.height:
-                block = self._blocks.setdefault(header.hash, TrackedBlock(header.hash))
-                block.proposal, block.has_body, block.is_logged = proposal, True, True
-                if block.header is None:
-                    self._place(block, header)
-                self._advance(block)
-
-    def on_block(self, header: Header) -> None:
-        """A body is here."""
-        block = self._blocks.get(header.hash)
-        if block is None or block.has_body:
-            return
-        block.has_body = True
-        if block.header is None:
-            self._place(block, header)
-            self._vouch_below(block, header)
-        if header.height <= self.delivered.height:
-            self._drop([header.hash])
-        else:
-            self._advance(block)
-
-    def fetch_again(self) -> None:
-        """Ask once more for every body that is missing."""
-        for block in self._blocks.values():
-            if not block.has_body:
-                ids = None if block.proposal is None else block.proposal.transaction_ids
-                self._out.append(Fetch(block.hash, block.header, ids, block.peers))
-
-    def _place(self, block: TrackedBlock, header: Header) -> None:
-        block.header = header
-        self._children.setdefault(header.parent_hash, []).append(block.hash)
-
     # --- execution ---
 
-    def _advance(self, block: TrackedBlock) -> None:
-        """Have a block executed if that is possible."""
-        if block.header is None or not block.has_body or block.execution is not Execution.UNKNOWN:
-            return
-        parent = self._blocks.get(block.header.parent_hash)
-        if parent is None or parent.header is None:
-            return
-        if parent.execution is Execution.INVALID or not self._follows(block.header, parent.header):
-            self._judge(block, Execution.INVALID)
-        elif parent.execution is Execution.VALID:
-            block.execution = Execution.ASKED
-            self._out.append(Validate(block.hash))
+    @override
+    def _follows(self, header: Header, parent: Header) -> bool:
+        return self._is_follower(header, parent)
 
-    def _judge(self, block: TrackedBlock, execution: Execution) -> None:
+    @override
+    def _judge(self, block: SlotBlock, execution: Execution) -> None:
         self.changes += 1
-        judged = [(block, execution)]
-        while judged:
-            item, verdict = judged.pop()
-            item.execution = verdict
-            for child_hash in self._children.get(item.hash, ()):
-                child = self._blocks[child_hash]
-                if verdict is Execution.VALID:
-                    self._advance(child)
-                elif child.execution is not Execution.INVALID:
-                    judged.append((child, Execution.INVALID))
-
-    def on_validated(self, block_hash: BlockHash, *, valid: bool) -> None:
-        """The application's verdict."""
-        block = self._blocks.get(block_hash)
-        if block is not None and block.execution in {Execution.UNKNOWN, Execution.ASKED}:
-            self._judge(block, Execution.VALID if valid else Execution.INVALID)
-
-    def reject(self, block_hash: BlockHash) -> None:
-        """The engine itself is against a block."""
-        block = self._blocks.get(block_hash)
-        if block is not None:
-            self._judge(block, Execution.INVALID)
+        super()._judge(block, execution)
 
     # --- questions ---
 
@@ -253,42 +175,7 @@ class SlotTree:
             waiting += self._children.get(block.hash, ())
         return best, later
 
-    def ancestor(self, block_hash: BlockHash, height: int) -> BlockHash | None:
-        """Return the ancestor of a block at a height, itself included; None if the way down is not known."""
-        header = self.header(block_hash)
-        while header is not None and header.height > height:
-            header = self.header(header.parent_hash)
-        return header.hash if header is not None and header.height == height else None
-
-    def below(self, block_hash: BlockHash) -> Iterator[TrackedBlock]:
-        """Yield a block and its ancestors down to, and without, the delivered one."""
-        block = self._blocks.get(block_hash)
-        while block is not None and block.header is not None and block.header.height > self.delivered.height:
-            yield block
-            block = self._blocks.get(block.header.parent_hash)
-
-    def path(self, block_hash: BlockHash) -> list[Header] | None:
-        """Return the headers from the head's child to a final block; None if a link is missing or it is below.
-
-        Raises:
-            ForkError: the block does not descend from the head, or is invalid.
-        """
-        headers: list[Header] = []
-        while block_hash != self.delivered.hash:
-            block = self._blocks.get(block_hash)
-            if block is None or block.header is None or block.header.height < self.delivered.height:
-                return None
-            name = f"block {block.hash[:4].hex()} of height {block.header.height}"
-            if block.header.height == self.delivered.height:
-                raise ForkError(f"{name} is final beside the head")
-            if block.execution is Execution.INVALID:
-                raise ForkError(f"{name} is final but invalid here")
-            headers.append(block.header)
-            block_hash = block.header.parent_hash
-        headers.reverse()
-        return headers
-
-    def orphans(self) -> Iterator[TrackedBlock]:
+    def orphans(self) -> Iterator[SlotBlock]:
         """Yield the blocks whose parents are not known and not vouched for."""
         for block in self._blocks.values():
             header = block.header
@@ -300,30 +187,17 @@ class SlotTree:
         """Tell whether a tracked block names this one as its parent."""
         return bool(self._children.get(block_hash))
 
-    @property
-    def lacks_bodies(self) -> bool:
-        """Whether a body is missing."""
-        return any(not block.has_body for block in self._blocks.values())
-
-    @property
-    def logged(self) -> list[TrackedBlock]:
-        """The blocks above the head whose bodies are in the log."""
-        return [block for block in self._blocks.values() if block.is_logged and block.hash != self.delivered.hash]
-
     # --- the head moves ---
 
-    def log(self, block: TrackedBlock) -> bool:
-        """Put a block's body into the write-ahead log, once; tell whether that was new."""
-        if block.is_logged:
-            return False
-        block.is_logged = True
-        self._out.append(PersistBlock(block.hash))
-        return True
-
+    @override
     def deliver(self, header: Header) -> None:
-        """Move the head to a final block, and forget everything that is not above it."""
+        """Move the head to a final block; see `BlockTree.deliver`."""
         self.changes += 1
-        self._root(header)
+        super().deliver(header)
+
+    @override
+    def _stale(self, header: Header) -> list[BlockHash]:
+        """Return what is not above a final block: what is vouched for there, and whole branches beside it."""
         stale = [
             block.hash
             for block in self._blocks.values()
@@ -340,28 +214,14 @@ class SlotTree:
             block_hash = beside.pop()
             stale.append(block_hash)
             beside += self._children.get(block_hash, ())
-        self._drop(dict.fromkeys(stale))
-        for child_hash in self._children.get(header.hash, ()):
-            self._advance(self._blocks[child_hash])
+        return stale
 
-    def trim(self, height: int) -> None:
+    def trim_below(self, height: int) -> None:
         """Forget what leads to no block at or above a height and is not vouched for."""
-        kept = {self.delivered.hash: True}
-        for root in list(self._blocks.values()):
-            if root.vouched < 0 and (root.header is None or root.header.height < height):
-                continue
-            for block in self.below(root.hash):
-                if block.hash in kept:
-                    break
-                kept[block.hash] = True
-            kept[root.hash] = True
-        self._drop([block_hash for block_hash in self._blocks if block_hash not in kept])
-
-    def _drop(self, hashes: Iterable[BlockHash]) -> None:
-        for block_hash in hashes:
-            block = self._blocks.pop(block_hash)
-            siblings = [] if block.header is None else self._children.get(block.header.parent_hash, [])
-            if block_hash in siblings:
-                siblings.remove(block_hash)
-            if block.header is not None and not siblings:
-                self._children.pop(block.header.parent_hash, None)
+        self.trim(
+            [
+                block.hash
+                for block in self._blocks.values()
+                if block.vouched >= 0 or (block.header is not None and block.header.height >= height)
+            ]
+        )

@@ -20,7 +20,7 @@ from typing import Final
 
 from p2pcommerce.finality import voting
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS
-from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, BallotError
+from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, read_ballot
 from p2pcommerce.primitives.ids import BlockHash
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "contradiction",
     "may_sign",
     "read_link",
+    "read_own",
     "slot",
 ]
 
@@ -78,6 +79,21 @@ class Link:
     target: Checkpoint
 
     @property
+    def domain(self) -> str:
+        """The domain tag under which it is signed."""
+        return LINK_DOMAIN
+
+    @property
+    def slot(self) -> str:
+        """The name under which the guard remembers the last link."""
+        return LINK_SLOT
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands among the signer's links: epoch, and index of the target."""
+        return self.epoch, self.target.index
+
+    @property
     def data(self) -> bytes:
         """The fixed-width form, 89 bytes."""
         source, target = self.source, self.target
@@ -103,6 +119,15 @@ def read_link(data: bytes) -> Link:
     if not source < target <= INDEX_MAX:
         raise BallotError("a link's source must be below its target, and its target a possible height")
     return Link(epoch, Checkpoint(source, source_hash), Checkpoint(target, target_hash))
+
+
+def read_own(name: str, data: bytes) -> Link | Ballot:
+    """Read what the guard remembers under a slot name: a link, or a proposal's ballot.
+
+    Raises:
+        BallotError: it is none.
+    """
+    return read_link(data) if name == LINK_SLOT else read_ballot(data)
 
 
 def contradiction(one: Link, other: Link) -> str | None:

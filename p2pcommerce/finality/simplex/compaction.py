@@ -6,15 +6,9 @@ Source: the write-ahead log of the finality specification.
 from __future__ import annotations
 
 from p2pcommerce.finality.engine import Rewrite
+from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.finality.simplex.crossing import Crossing
-from p2pcommerce.finality.simplex.journal import (
-    UNSIGNED,
-    ballot_record,
-    certificate_record,
-    epoch_record,
-    halt_record,
-    proposal_record,
-)
+from p2pcommerce.finality.simplex.journal import LOG, Journal
 from p2pcommerce.finality.simplex.messages import Proposal
 from p2pcommerce.finality.simplex.state import State
 
@@ -33,15 +27,13 @@ def rewritten(state: State, unsigned: Proposal | None, crossing: Crossing) -> Re
     for proposal in [*own, *state.proposals.get(state.held.view, ())]:
         if proposal.header.proposer == state.context.key:
             own = [Proposal(proposal.header, proposal.justify, proposal.transaction_ids, UNSIGNED)]
-    later = crossing.later_records(state.context.epoch)
-    records = [
-        epoch_record(state.context.epoch, state.context.validators.hash),
-        *[certificate_record(item) for item in state.held.all()],
-        *[proposal_record(item) for item in own],
-        *later,
-        *[ballot_record(item) for item in state.signer.last_ballots()],
-    ]
-    if state.signer.halted is not None:
-        records.append(halt_record(state.signer.halted))
-    blocks = dict.fromkeys([*state.tree.unfinal_logged, *crossing.blocks])
-    return Rewrite(tuple(records), tuple(blocks))
+    later = crossing.later(state.context.epoch)
+    needed = Journal(
+        epoch=state.context.epoch,
+        own=[*later.own, *state.signer.last],
+        quorums=[*state.held.all(), *later.quorums],
+        proposals={proposal.header.hash: proposal for proposal in own} | later.proposals,
+        halted=state.signer.halted,
+    )
+    blocks = [*[block.hash for block in state.tree.logged], *crossing.blocks]
+    return LOG.rewritten(needed, state.context.validators.hash, blocks)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from p2pcommerce.finality.proof import decode_proof
-from p2pcommerce.finality.simplex.journal import Journal, ballot_record, certificate_record, proposal_record
+from p2pcommerce.finality.simplex.journal import Journal
 from p2pcommerce.finality.simplex.messages import Boundary, Cast, Message, Status
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import VoteKind
@@ -63,19 +63,19 @@ class Crossing:
     def keep_log(self, journal: Journal, blocks: Mapping[BlockHash, Header], epoch: int) -> None:
         """Keep what the log says of epochs above one."""
         self.blocks = {block_hash: header for block_hash, header in blocks.items() if header.epoch > epoch}
-        ballots = any(ballot.epoch > epoch for ballot in journal.ballots)
-        certificates = any(certificate.epoch > epoch for certificate in journal.certificates)
+        ballots = any(ballot.epoch > epoch for ballot in journal.own)
+        certificates = any(certificate.epoch > epoch for certificate in journal.quorums)
         self.journal = journal if self.blocks or ballots or certificates else None
 
-    def later_records(self, epoch: int) -> list[bytes]:
-        """Return the records of epochs above one, for a rewritten log."""
-        journal = self.journal
-        if journal is None:
-            return []
-        records = [certificate_record(item) for item in journal.certificates if item.epoch > epoch]
-        if journal.proposal is not None and journal.proposal.header.epoch > epoch:
-            records.append(proposal_record(journal.proposal))
-        return records + [ballot_record(item) for item in journal.ballots if item.epoch > epoch]
+    def later(self, epoch: int) -> Journal:
+        """Return what the log says of epochs above one, for a rewritten log."""
+        journal = self.journal or Journal()
+        newest = journal.newest_proposal
+        return Journal(
+            own=[ballot for ballot in journal.own if ballot.epoch > epoch],
+            quorums=[certificate for certificate in journal.quorums if certificate.epoch > epoch],
+            proposals={} if newest is None or newest.header.epoch <= epoch else {newest.header.hash: newest},
+        )
 
     # --- early messages ---
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
-from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Persist, Sets
+from p2pcommerce.finality.engine import Context, Effect, Persist, Rewrite, Sets
 from p2pcommerce.finality.evidence import convict
 from p2pcommerce.finality.proof import decode_proof, verify_proof
+from p2pcommerce.finality.shell import RoomEngine, Rooms
 from p2pcommerce.finality.simplex.compaction import rewritten
 from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.inbox import Inbox, Randomness
-from p2pcommerce.finality.simplex.journal import epoch_record
+from p2pcommerce.finality.simplex.journal import LOG
 from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, vrf_input
 from p2pcommerce.finality.simplex.misjustified import convict_misjustified
 from p2pcommerce.finality.simplex.recovery import Recovery
@@ -25,50 +26,96 @@ from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import may_sign, slot
-from p2pcommerce.ledger.block import Block, Header
+from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.epochs import boundary_of
 from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
-from p2pcommerce.primitives.ids import BlockHash, Epoch, Height, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, PublicKey
 
-__all__ = ["NotStartedError", "Simplex"]
-
+__all__ = ["Simplex"]
 
 _OUTPUTS_MAX: Final = 256
 """Random outputs that are remembered: of the blocks that are not final yet, and some more."""
 
 
-class NotStartedError(LocalProtocolError):
-    """An engine was given an input before `start`."""
+class _Rooms(Rooms):
+    """The rooms of a running engine: those of one epoch, and the crossing from epoch to epoch."""
 
-    code = "NOT_STARTED"
+    def __init__(self, state: State, crossing: Crossing, randomness: Randomness) -> None:
+        super().__init__(state, state.parameters.rewrite_records)
+        self.state = state
+        self.tree, self.signer = state.tree, state.signer
+        self.crossing = crossing
+        self.resender: Resender = Resender(state)
+        self.replica: Replica = Replica(state, self.resender)
+        self.recovery = Recovery(state, self.replica, crossing)
+        self.inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
+        self._deadline: int | None = None
+        self._is_planned = False
+
+    @property
+    @override
+    def view(self) -> int:
+        return self.state.held.view
+
+    def follow(self, old: _Rooms, now: int) -> None:
+        """Begin the epoch after the one of `old`, then take whatever came early."""
+        state = self.state
+        state.counters["epochs"] += 1
+        state.out.append(Persist(LOG.epoch(state.context.epoch, state.context.validators.hash)))
+        self.crossing.begin(old.state, state, old.resender.finalized(), now)
+        self.recovery.go_on(old.recovery, now)
+        self.logged = old.logged
+        for peer, data in self.crossing.take_early():
+            self.inbox.on_message(peer, data, now)
+
+    @property
+    @override
+    def deadline(self) -> int | None:
+        # Asked for far more often than an input comes, and only `step`, the end of every input, changes it.
+        if not self._is_planned:
+            rooms = () if self.state.is_over else (self.replica.deadline, self.resender.deadline)
+            self._deadline = earliest(self.crossing.deadline, *rooms)
+            self._is_planned = True
+        return self._deadline
+
+    @override
+    def see_pending(self, now: int) -> None:
+        self.replica.see_pending(now)
+
+    @override
+    def step(self, now: int) -> None:
+        self._is_planned = False
+        self.replica.step(now)
+        self.crossing.step(self.state, now)
+
+    @override
+    def rewritten(self) -> Rewrite:
+        return rewritten(self.state, self.replica.unsigned, self.crossing)
+
+    @override
+    def gauges(self) -> dict[str, int]:
+        state = self.state
+        return {
+            "delay_us": state.pace.delay_us,
+            "signatures_verified": state.verifier.checked,
+            "votes_held": len(state.pool),
+        }
 
 
-class Simplex:
+class Simplex(RoomEngine[_Rooms]):
     """Final in three message delays, a block every two; safe while less than a third of the stake is faulty."""
 
-    name: Final = "simplex"
-    follows_epochs: Final = True
+    name: ClassVar[str] = "simplex"
+    follows_epochs: ClassVar[bool] = True
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
-        """Make an engine that has not started; `scheme` serves `verify` and `convict` until then."""
-        self._scheme = scheme
-        self._parts: _Parts | None = None
+        """Make an engine that has not started; until then `scheme` verifies."""
+        super().__init__(scheme)
         self._outputs: OrderedDict[tuple[bytes, bytes, bytes], bytes] = OrderedDict()
-
-    @property
-    def _running(self) -> _Parts:
-        if self._parts is None:
-            raise NotStartedError("the engine was given an input before it was started")
-        return self._parts
-
-    @property
-    def deadline(self) -> int | None:
-        """When it wants to be woken, microseconds."""
-        return None if self._parts is None else self._parts.deadline
 
     def start(
         self, context: Context, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int
@@ -78,17 +125,12 @@ class Simplex:
         Raises:
             LogError: a record is malformed.
         """
-        self._scheme = context.scheme
-        self._parts = parts = _Parts(State(context, now), Crossing(), self.randomness)
-        parts.recovery.start(records, blocks, now)
-        return parts.finish(now)
+        self._begin(context)
+        self._rooms = rooms = _Rooms(State(context, now), Crossing(), self.randomness)
+        rooms.recovery.start(records, blocks, now)
+        return rooms.finish(now)
 
-    def on_message(self, peer: PeerId, data: bytes, now: int) -> list[Effect]:
-        """Take an engine message from a peer: untrusted."""
-        parts = self._running
-        parts.inbox.on_message(peer, data, now)
-        return parts.finish(now)
-
+    @override
     def on_epoch(
         self, epoch: Epoch, validators: ValidatorSet, following: ValidatorSet, seed: bytes, now: int
     ) -> list[Effect]:
@@ -108,67 +150,25 @@ class Simplex:
             delivered=delivered,
             proof=old.state.ended_proof,
         )
-        self._parts = parts = _Parts(State(context, now, old.state), old.crossing, self.randomness)
-        parts.follow(old, now)
-        return parts.finish(now)
-
-    def on_deadline(self, now: int) -> list[Effect]:
-        """Act on the passing of time."""
-        return self._running.finish(now)
-
-    def on_pending(self, now: int) -> list[Effect]:
-        """Transactions are waiting."""
-        self._running.replica.see_pending(now)
-        return self._running.finish(now)
-
-    def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
-        """A validator connected: tell it where this node stands."""
-        self._running.resender.greet(peer, now)
-        return self._running.finish(now)
-
-    def on_block(self, header: Header, now: int) -> list[Effect]:
-        """The node holds this block's complete body."""
-        self._running.state.tree.on_block(header)
-        return self._running.finish(now)
-
-    def on_validated(self, block_hash: BlockHash, valid: bool, now: int) -> list[Effect]:  # noqa: FBT001 - an answer
-        """The application's verdict on a block."""
-        parts = self._running
-        parts.state.tree.on_validated(block_hash, valid=valid)
-        parts.replica.see_pending(now)
-        return parts.finish(now)
-
-    def on_built(self, request: int, block: Block | None, now: int) -> list[Effect]:
-        """A block that was asked for, executed; None: it cannot be built."""
-        self._running.replica.on_built(request, block, now)
-        return self._running.finish(now)
-
-    def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:
-        """A signature (64 bytes) that was asked for; None: the guard refuses."""
-        self._running.replica.on_signed(request, signature, now)
-        return self._running.finish(now)
+        self._rooms = rooms = _Rooms(State(context, now, old.state), old.crossing, self.randomness)
+        rooms.follow(old, now)
+        return rooms.finish(now)
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
         """A block became final by catching up; it and all below are delivered already."""
-        parts = self._running
-        if header.height > parts.state.tree.delivered.height:
-            parts.state.tree.deliver(header)
-            parts.state.ended_proof = proof
-            parts.state.counters["synced"] += 1
-        if proof and not parts.state.is_over:
+        rooms = self._running
+        if header.height > rooms.state.tree.delivered.height:
+            rooms.state.tree.deliver(header)
+            rooms.state.ended_proof = proof
+            rooms.state.counters["synced"] += 1
+        if proof and not rooms.state.is_over:
             certificate = decode_proof(proof).certificate
-            if certificate.epoch == parts.state.context.epoch:
-                parts.replica.adopt(certificate, now)
-        parts.replica.see_pending(now)
-        return parts.finish(now)
+            if certificate.epoch == rooms.state.context.epoch:
+                rooms.replica.adopt(certificate, now)
+        rooms.replica.see_pending(now)
+        return rooms.finish(now)
 
-    def verify(self, header: Header, proof: bytes, sets: Sets) -> bool:
-        """Tell whether `proof` shows that `header` is final; once started, on this network only."""
-        if self._parts is not None and header.genesis_hash != self._parts.state.context.genesis_hash:
-            return False
-        # A carrier has the height of the block that it carries, and is none of the chain's.
-        return not is_carrier(header) and verify_proof(header, proof, sets, self._scheme)
-
+    @override
     def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:
         """Return the random output (64 bytes) in a seal, None if it is not the proposer's for its view."""
         key = bytes(proposer), seal, seed
@@ -186,11 +186,14 @@ class Simplex:
                     self._outputs.popitem(last=False)
         return output
 
-    def convict(self, evidence: bytes, sets: Sets) -> Offence | None:
-        """Return the offence (E1 to E6) that evidence proves; None before `start`, when the network is not known."""
-        if self._parts is None:
-            return None
-        genesis_hash = self._parts.state.context.genesis_hash
+    @override
+    def _shows(self, header: Header, proof: bytes, sets: Sets) -> bool:
+        # A carrier has the height of the block that it carries, and is none of the chain's.
+        return not is_carrier(header) and verify_proof(header, proof, sets, self._scheme)
+
+    @override
+    def _judge(self, evidence: bytes, sets: Sets, genesis_hash: GenesisHash) -> Offence | None:
+        """Return the offence: E1 to E6."""
         found = convict(evidence, sets, genesis_hash, self._scheme)
         return found or convict_misjustified(evidence, sets, genesis_hash, self._scheme)
 
@@ -201,79 +204,3 @@ class Simplex:
     def slot(self, kind: str, data: bytes) -> str:
         """Return the guard's name for the last message of this kind."""
         return slot(kind, data)
-
-    def status(self) -> EngineStatus:
-        """Return where it stands; `halted` among the counters is 1 once it signs nothing any more."""
-        state = self._running.state
-        counters = dict(sorted(state.counters.items()))
-        counters |= {
-            "delay_us": state.pace.delay_us,
-            "halted": int(state.signer.halted is not None),
-            "recovering": int(state.signer.index is not None and not state.signer.ready),
-            "signatures_verified": state.verifier.checked,
-            "blocks_tracked": len(state.tree),
-            "votes_held": len(state.pool),
-        }
-        return EngineStatus(
-            name=self.name,
-            epoch=Epoch(state.context.epoch),
-            view=state.held.view,
-            leader=state.leader(state.held.view),
-            delivered=Height(state.tree.delivered.height),
-            counters=counters,
-        )
-
-    @override
-    def __repr__(self) -> str:
-        return "Simplex()"
-
-
-class _Parts:
-    """The rooms of a running engine: those of one epoch, and the crossing from epoch to epoch."""
-
-    def __init__(self, state: State, crossing: Crossing, randomness: Randomness) -> None:
-        self.state = state
-        self.crossing = crossing
-        self.resender = Resender(state)
-        self.replica = Replica(state, self.resender)
-        self.recovery = Recovery(state, self.replica, self.resender, crossing)
-        self.inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
-        self._logged = 0
-        self._deadline: int | None = None
-        self._is_planned = False
-
-    def follow(self, old: _Parts, now: int) -> None:
-        """Begin the epoch after the one of `old`, then take whatever came early."""
-        state = self.state
-        state.counters["epochs"] += 1
-        state.out.append(Persist(epoch_record(state.context.epoch, state.context.validators.hash)))
-        self.crossing.begin(old.state, state, old.resender.finalized(), now)
-        self.recovery.go_on(old.recovery, now)
-        self._logged = old._logged
-        for peer, data in self.crossing.take_early():
-            self.inbox.on_message(peer, data, now)
-
-    @property
-    def deadline(self) -> int | None:
-        # Asked for far more often than an input comes, and only `finish`, the end of every input, changes it.
-        if not self._is_planned:
-            rooms = () if self.state.is_over else (self.replica.deadline, self.resender.deadline)
-            self._deadline = earliest(self.crossing.deadline, *rooms)
-            self._is_planned = True
-        return self._deadline
-
-    def finish(self, now: int) -> list[Effect]:
-        """Run the rules and hand over the effects."""
-        self._is_planned = False
-        self.replica.step(now)
-        state = self.state
-        self.crossing.step(state, now)
-        if not state.out:
-            return []
-        self._logged += sum(1 for effect in state.out if isinstance(effect, Persist))
-        if self._logged >= state.parameters.rewrite_records:
-            self._logged = 0
-            state.out.append(rewritten(state, self.replica.unsigned, self.crossing))
-        effects = list(state.out)
-        state.out.clear()
-        return effects

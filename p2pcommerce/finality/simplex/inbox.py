@@ -1,7 +1,6 @@
-"""Messages of other engines: untrusted. Decoded, checked as cheaply as possible first, and handed to the rules.
+"""What each message of Simplex is checked for before the rules see it.
 
-Whatever is refused raises an error of `refusal`, whose code is counted; what no honest peer sends is blamed on the
-peer. A signature is verified once: what is held already, or could not change anything, is not verified at all.
+A signature is verified once: what is held already, or could not change anything, is not verified at all.
 
 Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specification.
 """
@@ -12,10 +11,9 @@ from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
-from p2pcommerce.finality.engine import Blame
+from p2pcommerce.finality.inbox import EngineInbox
 from p2pcommerce.finality.proof import decode_proof, verify_proof
 from p2pcommerce.finality.refusal import (
-    BadProposalSignatureError,
     BadVoteSignatureError,
     BoundaryError,
     CrowdedError,
@@ -23,9 +21,7 @@ from p2pcommerce.finality.refusal import (
     JustifyError,
     NotLeaderError,
     OutputError,
-    RefusedError,
     StaleError,
-    StrangerError,
     UnanchoredError,
     UncommittedError,
     WrongEpochError,
@@ -41,7 +37,6 @@ from p2pcommerce.finality.simplex.messages import (
     Seal,
     Shown,
     Status,
-    decode_message,
     decode_seal,
     epoch_of_message,
     is_carrier,
@@ -52,10 +47,9 @@ from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.simplex.witness import Witness
-from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import tx_root
-from p2pcommerce.primitives.crypto import signed_bytes
-from p2pcommerce.primitives.errors import CodecError
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import PeerId, PublicKey
 
 __all__ = ["Inbox", "Randomness"]
@@ -63,7 +57,7 @@ __all__ = ["Inbox", "Randomness"]
 Randomness: TypeAlias = Callable[[PublicKey, bytes, bytes], bytes | None]
 
 
-class Inbox:
+class Inbox(EngineInbox[Message]):
     """Takes messages in."""
 
     def __init__(
@@ -76,6 +70,7 @@ class Inbox:
         randomness: Randomness,
     ) -> None:
         """Hand what is good to these; `randomness`: proposer, seal and seed -> its random output."""
+        super().__init__(state)
         self._state = state
         self._replica = replica
         self._resender = resender
@@ -84,21 +79,10 @@ class Inbox:
         self._randomness = randomness
         self._witness = Witness(state)
 
-    def on_message(self, peer: PeerId, data: bytes, now: int) -> None:
-        """Take one message."""
-        try:
-            message = decode_message(data)
-            if self._is_present(peer, message, data, now):
-                self._handle(peer, message, now)
-        except (CodecError, CertificateError) as error:
-            self._refuse(peer, error, blames=True)
-        except RefusedError as error:
-            self._refuse(peer, error, blames=error.blames)
-
-    def _refuse(self, peer: PeerId, error: CodecError | CertificateError | RefusedError, *, blames: bool) -> None:
-        self._state.counters[f"refused_{error.code.lower()}"] += 1
-        if blames:
-            self._state.out.append(Blame(peer, f"{error.code}: {error}"))
+    @override
+    def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
+        if self._is_present(peer, message, data, now):
+            self._handle(peer, message, now)
 
     def _is_present(self, peer: PeerId, message: Message, data: bytes, now: int) -> bool:
         """Tell whether a message is of this epoch; one of the next is kept, one of the last is answered."""
@@ -138,16 +122,6 @@ class Inbox:
             case _:
                 assert_never(message)
 
-    def _index(self, peer: PeerId) -> int:
-        index = self._state.context.validators.index(peer)
-        if index is None:
-            raise StrangerError("only validators of the epoch say this")
-        return index
-
-    def _check_epoch(self, epoch: int) -> None:
-        if epoch != self._state.context.epoch:
-            raise WrongEpochError(f"of epoch {epoch}, this node is in {self._state.context.epoch}")
-
     # --- votes ---
 
     def _on_cast(self, peer: PeerId, message: Cast, now: int) -> None:
@@ -170,7 +144,7 @@ class Inbox:
         if not state.verifier.is_good(vote.voter, vote.ballot, vote.signature):
             raise BadVoteSignatureError("the signature of a vote is not good")
         if vote.voter == state.signer.index:
-            self._replica.check_own(vote.ballot)
+            state.signer.check(vote.ballot)
             return
         self._witness.see_vote(peer, vote, conflicts)
         if vote.ballot.kind is VoteKind.NULLIFY:
@@ -232,9 +206,7 @@ class Inbox:
 
     def _on_proposal(self, peer: PeerId, proposal: Proposal, now: int) -> None:
         state, header = self._state, proposal.header
-        same_set = header.validators_hash == state.context.validators.hash
-        if header.genesis_hash != state.context.genesis_hash or not same_set:
-            raise WrongEpochError("a proposal of another network or validator set")
+        self._check_network(header)
         seal = decode_seal(header)
         if seal.view < state.lowest_view:
             raise StaleError(f"a proposal of view {seal.view}, below {state.lowest_view}")
@@ -257,12 +229,9 @@ class Inbox:
             raise NotLeaderError(f"a proposal by one who does not lead view {seal.view}")
         if len(accepted) >= state.parameters.hashes_max:
             raise CrowdedError(f"a third proposal of view {seal.view}")
-        ballot = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, header.hash)
-        signed = signed_bytes(PROPOSAL_DOMAIN, state.context.genesis_hash, ballot.data)
-        if not state.context.scheme.verify(header.proposer, signed, proposal.signature):
-            raise BadProposalSignatureError("the signature of a proposal is not good")
+        ballot = self._check_signature(header, seal.view, proposal.signature)
         if header.proposer == state.context.key:
-            self._replica.check_own(ballot)
+            state.signer.check(ballot)
         if tx_root(proposal.transaction_ids) != header.tx_root or proposal.justify.hash != seal.justify_hash:
             raise UncommittedError("a proposal's ids or justify are not those of its header")
         if self._randomness(header.proposer, header.engine_data, state.seed) is None:
@@ -320,5 +289,5 @@ class Inbox:
         if seal.view == state.held.view:
             state.pace.see_proposal(now)
         # A late one still serves if its block was notarized, and its body is therefore wanted.
-        if seal.view == state.held.view or state.tree.is_tracked(header.hash):
+        if seal.view == state.held.view or state.tree.get(header.hash) is not None:
             state.tree.want(header.hash, peers, header, proposal.transaction_ids)

@@ -1,17 +1,15 @@
 """What Simplex engines say to each other, and what a header carries for them.
 
-A message is one tag byte and the canonical encoding of its record; each tag has its own size cap, looked at before
-anything is decoded.
-
 Source: the finality specification (proposal, justify, rules 8 and 9, recovery).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VOTE, Certificate, Vote
+from p2pcommerce.finality.messages import MessageKinds
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import (
     BOOL,
@@ -36,6 +34,7 @@ from p2pcommerce.primitives.vrf import VRF_PROOF_BYTES
 
 __all__ = [
     "ENGINE_MESSAGE_BYTES_MAX",
+    "KINDS",
     "PROPOSAL",
     "Answer",
     "Boundary",
@@ -254,24 +253,25 @@ class Shown:
 Message: TypeAlias = Cast | Certificates | Proposal | Status | Answer | Boundary | Shown
 _SMALL_BYTES_MAX: Final = 1_024
 _BOUNDARY_BYTES_MAX: Final = ENGINE_MESSAGE_BYTES_MAX - 2 * HEADER_BYTES_MAX
-_SHAPES: Final[dict[int, tuple[type[Any], Shape[Any], int]]] = {
-    1: (Cast, record_of(Cast, vote=VOTE, anchor=maybe(CERTIFICATE)), CERTIFICATE_BYTES_MAX + 256),
-    2: (Certificates, record_of(Certificates, items=array(CERTIFICATE, 4, 1)), 4 * CERTIFICATE_BYTES_MAX + 16),
-    3: (Proposal, PROPOSAL, 2 * CERTIFICATE_BYTES_MAX + HEADER_BYTES_MAX + 34 * BLOCK_TRANSACTIONS_MAX + 256),
-    4: (
-        Status,
-        record_of(Status, epoch=U32, view=_VIEW, final_view=_VIEW, notarized_view=_VIEW, question=U64),
-        _SMALL_BYTES_MAX,
-    ),
-    5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(VOTE, 3)), _SMALL_BYTES_MAX),
-    6: (
-        Boundary,
-        record_of(Boundary, header=HEADER, proof=blob(_BOUNDARY_BYTES_MAX)),
-        _BOUNDARY_BYTES_MAX + HEADER_BYTES_MAX + 16,
-    ),
-    7: (Shown, record_of(Shown, epoch=U32, view=_VIEW, hash=HASH, signature=SIGNATURE), _SMALL_BYTES_MAX),
-}
-_TAGS: Final = {cls: (bytes([tag]), shape) for tag, (cls, shape, _) in _SHAPES.items()}
+KINDS: Final[MessageKinds[Message]] = MessageKinds(
+    {
+        1: (Cast, record_of(Cast, vote=VOTE, anchor=maybe(CERTIFICATE)), CERTIFICATE_BYTES_MAX + 256),
+        2: (Certificates, record_of(Certificates, items=array(CERTIFICATE, 4, 1)), 4 * CERTIFICATE_BYTES_MAX + 16),
+        3: (Proposal, PROPOSAL, 2 * CERTIFICATE_BYTES_MAX + HEADER_BYTES_MAX + 34 * BLOCK_TRANSACTIONS_MAX + 256),
+        4: (
+            Status,
+            record_of(Status, epoch=U32, view=_VIEW, final_view=_VIEW, notarized_view=_VIEW, question=U64),
+            _SMALL_BYTES_MAX,
+        ),
+        5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(VOTE, 3)), _SMALL_BYTES_MAX),
+        6: (
+            Boundary,
+            record_of(Boundary, header=HEADER, proof=blob(_BOUNDARY_BYTES_MAX)),
+            _BOUNDARY_BYTES_MAX + HEADER_BYTES_MAX + 16,
+        ),
+        7: (Shown, record_of(Shown, epoch=U32, view=_VIEW, hash=HASH, signature=SIGNATURE), _SMALL_BYTES_MAX),
+    }
+)
 
 
 def epoch_of_message(message: Message) -> int:
@@ -289,8 +289,7 @@ def epoch_of_message(message: Message) -> int:
 
 def encode_message(message: Message) -> bytes:
     """Return a message's bytes, at most 256 KiB."""
-    tag, shape = _TAGS[type(message)]
-    return tag + encode(shape, message)
+    return KINDS.encode(message)
 
 
 def decode_message(data: bytes) -> Message:
@@ -299,9 +298,4 @@ def decode_message(data: bytes) -> Message:
     Raises:
         CodecError: unknown tag, over the cap of its kind, malformed, not canonical.
     """
-    entry = _SHAPES.get(data[0]) if data else None
-    if entry is None:
-        raise CodecError("an engine message of an unknown kind")
-    _, shape, bytes_max = entry
-    message: Message = decode(shape, data[1:], bytes_max)
-    return message
+    return KINDS.decode(data)

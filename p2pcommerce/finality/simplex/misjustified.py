@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, CertificateError, VoteVerifier
+from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VoteVerifier
 from p2pcommerce.finality.engine import Sets
 from p2pcommerce.finality.simplex.messages import Justify, Seal, decode_seal
 from p2pcommerce.finality.voting import BALLOT_BYTES, Ballot, VoteKind, read_ballot
@@ -109,11 +109,5 @@ def convict_misjustified(
 
 
 def _holds(justify: Justify, validators: ValidatorSet, genesis_hash: GenesisHash, scheme: SignatureScheme) -> bool:
-    verifier = VoteVerifier(validators, genesis_hash, scheme)
-    try:
-        for certificate in (justify.parent, justify.nullification):
-            if certificate is not None:
-                verifier.check(certificate)
-    except CertificateError:
-        return False
-    return True
+    certificates = [each for each in (justify.parent, justify.nullification) if each is not None]
+    return VoteVerifier(validators, genesis_hash, scheme).holds(certificates)

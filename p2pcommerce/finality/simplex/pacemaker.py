@@ -4,7 +4,10 @@ A view is entered at one time and starts at another (rule 1): until it starts, n
 build. The start waits for the block interval, so that nobody nullifies a leader for keeping it; but never more than one
 interval after the entry, so that a block dated ahead cannot hold the network back.
 
-Source: rules 1, 5 and 10 of the finality specification.
+Source: rules 1, 5 and 10 of the finality specification. Deviations from rule 10, for networks that are slower than D0
+for long: D does not shrink by a view that took more than 2 D, two thirds of what the advance timer allows, or it would
+fall below what messages need again and again. By a view that was nullified it falls to D/2, not to D0, and only at a
+node that waited for the proposal in vain: so a silent leader looks, and it does not make messages faster.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ class Pacemaker:
         self._pending_at: int | None = None
         self._nullified_at: int | None = None
         self._slow = False
+        self._leader_failed = False
 
     def enter(self, kind: VoteKind, now: int) -> None:
         """Leave the view by a certificate of this kind, adapt D, and enter the next (rule 10)."""
@@ -41,15 +45,16 @@ class Pacemaker:
         waited = self._nullified_at is not None and by_nullification and now - self._nullified_at > self.delay_us
         if self._slow or waited:
             self.delay_us = min(3 * self.delay_us // 2, self._parameters.delay_max_us)
-        elif by_nullification:
-            self.delay_us = base
-        else:
+        elif by_nullification and self._leader_failed:
+            self.delay_us = max(base, self.delay_us // 2)
+        elif not by_nullification and (self.started is None or now - self.started <= 2 * self.delay_us):
             self.delay_us = max(base, self.delay_us - self.delay_us // 20)
         self.entered = now
         self.started = None
         self._pending_at = None
         self._nullified_at = None
         self._slow = False
+        self._leader_failed = False
 
     @property
     def is_pending(self) -> bool:
@@ -73,6 +78,8 @@ class Pacemaker:
         self._nullified_at = now
         if proposal_held and self.advance_at is not None and now >= self.advance_at:
             self._slow = True
+        if not proposal_held and self.leader_at is not None and now >= self.leader_at:
+            self._leader_failed = True
 
     def start_at(self, parent_time_ms: int, *, head_is_final: bool) -> int:
         """Return when a view that has not started will start, if nothing else happens.

@@ -1,13 +1,7 @@
-"""Coming back: the log is read, and nothing is signed until a quorum has said what it knows of this validator.
+"""Coming back: the log is taken up, the others are asked (`finality.recovery`), at a start and in the epochs after it.
 
-After every start a validator asks the others for its own newest votes. Until weight q, its own included, has
-answered, it signs nothing; it follows, and answers the questions of others, so that a network that restarts all at
-once comes back. A good signature of its own key that neither log nor guard knows means that a second instance runs:
-it stops for good.
-
-A first start cannot be told from one with a lost disk, so that it asks as well. So does a validator that enters the
-set for the first time in its life. One that has asked in two epochs of one life has forgotten nothing since, and asks
-no more, not even if it left the set in between.
+A validator that enters the set for the first time in its life asks, too. One that has asked in two epochs of one life
+has forgotten nothing since, and asks no more, not even if it left the set in between.
 
 Source: the recovery of the finality specification.
 """
@@ -19,12 +13,10 @@ from typing import Final
 
 from p2pcommerce.finality.engine import Persist, Target
 from p2pcommerce.finality.proof import decode_proof
-from p2pcommerce.finality.refusal import ForeignVoteError
 from p2pcommerce.finality.simplex.crossing import Crossing
-from p2pcommerce.finality.simplex.journal import Journal, epoch_record, read_journal
+from p2pcommerce.finality.simplex.journal import LOG, Journal
 from p2pcommerce.finality.simplex.messages import Answer, decode_seal
 from p2pcommerce.finality.simplex.replica import Replica
-from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Header
@@ -45,14 +37,12 @@ class Recovery:
         confirmations: epochs of this life in which a quorum has answered.
     """
 
-    def __init__(self, state: State, replica: Replica, resender: Resender, crossing: Crossing) -> None:
+    def __init__(self, state: State, replica: Replica, crossing: Crossing) -> None:
         """Bring these up."""
         self.confirmations = 0
         self._state = state
         self._replica = replica
-        self._resender = resender
         self._crossing = crossing
-        self._answered: dict[int, bool] = {}
 
     def start(self, records: Sequence[bytes], blocks: Mapping[BlockHash, Header], now: int) -> None:
         """Take up the log and ask.
@@ -62,10 +52,10 @@ class Recovery:
             CodecError: the proof of the delivered block is malformed.
         """
         state, epoch = self._state, self._state.context.epoch
-        journal = read_journal(records)
+        journal = LOG.read(records)
         if journal.epoch != epoch:
-            state.out.append(Persist(epoch_record(epoch, state.context.validators.hash)))
-        state.signer.restore(journal.ballots)
+            state.out.append(Persist(LOG.epoch(epoch, state.context.validators.hash)))
+        state.signer.restore(journal.own)
         if journal.halted is not None:
             state.signer.halt(journal.halted, durable=False)
         if state.context.proof:
@@ -84,12 +74,12 @@ class Recovery:
         journal, blocks = crossing.journal, crossing.blocks
         if journal is not None:
             crossing.keep_log(journal, blocks, epoch)
-            state.signer.restore_epoch(journal.ballots)
+            state.signer.restore_epoch(journal.own)
             self._take_log(journal, blocks, now)
         self._replica.see_pending(now)
         if self.confirmations >= CONFIRMATIONS and state.signer.index is not None:
             state.signer.ready = True
-            state.signer.sign_again(state.held.view)
+            state.signer.sign_epoch_again(state.held.view)
         else:
             self._ask()
 
@@ -97,7 +87,7 @@ class Recovery:
         """Take up what the log says of this epoch."""
         epoch = self._state.context.epoch
         self._state.tree.restore([header for header in blocks.values() if header.epoch == epoch])
-        for certificate in journal.certificates:
+        for certificate in journal.quorums:
             if certificate.epoch == epoch:
                 self._replica.adopt(certificate, now, is_logged=True)
         self._restore_proposal(journal)
@@ -106,18 +96,17 @@ class Recovery:
     def _ask(self) -> None:
         """Ask the others what they know of this validator."""
         state = self._state
-        if state.signer.index is not None:
-            self._answered[state.signer.index] = True
-            self._resender.question = state.context.rng.getrandbits(63) | 1
-            if not self._finish():
-                state.send(Target.VALIDATORS, state.status(self._resender.question))
+        if state.rollcall.begin():
+            self._finish()
+        elif state.rollcall.question:
+            state.send(Target.VALIDATORS, state.status())
 
     def _restore_proposal(self, journal: Journal) -> None:
         """Take up an own proposal whose ballot was logged too: only then may it have been signed."""
-        proposal, state = journal.proposal, self._state
+        proposal, state = journal.newest_proposal, self._state
         if proposal is None or proposal.header.epoch != state.context.epoch:
             return
-        ballots = [ballot for ballot in state.signer.last_ballots() if ballot.kind is VoteKind.PROPOSE]
+        ballots = [ballot for ballot in state.signer.last if ballot.kind is VoteKind.PROPOSE]
         was_signed = any(ballot.hash == proposal.header.hash for ballot in ballots)
         if was_signed and decode_seal(proposal.header).view == state.held.view:
             self._replica.unsigned = proposal
@@ -128,25 +117,11 @@ class Recovery:
         Raises:
             ForeignVoteError: it answers with somebody else's votes.
         """
-        state = self._state
-        if answer.question != self._resender.question or not answer.question:
-            return
-        for vote in answer.votes:
-            if vote.voter != state.signer.index:
-                raise ForeignVoteError("an answer holds votes of somebody else")
-            if state.verifier.is_good(vote.voter, vote.ballot, vote.signature):
-                self._replica.check_own(vote.ballot)
-        self._answered[voter] = True
-        self._finish()
+        votes = [(vote.voter, vote.ballot, vote.signature) for vote in answer.votes]
+        if self._state.rollcall.on_answer(voter, answer.question, votes):
+            self._finish()
 
-    def _finish(self) -> bool:
-        """Begin to sign, if a quorum has answered; the last ballots are signed and sent once more."""
-        state = self._state
-        members = state.context.validators.validators
-        if sum(members[index].stake for index in self._answered) < state.context.validators.quorum:
-            return False
-        self._resender.question = 0
+    def _finish(self) -> None:
+        """A quorum has answered: the last ballots are signed and sent once more."""
         self.confirmations += 1
-        state.signer.ready = True
-        state.signer.sign_again(state.held.view)
-        return True
+        self._state.signer.sign_epoch_again(self._state.held.view)

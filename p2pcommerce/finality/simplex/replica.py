@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Target
+from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, encode_proof
 from p2pcommerce.finality.simplex.ending import Decision, decided, is_well_placed
-from p2pcommerce.finality.simplex.journal import UNSIGNED, certificate_record, proposal_record
+from p2pcommerce.finality.simplex.journal import LOG
 from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal, vrf_input
 from p2pcommerce.finality.simplex.resend import Resender
 from p2pcommerce.finality.simplex.state import State
-from p2pcommerce.finality.simplex.tree import Execution, ForkError
+from p2pcommerce.finality.tree import Execution, ForkError
 from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.primitives.core import earliest
@@ -69,7 +70,7 @@ class Replica:
             return
         self._look_for_own(certificate)
         if not is_logged:
-            state.out.append(Persist(certificate_record(certificate)))
+            state.out.append(Persist(LOG.quorum(certificate)))
         state.counters[f"certificates_{certificate.kind.name.lower()}"] += 1
         opens = state.held.add(certificate)
         if certificate.kind is not VoteKind.NULLIFY:
@@ -84,14 +85,7 @@ class Replica:
         signer = self.state.signer
         ballot = None if signer.index is None else certificate.ballot_of(signer.index)
         if ballot is not None:
-            self.check_own(ballot)
-
-    def check_own(self, ballot: Ballot) -> None:
-        """Stop for good if a good signature of this validator's key was not made here."""
-        if not self.state.signer.knows(ballot):
-            self.state.signer.halt(
-                f"a second instance signs with this key: {ballot.kind.name} of view {ballot.view} was not made here"
-            )
+            signer.check(ballot)
 
     def _enter(self, kind: VoteKind, now: int) -> None:
         state = self.state
@@ -149,7 +143,7 @@ class Replica:
                 headers = state.tree.path(decision.hash)
             except ForkError as error:
                 self._is_forked = True
-                state.signer.halt(str(error))
+                state.signer.halt_forked(str(error))
                 return
             if headers is not None:  # else a link is missing; something lower may be decided, too
                 self._deliver_all(headers, decision)
@@ -255,7 +249,7 @@ class Replica:
         proposal = Proposal(block.header, justify, block.transaction_ids, UNSIGNED)
         state.tree.add_own(block.header)
         state.tree.log(block_hash)
-        state.out.append(Persist(proposal_record(proposal)))
+        state.out.append(Persist(LOG.proposal(proposal)))
         if state.signer.cast(Ballot(state.context.epoch, view, VoteKind.PROPOSE, block_hash)):
             self.unsigned = proposal
             state.pace.see_proposal(now)
@@ -330,7 +324,9 @@ class Replica:
     def on_signed(self, request: int, signature: bytes | None, now: int) -> None:
         """Send what was signed, and count it."""
         state = self.state
-        ballot = state.signer.take(request, signature)
+        if state.signer.take_output(request, signature):
+            return
+        ballot = state.signer.take(request)
         if ballot is None:
             return
         if signature is None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.engine import Target
+from p2pcommerce.finality.resend import Allowance, Repeat
 from p2pcommerce.finality.simplex.messages import Answer, Cast, Certificates, Message, Status
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import VoteKind
@@ -33,45 +34,33 @@ class _Shown:
     Attributes:
         view: the highest view it voted in or said it was in.
         finalized: the highest view of its F votes.
-        told_at: when it was last told where this node stands.
-        helped_at: when it was last sent what it lacked.
-        answered_at: when its question after a restart was last answered.
     """
 
     view: int = 0
     finalized: int = 0
-    told_at: int | None = None
-    helped_at: int | None = None
-    answered_at: int | None = None
 
 
 class Resender:
-    """What is sent beyond each message's first sending.
-
-    Attributes:
-        question: number under which this node asks for its own newest votes; 0 once it has been answered.
-    """
+    """What is sent beyond each message's first sending."""
 
     def __init__(self, state: State) -> None:
         """Know nothing of the others."""
-        self.question = 0
         self._state = state
-        own = state.context.key
-        context = state.context
-        self._shown: dict[PeerId, _Shown] = {key: _Shown() for key in context.validators.keys if key != own}
+        context, parameters = state.context, state.parameters
+        self._shown: dict[PeerId, _Shown] = {key: _Shown() for key in context.validators.keys if key != context.key}
         # Members of the next set follow: they are told what they ask for, and nothing else.
-        self._following = {key: _Shown() for key in context.following.keys if key != own and key not in self._shown}
-        self._relays: deque[tuple[int, Certificate]] = deque(maxlen=state.parameters.relays_max)
-        self._standstill_at: int | None = None
-        self._ask_at: int | None = None
+        following = [key for key in context.following.keys if key != context.key]
+        self._allowance = Allowance([*self._shown, *following], parameters.answer_us)
+        self._relays: deque[tuple[int, Certificate]] = deque(maxlen=parameters.relays_max)
+        self._standstill = Repeat(parameters.standstill_us, context.rng)
+        self._question = Repeat(parameters.base_delay_us, context.rng)
 
     # --- what others show ---
 
     def greet(self, peer: PeerId, now: int) -> None:
         """A validator connected: tell it where this node stands; what was sent before may be lost."""
-        shown = self._shown.get(peer)
-        if shown is not None:
-            shown.told_at = shown.helped_at = shown.answered_at = None
+        if peer in self._shown:
+            self._allowance.renew(peer)
             self.tell(peer, now)
 
     def see_vote(self, peer: PeerId, vote: Vote) -> None:
@@ -84,21 +73,20 @@ class Resender:
 
     def see_status(self, peer: PeerId, status: Status, now: int) -> None:
         """A validator says where it stands: help it if it is behind, ask it for help if it is ahead."""
-        shown = self._shown.get(peer) or self._following.get(peer)
-        if shown is None:
+        if peer not in self._allowance:
             return
-        state, held = self._state, self._state.held
-        # A validator that lost its log says so by a lower status; what it showed before it has forgotten.
-        shown.view, shown.finalized = status.view, min(shown.finalized, status.view)
+        state, held, shown = self._state, self._state.held, self._shown.get(peer)
+        if shown is not None:
+            # A validator that lost its log says so by a lower status; what it showed before it has forgotten.
+            shown.view, shown.finalized = status.view, min(shown.finalized, status.view)
         index = state.context.validators.index(peer)
         is_asked = status.question != 0 and state.signer.index is not None
-        if is_asked and index is not None and self._is_due(shown.answered_at, now):
-            shown.answered_at = now
+        if is_asked and index is not None and self._allowance.take(peer, "answer", now):
             state.send(peer, Answer(state.context.epoch, status.question, state.pool.newest(index)))
         behind = (status.view, status.final_view, status.notarized_view)
         here = (held.view, held.final_view, held.highest_view)
-        if any(theirs < ours for theirs, ours in zip(behind, here, strict=True)) and self._is_due(shown.helped_at, now):
-            shown.helped_at = now
+        is_behind = any(theirs < ours for theirs, ours in zip(behind, here, strict=True))
+        if is_behind and self._allowance.take(peer, "help", now):
             state.counters["helped"] += 1
             for message in self._everything():
                 state.send(peer, message)
@@ -107,10 +95,8 @@ class Resender:
 
     def tell(self, peer: PeerId, now: int) -> None:
         """Tell a member of this or the next set where this node stands."""
-        shown = self._shown.get(peer) or self._following.get(peer)
-        if shown is not None and self._has_part and self._is_due(shown.told_at, now):
-            shown.told_at = now
-            self._state.send(peer, self._state.status(self.question))
+        if self._has_part and self._allowance.take(peer, "status", now):
+            self._state.send(peer, self._state.status())
 
     @property
     def _has_part(self) -> bool:
@@ -121,9 +107,6 @@ class Resender:
     def finalized(self) -> dict[PeerId, int]:
         """Return the highest view in which each validator was seen to vote F."""
         return {peer: shown.finalized for peer, shown in self._shown.items()}
-
-    def _is_due(self, last: int | None, now: int) -> bool:
-        return last is None or now - last >= self._state.parameters.answer_us
 
     # --- rule 8 ---
 
@@ -150,7 +133,7 @@ class Resender:
 
     def on_view(self) -> None:
         """A new view was entered: it does not stand yet."""
-        self._standstill_at = None
+        self._standstill.stop()
 
     @property
     def _has_to_decide(self) -> bool:
@@ -174,30 +157,14 @@ class Resender:
                 self._relay(certificate)
             else:
                 self._relays.append((due, certificate))
-        self._ask(now)
+        if not self._state.rollcall.question:
+            self._question.stop()
+        elif self._question.is_due(now):
+            self._state.send(Target.VALIDATORS, self._state.status())
         if not self._has_to_decide and not self._has_to_fetch:
-            self._standstill_at = None
-        elif self._standstill_at is None:
-            self._standstill_at = self._next_standstill(now)
-        elif self._standstill_at <= now:
-            self._standstill_at = self._next_standstill(now)
+            self._standstill.stop()
+        elif self._standstill.is_due(now):
             self._repeat()
-
-    def _ask(self, now: int) -> None:
-        """Repeat the question after a restart."""
-        if not self.question:
-            self._ask_at = None
-        elif self._ask_at is None:
-            self._ask_at = self._after(self._state.parameters.base_delay_us, now)
-        elif self._ask_at <= now:
-            self._ask_at = self._after(self._state.parameters.base_delay_us, now)
-            self._state.send(Target.VALIDATORS, self._state.status(self.question))
-
-    def _next_standstill(self, now: int) -> int:
-        return self._after(self._state.parameters.standstill_us, now)
-
-    def _after(self, wait_us: int, now: int) -> int:
-        return now + wait_us + self._state.context.rng.randint(0, wait_us // 4)
 
     def _repeat(self) -> None:
         state = self._state
@@ -205,7 +172,7 @@ class Resender:
         if not self._has_to_decide:
             return
         state.counters["standstills"] += 1
-        state.send(Target.VALIDATORS, state.status(self.question))
+        state.send(Target.VALIDATORS, state.status())
         for message in self._everything():
             state.send(Target.VALIDATORS, message)
 
@@ -227,4 +194,4 @@ class Resender:
     @property
     def deadline(self) -> int | None:
         """When something is to be sent again, microseconds."""
-        return earliest(self._standstill_at, self._ask_at, *[due for due, _ in self._relays])
+        return earliest(self._standstill.at, self._question.at, *[due for due, _ in self._relays])

@@ -1,7 +1,4 @@
-"""This validator's own ballots: logged first, then signed, and remembered so that none contradicts another.
-
-The engine judges a ballot by the same rule and the same memory as the signing guard, before it logs it. It signs
-nothing until the recovery is over (`ready`), and nothing ever after a halt.
+"""This validator's ballots and random outputs.
 
 Source: the signing guard, the write-ahead log and the recovery of the finality specification.
 """
@@ -9,81 +6,49 @@ Source: the signing guard, the write-ahead log and the recovery of the finality 
 from __future__ import annotations
 
 from p2pcommerce.finality.certificates import Vote
-from p2pcommerce.finality.engine import Context, Effect, Halt, Persist, Sign
-from p2pcommerce.finality.simplex.journal import ballot_record, halt_record
+from p2pcommerce.finality.engine import Context, Effect, Sign
+from p2pcommerce.finality.signer import Signer
+from p2pcommerce.finality.simplex.journal import LOG
 from p2pcommerce.finality.voting import Ballot, VoteKind, may_sign, read_ballot
-from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.vrf import VRF_KIND
 
-__all__ = ["Signer"]
+__all__ = ["BallotSigner"]
 
 
-class Signer:
-    """Own ballots of one validator.
+class BallotSigner(Signer[Ballot]):
+    """Own ballots of one epoch.
 
     Attributes:
-        index: of this validator in the set; None: it is not in the set, or has no key.
-        ready: whether the recovery is over.
-        halted: why nothing may be signed any more.
         sent: by kind, the last own vote with its signature.
-        is_behind: whether this validator has signed in a later epoch: its chain is older than its log.
         outputs: view -> the proof (80 bytes) of the own random output for it; empty: it was asked for.
     """
 
-    def __init__(self, context: Context, out: list[Effect], before: Signer | None = None) -> None:
+    def __init__(self, context: Context, out: list[Effect], before: BallotSigner | None = None) -> None:
         """Remember what the signing guard remembers; `before`: the signer of the epoch before, in the same life."""
-        self.index = None if context.key is None else context.validators.index(context.key)
-        self.ready = False
-        self.halted: str | None = None
-        self.sent: dict[VoteKind, Vote] = {}
-        self._epoch = context.epoch
-        self._out = out
-        self._last: dict[str, bytes] = {}
+        super().__init__(context, LOG, lambda _, data: read_ballot(data), may_sign, out, before)
         self._last_views: dict[VoteKind, int] = {}
-        self._own: dict[tuple[VoteKind, int], bytes] = {}
+        self.sent: dict[VoteKind, Vote] = {}
         self.outputs: dict[int, bytes] = {}
-        self._requests: dict[int, Ballot] = {}
         self._proofs: dict[int, int] = {}
-        self._request = 0
-        self._guarded = dict(context.signed)
-        if before is not None:
-            # Numbers go on, so that what was asked in the epoch before is not taken for an answer in this one.
-            self._request = before._request  # noqa: SLF001 - of this very class
-            self._last = dict(before._last)  # noqa: SLF001 - of this very class
-            self.halted = before.halted
-        self._first_request = self._request
-        self.is_behind = any(read_ballot(data).epoch > self._epoch for data in self._last.values())
 
-    def restore(self, ballots: list[Ballot]) -> None:
-        """Take up the log's ballots, oldest first, and what the guard knows beyond them."""
-        guarded = sorted(map(read_ballot, self._guarded.values()), key=lambda ballot: (ballot.epoch, ballot.view))
-        logged = {ballot.data for ballot in ballots}
-        lost = [ballot for ballot in guarded if ballot.data not in logged]
-        self._out.extend(Persist(ballot_record(ballot)) for ballot in lost)
-        for ballot in [*lost, *ballots]:
-            self._remember(ballot)
+    @override
+    def _remember(self, message: Ballot) -> None:
+        super()._remember(message)
+        # The rules ask for it at every step.
+        last = self._last[message.slot]
+        self._last_views[message.kind] = last.view if last.epoch == self._epoch else 0
 
     def restore_epoch(self, ballots: list[Ballot]) -> None:
         """Take up the log's ballots of this epoch, which the signer of the epoch before did not keep."""
         for ballot in ballots:
             if ballot.epoch == self._epoch:
-                self._own[ballot.kind, ballot.view] = ballot.data
+                self._keep(ballot)
 
-    def _remember(self, ballot: Ballot) -> None:
-        if ballot.epoch == self._epoch:
-            self._own[ballot.kind, ballot.view] = ballot.data
-        self.is_behind = self.is_behind or ballot.epoch > self._epoch
-        other = self._last.get(ballot.kind.name)
-        if other is None or _place(ballot) >= _place(read_ballot(other)):
-            # Taken out and put in again, so that the order is that of the log.
-            self._last.pop(ballot.kind.name, None)
-            self._last[ballot.kind.name] = ballot.data
-            self._last_views[ballot.kind] = ballot.view if ballot.epoch == self._epoch else 0
-
+    @override
     def prune(self, low: int) -> None:
-        """Forget own ballots of views below `low`, but the last of each kind."""
-        for key in [key for key in self._own if key[1] < low]:
-            del self._own[key]
+        """Forget own ballots and outputs of views below `low`, but the last ballot of each kind."""
+        super().prune(low)
         for view in [view for view in self.outputs if view < low]:
             del self.outputs[view]
 
@@ -91,41 +56,13 @@ class Signer:
         """Return the view of the last own ballot of a kind in this epoch, 0 if there is none."""
         return self._last_views.get(kind, 0)
 
-    def last_ballots(self) -> list[Ballot]:
-        """Return the last ballot of each kind, in the order of the log."""
-        return [read_ballot(data) for data in self._last.values()]
-
-    @property
-    def may_act(self) -> bool:
-        """Whether this node votes at present."""
-        return self.index is not None and self.ready and self.halted is None and not self.is_behind
-
-    def may(self, ballot: Ballot) -> bool:
-        """Tell whether this ballot may be cast now."""
-        return self.may_act and may_sign(self._last, ballot.domain, ballot.data)
-
-    def cast(self, ballot: Ballot) -> bool:
-        """Log and sign a ballot, if that is allowed; tell whether it is."""
-        if not self.may(ballot) or self._last.get(ballot.kind.name) == ballot.data:
-            return False
-        self._remember(ballot)
-        self._out.append(Persist(ballot_record(ballot)))
-        self._ask(ballot)
-        return True
-
-    def sign_again(self, propose_view: int) -> None:
-        """Ask for the signatures of the last ballots once more, after a restart; of a proposal only in this view."""
-        if not self.may_act:
-            return
-        for ballot in self.last_ballots():
-            stale = ballot.kind is VoteKind.PROPOSE and ballot.view != propose_view
-            if ballot.epoch == self._epoch and not stale:
-                self._ask(ballot)
-
-    def _ask(self, ballot: Ballot) -> None:
-        self._request += 1
-        self._requests[self._request] = ballot
-        self._out.append(Sign(self._request, ballot.domain, ballot.data))
+    def sign_epoch_again(self, propose_view: int) -> None:
+        """Ask for the signatures of the last ballots of this epoch once more; of a proposal only in this view."""
+        self.sign_again(
+            ballot
+            for ballot in self.last
+            if ballot.epoch == self._epoch and (ballot.kind is not VoteKind.PROPOSE or ballot.view == propose_view)
+        )
 
     def prove(self, view: int, alpha: bytes) -> None:
         """Ask for the proof of the own random output of a view, once."""
@@ -135,44 +72,9 @@ class Signer:
             self.outputs[view] = b""
             self._out.append(Sign(self._request, VRF_KIND, alpha))
 
-    def take(self, request: int, signature: bytes | None) -> Ballot | None:
-        """Return what a signature is for; None: it is an output's proof, which is kept, or of an epoch that is over.
-
-        Raises:
-            LocalProtocolError: nothing was asked under this number.
-        """
-        if request in self._proofs:
-            view = self._proofs.pop(request)
-            if signature is not None:
-                self.outputs[view] = signature
-            return None
-        if request <= self._first_request:
-            return None
-        ballot = self._requests.pop(request, None)
-        if ballot is None:
-            raise LocalProtocolError(f"a signature for request {request}, which is not open")
-        return ballot
-
-    def knows(self, ballot: Ballot) -> bool:
-        """Tell whether a ballot that carries this validator's good signature can be its own.
-
-        One above the last of its kind was never logged here; one below it may have been forgotten.
-        """
-        data = self._last.get(ballot.kind.name)
-        if data is None or _place(ballot) > _place(read_ballot(data)):
-            return False
-        known = data if _place(ballot) == _place(read_ballot(data)) else self._own.get((ballot.kind, ballot.view))
-        return known is None or known == ballot.data
-
-    def halt(self, reason: str, *, durable: bool = True) -> None:
-        """Sign nothing any more, now and after every restart."""
-        if self.halted is not None:
-            return
-        self.halted = reason
-        if durable:
-            self._out.append(Persist(halt_record(reason)))
-        self._out.append(Halt(reason))
-
-
-def _place(ballot: Ballot) -> tuple[int, int]:
-    return ballot.epoch, ballot.view
+    def take_output(self, request: int, proof: bytes | None) -> bool:
+        """Take the proof (80 bytes) of a random output; tell whether one was asked for under this number."""
+        view = self._proofs.pop(request, None)
+        if view is not None and proof is not None:
+            self.outputs[view] = proof
+        return view is not None

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from p2pcommerce.finality.certificates import VoteVerifier
-from p2pcommerce.finality.engine import Context, Effect, Send, Target
-from p2pcommerce.finality.leader import pick_leader
+from p2pcommerce.finality.engine import Context
+from p2pcommerce.finality.recovery import RollCall
 from p2pcommerce.finality.simplex.held import Held
-from p2pcommerce.finality.simplex.messages import Boundary, Message, Proposal, Status, encode_message
+from p2pcommerce.finality.simplex.messages import KINDS, Boundary, Message, Proposal, Status
 from p2pcommerce.finality.simplex.pacemaker import Pacemaker
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.finality.simplex.pool import VotePool
-from p2pcommerce.finality.simplex.signer import Signer
-from p2pcommerce.finality.simplex.tree import BlockTree
+from p2pcommerce.finality.simplex.signer import BallotSigner
+from p2pcommerce.finality.simplex.tree import ViewTree
+from p2pcommerce.finality.state import EngineState
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.epochs import boundary_of
-from p2pcommerce.primitives.ids import BlockHash, PeerId, PublicKey
+from p2pcommerce.primitives.ids import BlockHash
 
 __all__ = ["State"]
 
-_LEADERS_MAX = 8
-"""Leaders that are remembered: those of the views around the present one."""
 
-
-class State:
+class State(EngineState[Message]):
     """One epoch of one node.
 
     Attributes:
-        context: what the engine was started with, with the sets of this epoch.
         parameters: the numbers.
-        out: effects of the input at hand, in order.
-        counters: what is counted for `status()`.
-        seed: the epoch's randomness; of epoch 0 the genesis hash.
         boundary_height: the height of the epoch's last block.
         ending: that block with the proof that it is final, if a peer sent it.
         ended_proof: the proof with which it was delivered; empty: none is known.
         verifier: of this epoch's votes.
         signer: own ballots.
+        rollcall: what the others know of this validator.
         held: certificates.
         pool: votes.
         tree: blocks.
@@ -49,26 +42,23 @@ class State:
 
     def __init__(self, context: Context, now: int, before: State | None = None) -> None:
         """Begin an epoch with nothing but the delivered block; `before`: the epoch before it in this life."""
-        self.context = context
+        super().__init__(context, KINDS, before)
         self.parameters = SimplexParameters.of(context.parameters)
-        self.out: list[Effect] = [] if before is None else before.out
-        self.counters: Counter[str] = Counter() if before is None else before.counters
-        self.seed = context.seed or bytes(context.genesis_hash)
         self.boundary_height = boundary_of(context.epoch, context.parameters.epoch_blocks)
         self.ending: Boundary | None = None
         self.ended_proof = b""
         self.verifier = VoteVerifier(context.validators, context.genesis_hash, context.scheme)
-        self.signer: Signer = Signer(context, self.out, None if before is None else before.signer)
+        self.signer: BallotSigner = BallotSigner(context, self.out, None if before is None else before.signer)
+        self.rollcall = RollCall(context, self.signer, self.verifier)
         self.held = Held(self.parameters.window_views)
         self.pool = VotePool(context.validators, self.parameters.hashes_max)
-        self.tree = BlockTree(context.delivered, self.parameters, self.out)
+        self.tree = ViewTree(context.delivered, self.parameters, self.out)
         self.pace = Pacemaker(self.parameters, now)
         if before is not None:
             self.pace.delay_us = before.pace.delay_us
         self.proposals: dict[int, list[Proposal]] = {}
         self.misjustified: dict[bytes, Proposal] = {}
         self.spoiled_view = 0
-        self._leaders: dict[int, PublicKey] = {}
 
     @property
     def lowest_view(self) -> int:
@@ -81,14 +71,6 @@ class State:
         highest = self.held.highest
         return self.tree.delivered.hash if highest is None else BlockHash(highest.hash)
 
-    def leader(self, view: int) -> PublicKey:
-        """Return who leads a view, 32 bytes."""
-        if view not in self._leaders:
-            if len(self._leaders) >= _LEADERS_MAX:
-                self._leaders.clear()
-            self._leaders[view] = pick_leader(self.context.validators, self.seed, view)
-        return self._leaders[view]
-
     @property
     def is_over(self) -> bool:
         """Whether the epoch's last block is delivered: nothing is left to decide."""
@@ -98,16 +80,7 @@ class State:
         """Tell whether a block is the epoch's last one, or a carrier: only carriers may stand on it."""
         return header.height == self.boundary_height
 
-    def keys_of(self, indices: tuple[int, ...]) -> tuple[PublicKey, ...]:
-        """Return the public keys (32 bytes) of validators."""
-        members = self.context.validators.validators
-        return tuple(members[index].public_key for index in indices)
-
-    def send(self, to: PeerId | Target, message: Message) -> None:
-        """Send a message."""
-        self.out.append(Send(to, encode_message(message)))
-
-    def status(self, question: int = 0) -> Status:
+    def status(self) -> Status:
         """Return what a peer is told of this node's place."""
         held = self.held
-        return Status(self.context.epoch, held.view, held.final_view, held.highest_view, question)
+        return Status(self.context.epoch, held.view, held.final_view, held.highest_view, self.rollcall.question)

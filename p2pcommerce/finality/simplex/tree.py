@@ -1,277 +1,31 @@
-"""The blocks above the last delivered one: which are here, which are executed, how they hang together.
-
-It asks for what is missing (`Fetch`) and has executed what can be (`Validate`): a block whose body is here and whose
-parent is valid. It does not know why a block is wanted.
+"""The block tree of Simplex: ancestors of what a quorum voted for are wanted as well, carriers among them.
 
 Source: rules 3 and 7 of the finality specification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum, unique
-
-from p2pcommerce.finality.engine import Effect, Fetch, PersistBlock, Validate
+from p2pcommerce.finality.engine import Effect
 from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
+from p2pcommerce.finality.tree import BlockTree, TrackedBlock
 from p2pcommerce.ledger.block import Header
-from p2pcommerce.primitives.ids import BlockHash, PeerId, TransactionId
+from p2pcommerce.primitives.compat import override
 
-__all__ = ["BlockTree", "Execution", "ForkError", "TrackedBlock"]
-
-
-class ForkError(Exception):
-    """A block that a quorum finalized does not descend from the last delivered one, or is invalid here."""
+__all__ = ["ViewTree"]
 
 
-@unique
-class Execution(Enum):
-    """What is known of a block's validity."""
-
-    UNKNOWN = "unknown"
-    ASKED = "asked"
-    VALID = "valid"
-    INVALID = "invalid"
-
-
-@dataclass(slots=True)
-class TrackedBlock:
-    """One block.
-
-    Attributes:
-        hash: 32 bytes.
-        header: None while only the hash is known.
-        transaction_ids: in order, if known.
-        peers: who should have it.
-        has_body: whether the node holds all of it.
-        is_logged: whether its body is in the write-ahead log.
-        execution: what is known of its validity.
-    """
-
-    hash: BlockHash
-    header: Header | None = None
-    transaction_ids: tuple[TransactionId, ...] | None = None
-    peers: tuple[PeerId, ...] = ()
-    has_body: bool = False
-    is_logged: bool = False
-    execution: Execution = Execution.UNKNOWN
-
-
-class BlockTree:
-    """Blocks above the delivered head, and the head itself.
-
-    Attributes:
-        delivered: header of the last delivered block.
-    """
+class ViewTree(BlockTree[TrackedBlock]):
+    """Blocks above the delivered head; a block is wanted by the hash in a certificate."""
 
     def __init__(self, delivered: Header, parameters: SimplexParameters, out: list[Effect]) -> None:
         """Begin at a delivered block."""
-        self.delivered = delivered
-        self._parameters = parameters
-        self._out = out
-        self._blocks: dict[BlockHash, TrackedBlock] = {}
-        self._children: dict[BlockHash, list[BlockHash]] = {}
-        self._root(delivered)
+        super().__init__(delivered, TrackedBlock, parameters.blocks_max, out)
+        self._fetch_heights_max = parameters.fetch_heights_max
 
-    def _root(self, header: Header) -> None:
-        self.delivered = header
-        root = self._blocks.setdefault(header.hash, TrackedBlock(header.hash, header))
-        root.header, root.has_body, root.is_logged, root.execution = header, True, True, Execution.VALID
-
-    def __len__(self) -> int:
-        return len(self._blocks)
-
-    def header(self, block_hash: BlockHash) -> Header | None:
-        """Return a block's header, if it is known."""
-        block = self._blocks.get(block_hash)
-        return None if block is None else block.header
-
-    def is_tracked(self, block_hash: BlockHash) -> bool:
-        """Tell whether a block is wanted or here."""
-        return block_hash in self._blocks
-
-    def execution(self, block_hash: BlockHash) -> Execution:
-        """Return what is known of a block's validity."""
-        block = self._blocks.get(block_hash)
-        return Execution.UNKNOWN if block is None else block.execution
-
-    def is_valid(self, block_hash: BlockHash) -> bool:
-        """Tell whether a block is executed and good."""
-        return self.execution(block_hash) is Execution.VALID
-
-    @property
-    def unfinal_logged(self) -> tuple[BlockHash, ...]:
-        """The blocks above the head whose bodies are in the log."""
-        return tuple(
-            block.hash for block in self._blocks.values() if block.is_logged and block.hash != self.delivered.hash
-        )
-
-    def want(
-        self,
-        block_hash: BlockHash,
-        peers: tuple[PeerId, ...],
-        header: Header | None = None,
-        transaction_ids: tuple[TransactionId, ...] | None = None,
-    ) -> None:
-        """Track a block and ask for its body, unless it is here or was asked for as precisely.
-
-        Args:
-            block_hash: 32 bytes.
-            peers: who should have it, most likely first.
-            header: its header, if known.
-            transaction_ids: the ids of its transactions, if known.
-        """
-        block = self._blocks.get(block_hash)
-        if block is None:
-            if len(self._blocks) >= self._parameters.blocks_max:
-                return
-            block = self._blocks[block_hash] = TrackedBlock(block_hash)
-        elif block.has_body or block.header is not None or header is None:
-            return
-        block.peers, block.transaction_ids = peers, transaction_ids
-        self._out.append(Fetch(block_hash, header, transaction_ids, peers))
-        if header is not None:
-            self._place(block, header)
-
-    def fetch_again(self) -> None:
-        """Ask once more for every body that is missing."""
-        self._out.extend(
-            Fetch(block.hash, block.header, block.transaction_ids, block.peers)
-            for block in self._blocks.values()
-            if not block.has_body
-        )
-
-    def _place(self, block: TrackedBlock, header: Header) -> None:
-        """Give a block its header, and want its parent if that is near enough above the head."""
-        block.header = header
-        self._children.setdefault(header.parent_hash, []).append(block.hash)
+    @override
+    def _on_placed(self, block: TrackedBlock, header: Header) -> None:
+        """Want the parent, if it is near enough above the head."""
         gap = header.height - self.delivered.height
-        if (gap > 1 or is_carrier(header)) and gap <= self._parameters.fetch_heights_max:
+        if (gap > 1 or is_carrier(header)) and gap <= self._fetch_heights_max:
             self.want(header.parent_hash, block.peers)
-
-    def add_own(self, header: Header) -> None:
-        """Track a block that this node built: it is here and executed."""
-        block = self._blocks.setdefault(header.hash, TrackedBlock(header.hash))
-        block.has_body = True
-        if block.header is None:
-            self._place(block, header)
-        self._judge(block, Execution.VALID)
-
-    def restore(self, headers: Sequence[Header]) -> None:
-        """Track blocks whose bodies the log holds, in any order."""
-        for header in sorted(headers, key=lambda item: (item.height, item.hash)):
-            if header.height > self.delivered.height:
-                block = self._blocks[header.hash] = TrackedBlock(header.hash, has_body=True, is_logged=True)
-                self._place(block, header)
-                self._advance(block)
-
-    def on_block(self, header: Header) -> None:
-        """A body is here."""
-        block = self._blocks.get(header.hash)
-        if block is None or block.has_body:
-            return
-        block.has_body = True
-        if block.header is None:
-            self._place(block, header)
-        self._advance(block)
-
-    def _advance(self, block: TrackedBlock) -> None:
-        """Have a block executed if that is possible."""
-        if block.header is None or not block.has_body or block.execution is not Execution.UNKNOWN:
-            return
-        parent = self.execution(block.header.parent_hash)
-        if parent is Execution.VALID:
-            block.execution = Execution.ASKED
-            self._out.append(Validate(block.hash))
-        elif parent is Execution.INVALID:
-            self._judge(block, Execution.INVALID)
-
-    def _judge(self, block: TrackedBlock, execution: Execution) -> None:
-        judged = [(block, execution)]
-        while judged:
-            item, verdict = judged.pop()
-            item.execution = verdict
-            for child_hash in self._children.get(item.hash, ()):
-                child = self._blocks[child_hash]
-                if verdict is Execution.VALID:
-                    self._advance(child)
-                elif child.execution is not Execution.INVALID:
-                    judged.append((child, Execution.INVALID))
-
-    def on_validated(self, block_hash: BlockHash, *, valid: bool) -> None:
-        """The application's verdict."""
-        block = self._blocks.get(block_hash)
-        if block is not None and block.execution in {Execution.UNKNOWN, Execution.ASKED}:
-            self._judge(block, Execution.VALID if valid else Execution.INVALID)
-
-    def reject(self, block_hash: BlockHash) -> None:
-        """The engine found a block invalid by itself."""
-        block = self._blocks.get(block_hash)
-        if block is not None:
-            self._judge(block, Execution.INVALID)
-
-    def log(self, block_hash: BlockHash) -> None:
-        """Put a block's body into the write-ahead log, once."""
-        block = self._blocks[block_hash]
-        if not block.is_logged:
-            block.is_logged = True
-            self._out.append(PersistBlock(block_hash))
-
-    def path(self, block_hash: BlockHash) -> list[Header] | None:
-        """Return the headers from the head's child to a finalized block; None if a link is missing or it is below.
-
-        Raises:
-            ForkError: the block does not descend from the head, or is invalid.
-        """
-        headers: list[Header] = []
-        while block_hash != self.delivered.hash:
-            block = self._blocks.get(block_hash)
-            if block is None or block.header is None:
-                return None
-            if block.header.height < self.delivered.height:
-                return None
-            if block.header.height == self.delivered.height:
-                raise ForkError(
-                    f"block {block.hash[:4].hex()} of height {block.header.height} is final beside the head"
-                )
-            if block.execution is Execution.INVALID:
-                raise ForkError(
-                    f"block {block.hash[:4].hex()} of height {block.header.height} is final but invalid here"
-                )
-            headers.append(block.header)
-            block_hash = block.header.parent_hash
-        headers.reverse()
-        return headers
-
-    def deliver(self, header: Header) -> None:
-        """Move the head to a final block, and forget everything not above it."""
-        self._root(header)
-        stale = [
-            block.hash
-            for block in self._blocks.values()
-            if block.header is not None and block.header.height <= header.height and block.hash != header.hash
-        ]
-        self._drop(stale)
-        for child_hash in self._children.get(header.hash, ()):
-            self._advance(self._blocks[child_hash])
-
-    def trim(self, roots: Iterable[BlockHash]) -> None:
-        """Forget every block that is neither a root nor an ancestor of one."""
-        kept = {self.delivered.hash: True}
-        for root in roots:
-            block = self._blocks.get(root)
-            while block is not None and block.hash not in kept:
-                kept[block.hash] = True
-                block = None if block.header is None else self._blocks.get(block.header.parent_hash)
-        self._drop([block_hash for block_hash in self._blocks if block_hash not in kept])
-
-    def _drop(self, hashes: Iterable[BlockHash]) -> None:
-        for block_hash in hashes:
-            block = self._blocks.pop(block_hash)
-            # The first head was never placed below its parent.
-            siblings = [] if block.header is None else self._children.get(block.header.parent_hash, [])
-            if block_hash in siblings:
-                siblings.remove(block_hash)
-            if block.header is not None and not siblings:
-                self._children.pop(block.header.parent_hash, None)

@@ -40,7 +40,7 @@ class Unscrupulous(Simplex):
 
     def _unbound(self, effects: list[Effect]) -> list[Effect]:
         signer = self._running.state.signer
-        signer.knows = lambda ballot: True  # type: ignore[method-assign] # an adversary's patch
+        signer.knows = lambda message: True  # type: ignore[method-assign] # an adversary's patch
         signer.halted = None
         return [effect for effect in effects if not isinstance(effect, Halt)]
 
@@ -59,6 +59,6 @@ class UnscrupulousFFG(FFG):
         """Begin; see `FinalityEngine.start`."""
         effects = super().start(context, records, blocks, now)
         signer = self._running.state.signer
-        signer.knows = lambda own: True  # type: ignore[method-assign] # an adversary's patch
+        signer.knows = lambda message: True  # type: ignore[method-assign] # an adversary's patch
         signer.halted = None
         return [effect for effect in effects if not isinstance(effect, Halt)]

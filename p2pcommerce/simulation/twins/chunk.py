@@ -126,7 +126,7 @@ class ChunkResult:
                 row[name] = {int(step): int(count) for step, count in row[name].items()}
             row["failures"] = tuple(Failure(**each) for each in row["failures"])
             return cls(**row)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ChunkError(f"not readable: {error}") from error
 
 
