@@ -34,8 +34,10 @@ _SETTLE_US: Final = MICROSECONDS
 class _Trail:
     """The light client of an attempt, and the links that it followed."""
 
-    def __init__(self, client: LightClient) -> None:
+    def __init__(self, client: LightClient, *, is_named: bool = False) -> None:
+        """Begin with a client's anchor; `is_named`: an operator named it, no block of this node's own shows it."""
         self.links: list[EpochLink] = []
+        self.is_doubtful = is_named
         self._client = client
 
     @property
@@ -46,12 +48,17 @@ class _Trail:
         for link in map(decode_link, links):
             if self._client.follow([link], now):
                 self.links.append(link)
+                self.is_doubtful = False
+
+    def believes(self, epoch: int, now: int) -> bool:
+        return self._client.believes(epoch, now)
 
     def is_final(self, header: Header, proof: bytes, now: int) -> bool:
         try:
             self._client.verify_header(header, proof, now)
         except NotFinalError:
             return False
+        self.is_doubtful = False
         return True
 
 
@@ -160,15 +167,14 @@ class Restoring:
         return [] if due is None or due > now else self._go_on(lambda attempt: attempt.on_deadline(now))
 
     def _begin(self, now: int) -> GaveUp | None:
-        client = LightClient(
-            self._anchor(), engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis)
-        )
+        anchor = self._anchor()
+        client = LightClient(anchor, engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis))
         try:
             client.check_age(now)
         except TrustExpiredError as error:
             return GaveUp(f"{error}, and name its file as `checkpoint` in the configuration")
         self.counters["restores_begun"] += 1
-        self._trail = _Trail(client)
+        self._trail = _Trail(client, is_named=anchor is self._checkpoint)
         head = self._chain.head
         self._attempt = Restore(self._parameters, self._trail, head.genesis_hash, head.height, self._rng, now)
         for peer, height in self._claims.items():

@@ -131,6 +131,15 @@ def test_a_restored_state_takes_the_place_of_the_old_one_whole(store):
     assert store.head()[0] == 10
 
 
+def test_links_that_lead_beyond_the_snapshot_leave_the_head_where_it_is(store):
+    """A peer that has just ended another epoch leads on to it before it has its snapshot."""
+    store.restore(restored(WHOLE), [link_of(0, 5), link_of(1, 9), link_of(2, 12)])
+    assert store.head() == (9, header_of(WHOLE), b"proof")
+    assert store.header_at(12) is None
+    store.commit(after(restored(WHOLE)))
+    assert store.head()[0] == 10
+
+
 def after(block):
     header = replace(block.block.header, height=10, parent_hash=block.block.hash)
     return replace(committed(FOUNDING), block=Block(header, ()))
