@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import trio
 
 from p2pcommerce.commerce import HistoryEntry, entry_from, verify_history
+from p2pcommerce.commerce.arguments import read_number
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
+from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
 from p2pcommerce.node.proof import Proof, make_proof, subject_of
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.errors import P2PError, UsageError
 from p2pcommerce.primitives.ids import Height, TransactionId
+from p2pcommerce.runtime.anchor import anchor_of_store
 from p2pcommerce.runtime.events import FinalizedBlock
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.sync import ANSWER_BYTES_MAX
@@ -31,6 +36,11 @@ class Reading:
         self._store = store
         self._limiter = limiter
         self._for_peers = trio.Lock()
+
+    async def anchor(self, genesis: Genesis, *, follows: bool) -> TrustAnchor:
+        """Return what `anchor_of_store` does."""
+        read = partial(anchor_of_store, self._store, genesis, follows=follows)
+        return await trio.to_thread.run_sync(read, limiter=self._limiter)
 
     async def receipt(self, tx_id: TransactionId) -> Receipt | None:
         """Return the receipt of a final transaction (id of 32 bytes), None if it is not final here."""
@@ -93,13 +103,11 @@ class Reading:
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )
             self._check_whole(history, value, head.height)
-        since = arguments.get("since_epoch", 0)
+        since = read_number(arguments, "since_epoch") if "since_epoch" in arguments else 0
         links: list[EpochLink] = []
         if head.epoch:
             await wait_stored(boundary_of(head.epoch - 1, core.genesis.parameters.epoch_blocks))
-            links = await self.links(
-                since if isinstance(since, int) else 0, head.epoch, core.genesis.parameters.epoch_blocks
-            )
+            links = await self.links(since, head.epoch, core.genesis.parameters.epoch_blocks)
         return make_proof(engine, head, finality, subject.key, value, state, history, links)
 
     def _check_whole(self, history: Sequence[HistoryEntry], value: bytes, height: int) -> None:
