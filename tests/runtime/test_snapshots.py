@@ -1,14 +1,16 @@
 """Snapshots on the disk: taken while commits go on, restored whole or not at all, and never of a false state."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.block import Block, decode_header
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
@@ -99,6 +101,19 @@ def test_a_folder_that_takes_no_snapshot_keeps_no_half_of_one(store, snapshots, 
         taken(snapshots, store)
     assert not list(tmp_path.glob("*.tmp"))
     assert snapshots.newest() == []
+
+
+def test_a_chunk_that_the_disk_has_changed_is_not_sent_and_its_snapshot_offered_no_more(store, snapshots, tmp_path):
+    taken(snapshots, store)
+    height = decode_header(snapshots.newest()[0]).height
+    (good,) = snapshots.chunk(height, 0)
+    with closing(sqlite3.connect(tmp_path / f"snapshot-{height}.sqlite3")) as connection:
+        connection.execute("UPDATE chunks SET data = ? WHERE number = 0", (good[:-1] + bytes([good[-1] ^ 1]),))
+        connection.commit()
+    assert snapshots.chunk(height, 0) == []
+    assert snapshots.newest() == []
+    assert snapshots.chunk(height, 0) == []
+    assert not list(tmp_path.glob("snapshot-*"))
 
 
 def test_the_last_two_are_kept_and_found_again(store, snapshots, tmp_path):
