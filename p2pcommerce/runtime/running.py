@@ -135,7 +135,7 @@ class RunningNode:
             on_progress=self._driver.on_turn,
         )
         self._driver.attach_disk(self._disk)
-        self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
