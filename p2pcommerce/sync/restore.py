@@ -350,8 +350,10 @@ class Restore:
 
     def _end(self, reason: str) -> GaveUp | Broken:
         """End the attempt without a state."""
+        # Who merely has nothing may still have the blocks, which are compared with the checkpoint as well.
+        is_alone = not self._sources and self._disagreeing == len(self._refused)
         self._clear()
-        if not self._disagreeing or not self._trail.is_doubtful:
+        if not self._disagreeing or not is_alone or not self._trail.is_doubtful:
             return GaveUp(reason)
         return Broken(
             f"none of {self._disagreeing} peers has a chain that agrees with the checkpoint of epoch "

@@ -326,6 +326,12 @@ def test_if_nobody_agrees_with_a_named_checkpoint_nobody_is_blamed_and_the_opera
     assert not drive.blamed
 
 
+@pytest.mark.parametrize("other", [HasNothing, Mute, NoLinks])
+def test_one_liar_does_not_stop_a_node_whose_other_peers_have_no_snapshot(other):
+    drive = Drive([FalseLinks(), other()], trail=Steps(is_doubtful=True)).run()
+    assert isinstance(drive.end, GaveUp)
+
+
 def test_one_peer_that_agrees_with_a_named_checkpoint_is_enough():
     restored([FalseLinks(), Peer(), FalseProof()], trail=Steps(is_doubtful=True))
 
