@@ -155,9 +155,11 @@ class Node:
 
         Raises:
             BookError: the book is damaged; nothing was begun.
+            TrustExpiredError: what the node trusts is too old to follow others by; nothing was begun.
             CodecError: a record of the log that this version cannot read.
         """
         board = self._board
+        board.subjectivity.check(now)
         if book is not None:
             board.discovery.load(book, now)
         board.discovery.set_own_addresses(own_addresses)
@@ -342,7 +344,27 @@ class Node:
 
     def statistics(self) -> dict[str, Mapping[str, int]]:
         """Return the counters of every room."""
-        return self._board.statistics()
+        board = self._board
+        return {
+            "node": dict(board.counters),
+            "mempool": {
+                **board.mempool.statistics(),
+                "own": len(board.own),
+                "own_bytes": board.own.total_bytes,
+                **board.fee_floors.statistics(),
+            },
+            "gossip": board.router.statistics(),
+            "discovery": board.discovery.statistics(),
+            "sync": {**board.sync.statistics(), **board.restoring.counters},
+            "finality": self._engine.status().counters,
+            "offences": dict(board.offences.counters),
+            "blocks": {
+                **board.agreement.counters,
+                **board.bodies.counters,
+                **board.serving.counters,
+                **board.archive.counters,
+            },
+        }
 
 
 def _due(deadline: int | None, now: int) -> bool:

@@ -30,6 +30,7 @@ from p2pcommerce.node.effects import (
     TakeSnapshot,
 )
 from p2pcommerce.node.proof import Proof
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
 from p2pcommerce.runtime.assembly import Assembly
 from p2pcommerce.runtime.clock import Clock
@@ -134,7 +135,7 @@ class RunningNode:
             on_progress=self._driver.on_turn,
         )
         self._driver.attach_disk(self._disk)
-        self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
@@ -229,6 +230,10 @@ class RunningNode:
         """
         self._check_open()
         return await self._reading.prove(self._core, self._assembly.engine.name, name, arguments, self.wait_height)
+
+    async def anchor(self) -> TrustAnchor:
+        """Return what this node's last stored block lets others trust."""
+        return await self._reading.anchor(self.genesis, follows=self._core.chain.rules.follows)
 
     async def wait_height(self, height: int) -> None:
         """Wait until a height is final and stored here.
