@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
-from p2pcommerce.commerce import HistoryEntry, entry_from, verify_history
+from p2pcommerce.commerce import HistoryEntry, entry_from, extends_history, read_body, verify_history
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
 from p2pcommerce.ledger.receipt import Receipt
@@ -145,6 +145,8 @@ class Reading:
                 if height > up_to:
                     return entries
                 block = decode_block(self._store.blocks(height, 1, 0)[0][1])
-                entries.append(entry_from(decode_transaction(block.transactions[index]), block.header.time_ms))
+                transaction = decode_transaction(block.transactions[index])
+                if extends_history(read_body(transaction.type, transaction.body)):
+                    entries.append(entry_from(transaction, block.header.time_ms))
             since = places[-1][0]
         return entries
