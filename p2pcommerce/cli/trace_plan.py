@@ -217,9 +217,10 @@ class Planner:
         """Learn what an item's history on the chain says already."""
         if item_id in self._seen:
             return
-        entries: Sequence[HistoryEntry] = ()
-        if self._copy.fetched.get(ITEM.key(item_id)) is not None:
-            entries = await self._source.history(item_id)
+        key = ITEM.key(item_id)
+        if key not in self._copy.fetched:
+            self._copy.fetched[key] = await self._source.record(key)
+        entries = () if self._copy.fetched[key] is None else await self._source.history(item_id)
         self._seen[item_id] = [(e.event_hash, e.event_time_ms) for e in entries if e.event_hash != ZERO_HASH]
 
     def _has(self, item_id: bytes, digest: bytes) -> bool:
