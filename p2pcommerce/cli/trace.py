@@ -42,7 +42,7 @@ def _add_hash(actions: argparse._SubParsersAction[Any]) -> None:
 
 def _hash(args: argparse.Namespace) -> int:
     data, document = read_file(args.file)
-    lines = event_lines(data)
+    lines = event_lines(data, len(document.events))
     hashes = [event_hash_id(event) for event in document.events]
     if args.json:
         listed = zip(document.events, lines, hashes, strict=True)

@@ -85,7 +85,7 @@ def run_import(args: argparse.Namespace) -> int:
             planner = Planner(
                 source, genesis, parties, now_ms=time.time_ns() // 10**6, height=height, validator=control.public_key
             )
-            plan = await planner.plan(document.events, event_lines(data))
+            plan = await planner.plan(document.events, event_lines(data, len(document.events)))
             is_sent = not args.dry_run and (args.partial or not plan.refused)
             if is_sent:
                 archive.keep(plan.events)

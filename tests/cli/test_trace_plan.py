@@ -128,7 +128,8 @@ async def plan(chain, *events, who=None, context=None, raw=None):
         height=chain.world.height,
         validator=worlds.key("validator"),
     )
-    return await planner.plan(parse_document(data).events, event_lines(data))
+    events = parse_document(data).events
+    return await planner.plan(events, event_lines(data, len(events)))
 
 
 async def refusals(chain, *events, **options):

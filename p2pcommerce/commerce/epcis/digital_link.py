@@ -28,7 +28,9 @@ from p2pcommerce.commerce.gtin import gtin14_of, is_sscc18
 
 __all__ = ["Goods", "parse_goods", "write_link"]
 
-_COMPRESSED = re.compile(r"https?://[^/?#]+(?:/[^/?#]+)*/[A-Za-z0-9_\-]{10,}/?(?:[?#].*)?", re.IGNORECASE)
+_COMPRESSED = re.compile(
+    r"https?://[^/?#]+(?:/[^/?#]+)*/(?=[0-9_\-]*[A-Za-z])[A-Za-z0-9_\-]{10,}/?(?:[?#].*)?", re.IGNORECASE
+)
 _GTIN_ONLY = re.compile(rf"{re.escape(CANONICAL_DOMAIN)}/01/([0-9]+)")
 
 
@@ -68,10 +70,8 @@ def parse_goods(uri: str) -> Goods:
         gtin = _GTIN_ONLY.fullmatch(link)
         if gtin is not None:
             return Goods(_checked_gtin(gtin[1]))
-    if link == text and _COMPRESSED.fullmatch(text):
-        raise IdentifierError(
-            f"{text[:80]!a} is a compressed Digital Link, or none; give it uncompressed (/01/.../21/...)"
-        )
+    if _COMPRESSED.fullmatch(text):
+        raise IdentifierError(f"{text[:80]!a} is a compressed Digital Link; give it uncompressed, as /01/.../21/...")
     raise IdentifierError(
         f"{text[:80]!a} is no GTIN with a serial or lot, and no SSCC; give a Digital Link or an EPC URN"
     )
