@@ -213,7 +213,12 @@ def _quantity(event: Event, element: object) -> tuple[Goods, int | None]:
     quantity = element.get("quantity")
     if quantity is None:
         return goods, None
-    if not isinstance(quantity, Decimal | int) or quantity != int(quantity) or not 0 < quantity <= UNITS_MAX:
+    if (
+        isinstance(quantity, bool)
+        or not isinstance(quantity, Decimal | int)
+        or quantity != int(quantity)
+        or not 0 < quantity <= UNITS_MAX
+    ):
         event.fail(f"lot {goods.lot}: {str(quantity)[:40]} is no whole number of units")
     return goods, int(quantity)
 
