@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +38,14 @@ _STEPS: Final = {
 not say."""
 
 
-def chain_event(goods: Goods, entry: HistoryEntry) -> Event:
-    """Return the event that stands for what an order did to an item, of which the chain has no event hash."""
+def chain_event(goods: Goods, entry: HistoryEntry, units: int = 1) -> Event:
+    """Return the event that stands for what an order did to an item, of which the chain has no event hash.
+
+    Args:
+        goods: the item.
+        entry: of its history.
+        units: that the item has.
+    """
     moment = dt.datetime.fromtimestamp(entry.time_ms / 1_000, dt.UTC).isoformat(timespec="milliseconds")
     step, disposition = _STEPS.get(entry.type, ("other", ""))
     fields: dict[str, object] = {
@@ -54,12 +61,12 @@ def chain_event(goods: Goods, entry: HistoryEntry) -> Event:
         "bizTransactionList": [{"type": "po", "bizTransaction": f"{_TRANSACTION_URN}{entry.tx_id.hex()}"}],
     }
     key = "quantityList" if goods.lot else "epcList"
-    fields[key] = [{"epcClass": write_link(goods)}] if goods.lot else [write_link(goods)]
+    fields[key] = [{"epcClass": write_link(goods), "quantity": Decimal(units)}] if goods.lot else [write_link(goods)]
     return Event.from_fields({name: value for name, value in fields.items() if value}, source="chain")
 
 
 def export_events(
-    goods: Goods, history: Sequence[HistoryEntry], archive: EventArchive
+    goods: Goods, history: Sequence[HistoryEntry], archive: EventArchive, units: int = 1
 ) -> tuple[list[Event], list[HistoryEntry]]:
     """Return the events of a history, each once, and the entries whose events are not here."""
     events: list[Event] = []
@@ -67,7 +74,7 @@ def export_events(
     seen: set[bytes] = set()
     for entry in history:
         if entry.event_hash == ZERO_HASH:
-            events.append(chain_event(goods, entry))
+            events.append(chain_event(goods, entry, units))
         elif entry.event_hash not in seen:
             seen.add(entry.event_hash)
             found = archive.find(entry.event_hash)
@@ -95,10 +102,11 @@ def run_export(args: argparse.Namespace) -> int:
         async with connect_control(args.dir) as control:
             issuer = control.public_key if args.issuer is None else public_key_of(args.issuer)
             identifier = goods_id(goods, issuer)
-            if (await control.query("item", id=identifier.hex())).value is None:
+            item = (await control.query("item", id=identifier.hex())).value
+            if not isinstance(item, dict):
                 raise ArgumentError(f"{write_link(goods)} of {issuer.hex()[:16]}... is not on the ledger; see --issuer")
             history = await ControlSource(control, TrustAnchor.of(genesis)).history(identifier)
-        events, missing = export_events(goods, history, archive)
+        events, missing = export_events(goods, history, archive, int(item["quantity"]))
         return _write(args, events, missing, history)
 
     return run_async(command)
