@@ -4,7 +4,8 @@
 - `order_machine`: the order's state machine, one table; `order_money`: what its effects do
 - `registry`: the table of transaction types; each has a payload file: `key_set`, `transfer`, `validator_register`,
   `stake`, `evidence`, `store`, `product`, `attestation`, `terms`, `listing`, `order_place`, `order_ship`,
-  `order_close`, `order_dispute`, `campaign`, `points`, `review`, `trace`
+  `order_close`, `order_dispute`, `campaign`, `points`, `review`, `trace`, `trace_observe`, `trace_pack`,
+  `trace_transform`
 - `body`: what every payload has; `errors`: why one is refused; `weight`: what it costs
 - `schema`: the table of state records; `kind`: what every record has; `account`, `validator`, `delegation`,
   `totals`, `rules`, `order`, `team`, `rating`, `item` and the payload files define them
@@ -13,6 +14,7 @@
 - `ledger`: the draft of one transaction; `founding`: the state at height 0; `audit`: conservation; `stake_audit`: the
   books of stake
 - `gtin`: check digits
+- `item_ids`: how items are named; `item_origin`: what they were made of
 - `history`: the custody history of an item, checked offline; `epcis`: the events that it refers to
 - `queries`, `stake_queries`, `trade_queries`: questions about a state, `arguments` of theirs
 - `wallet`: building transactions; `share_link`: a store, a listing and a referrer as a string
@@ -41,6 +43,7 @@ from p2pcommerce.commerce.history import (
     Item,
     ItemStatus,
     entry_from,
+    extends_history,
     fold,
     item_id,
     item_key,
@@ -66,7 +69,10 @@ from p2pcommerce.commerce.store import Operator, Rights, StoreSet
 from p2pcommerce.commerce.team import NEW_TEAM
 from p2pcommerce.commerce.terms import Arbiter, TermsSet
 from p2pcommerce.commerce.totals import Totals
-from p2pcommerce.commerce.trace import Lot, TraceCommission, TraceReceive, TraceShip
+from p2pcommerce.commerce.trace import Lot, TraceCommission, TraceReceive, TraceReject, TraceShip
+from p2pcommerce.commerce.trace_observe import TraceObserve
+from p2pcommerce.commerce.trace_pack import TracePack, TraceUnpack
+from p2pcommerce.commerce.trace_transform import Output, TraceDecommission, TraceSplit, TraceTransform
 from p2pcommerce.commerce.transfer import Transfer
 from p2pcommerce.commerce.validator_register import RegisterValidator
 from p2pcommerce.commerce.wallet import Sponsor, build_transaction
@@ -106,6 +112,7 @@ __all__ = [
     "OrderResolve",
     "OrderSettle",
     "OrderShip",
+    "Output",
     "PointsGrant",
     "PointsOpen",
     "PointsSpent",
@@ -126,8 +133,15 @@ __all__ = [
     "TermsSet",
     "Totals",
     "TraceCommission",
+    "TraceDecommission",
+    "TraceObserve",
+    "TracePack",
     "TraceReceive",
+    "TraceReject",
     "TraceShip",
+    "TraceSplit",
+    "TraceTransform",
+    "TraceUnpack",
     "Transfer",
     "Unbond",
     "Withdraw",
@@ -135,6 +149,7 @@ __all__ = [
     "audit_block",
     "build_transaction",
     "entry_from",
+    "extends_history",
     "fee_for",
     "fold",
     "item_id",

@@ -26,6 +26,9 @@ from p2pcommerce.commerce.item import (
     require_serial,
     serial_id,
 )
+from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
+from p2pcommerce.commerce.order_dispute import OrderResolve
+from p2pcommerce.commerce.order_ship import OrderShip
 from p2pcommerce.commerce.product import ProductId, require_gtin
 from p2pcommerce.commerce.registry import BODIES, read_body
 from p2pcommerce.ledger.transaction import Transaction
@@ -40,6 +43,7 @@ __all__ = [
     "Item",
     "ItemStatus",
     "entry_from",
+    "extends_history",
     "fold",
     "item_id",
     "item_key",
@@ -49,6 +53,11 @@ __all__ = [
 
 HISTORY_ENTRIES_MAX: Final = 4_096
 """Entries that a history to be verified has at most."""
+
+_EXTENDING: Final = frozenset(
+    {OrderShip.TYPE, OrderConfirm.TYPE, OrderCancel.TYPE, OrderResolve.TYPE, OrderSettle.TYPE}
+)
+"""What an order does to the items in it: they are locked in it, and leave it when it is closed."""
 
 
 class HistoryError(RemoteProtocolError):
@@ -112,6 +121,16 @@ def entry_from(transaction: Transaction, time_ms: int, bodies: Mapping[str, type
     event_hash: bytes = getattr(payload, "event_hash", ZERO_HASH)
     event_time_ms: int = getattr(payload, "event_time_ms", time_ms)
     return HistoryEntry(transaction.id, transaction.type, transaction.sender, event_hash, event_time_ms, time_ms)
+
+
+def extends_history(payload: Body) -> bool:
+    """Tell whether a transaction that succeeded changed the items that its event names, and so is in their histories.
+
+    A dispute, a partial refund or a certificate names items, too, and changes none.
+    """
+    if isinstance(payload, OrderRefund):
+        return not payload.amount_minor
+    return payload.TYPE in _EXTENDING or payload.TYPE.startswith("trace.")
 
 
 def fold(entries: Iterable[HistoryEntry]) -> bytes:

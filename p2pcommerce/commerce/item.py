@@ -1,31 +1,44 @@
-"""Items: one serial or one lot of a product, who owns it, who holds it, and the head of its history.
+"""Items: what is traced, who owns it, who holds it, and the head of its history.
 
-An item's id is tagged: 1 a serial (issuer, gtin, serial), 2 a lot (issuer, gtin, lot). Every change extends its
-history:
+Every change extends its history:
 
     head = H(previous head | encode([tx_id, type, signer, event_hash, event_time, time]))
 
 starting from 32 zero bytes, so that the head proves the whole history, complete and in order.
 
-Source: "Traceability" of the commerce specification. GS1 General Specifications, figure 7.11-1 (the 82 characters of
-serials and lots).
+What is packed keeps the custodian that it had: who holds it is the holder of its topmost parent. The levels of logistic
+units fall from parent to child, so that there are no circles and at most `LEVEL_MAX` steps to the top.
+
+Source: "Traceability" of the commerce specification.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
-from p2pcommerce.commerce.errors import FormatError, NotFoundError, StateError
+from p2pcommerce.commerce.errors import NotFoundError, StateError
 from p2pcommerce.commerce.gtin import GTIN_CHARS
+from p2pcommerce.commerce.item_ids import ITEM_ID, SERIAL_CHARS_MAX, is_unit, lot_id, require_serial, serial_id
 from p2pcommerce.commerce.kind import AMOUNT, U63, Kind, Tallies
 from p2pcommerce.commerce.ledger import Ledger
-from p2pcommerce.commerce.product import ProductId
 from p2pcommerce.ledger.transaction import TYPE_BYTES_MAX
-from p2pcommerce.primitives.codec import BOOL, HASH, KEY, U32, Shape, blob, encode, maybe, record_of, text, uint
+from p2pcommerce.primitives.codec import (
+    BOOL,
+    HASH,
+    KEY,
+    U32,
+    Shape,
+    encode,
+    maybe,
+    raw,
+    record_of,
+    text,
+    uint,
+)
 from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.ids import PUBLIC_KEY_BYTES, ZERO_HASH, PublicKey, TransactionId
 
 __all__ = [
@@ -33,37 +46,39 @@ __all__ = [
     "ITEM",
     "ITEM_BYTES",
     "ITEM_ID",
+    "LEVEL_MAX",
     "LOCKS",
     "SERIAL_CHARS_MAX",
     "HistoryEntry",
     "Item",
     "ItemStatus",
+    "issuer_of",
     "item_product",
     "lot_id",
     "new_item",
     "next_head",
+    "require_empty",
     "require_item",
     "require_resting",
     "require_serial",
     "serial_id",
+    "topmost",
 ]
 
-SERIAL_CHARS_MAX: Final = 20
-ITEM_ID_BYTES_MAX: Final = 96
-ITEM_ID: Final = blob(ITEM_ID_BYTES_MAX, 1)
-ITEM_BYTES: Final = 360
+ITEM_BYTES: Final = 448
+LEVEL_MAX: Final = 4
+"""Highest level of a logistic unit. Source: the specification's table of traceability."""
 LOCKS: Final = b"lock"
 """Tally of items that are locked in orders: with the order's id and the item's behind it."""
-_SERIAL_TAG: Final = b"\x01"
-_LOT_TAG: Final = b"\x02"
+_PACKED: Final = b"pack"
+"""Tally of the children of a logistic unit: with the unit's id behind it."""
 _PRODUCT_START: Final = 1
 _PRODUCT_END: Final = 1 + PUBLIC_KEY_BYTES + GTIN_CHARS
-_SERIAL: Final = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
 
 
 @unique
 class ItemStatus(IntEnum):
-    """Where an item is in its life. Packing and ending belong to a later version."""
+    """Where an item is in its life: at one of these places, and never at two."""
 
     RESTING = 0
     """With its custodian; anything can happen to it."""
@@ -71,6 +86,10 @@ class ItemStatus(IntEnum):
     """Sent to `pending_to`, who has not received it."""
     IN_ORDER = 2
     """Shipped with the order that `within` names."""
+    PACKED = 3
+    """In the logistic unit that `within` names; who holds it is the holder of the topmost one."""
+    ENDED = 4
+    """Used up or decommissioned; it never comes back, nor does its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +102,15 @@ class Item:
         status: see `ItemStatus`.
         pending_to: to whom it is on its way; account, 32 bytes.
         transfers_owner: whether receiving it also makes its receiver the owner.
-        within: the id of the order that it is in.
-        quantity: units; 1 for a serial.
-        sold: how often it was sold.
+        within: the id of the order or of the logistic unit that it is in.
+        quantity: units; 1 for a serial and a logistic unit. Of an ended item: what it had last.
+        sold: how often it was sold: more than once for goods sold again, or for a tag that somebody cloned.
         head: of its history, 32 bytes.
         n: entries of its history.
+        product: id of the product (46 bytes) of a part of a lot; None where the item's own id says it.
+        origin: id (32 bytes) of the transaction that split it off or made it of others; see `item_origin`.
+        level: of a logistic unit, 1 to 4; 0 for all else.
+        children: of a logistic unit, how many items are in it.
     """
 
     owner: PublicKey
@@ -100,6 +123,10 @@ class Item:
     sold: int
     head: bytes
     n: int
+    product: bytes | None = None
+    origin: bytes | None = None
+    level: int = 0
+    children: int = 0
 
     def after(
         self,
@@ -112,6 +139,8 @@ class Item:
         transfers_owner: bool = False,
         within: bytes | None = None,
         sold: int = 0,
+        taken: int = 0,
+        children: int = 0,
     ) -> Item:
         """Return the item after a change that `entry` records; what is not given is as in an item at rest.
 
@@ -124,6 +153,8 @@ class Item:
             transfers_owner: whether receiving it moves its ownership.
             within: the id of the order that it is in.
             sold: how many more times it was sold.
+            taken: how many units were split off.
+            children: how many more items are in it.
         """
         return Item(
             owner,
@@ -132,17 +163,27 @@ class Item:
             pending_to,
             transfers_owner,
             within,
-            self.quantity,
+            self.quantity - taken,
             self.sold + sold,
             next_head(self.head, entry),
             self.n + 1,
+            self.product,
+            self.origin,
+            self.level,
+            self.children + children,
         )
 
 
 def _tallies(item_id: bytes, item: Item) -> Tallies:
-    if item.status != ItemStatus.IN_ORDER or item.within is None:
-        return ()
-    return ((LOCKS + item.within + item_id, -1),)
+    if item.within is not None:
+        packed = item.status == ItemStatus.PACKED
+        name = _PACKED + item.within if packed else LOCKS + item.within + item_id
+        return ((name, -1), *_children(item_id, item))
+    return _children(item_id, item)
+
+
+def _children(item_id: bytes, item: Item) -> Tallies:
+    return ((_PACKED + item_id, item.children),) if item.children else ()
 
 
 ITEM: Final = Kind(
@@ -160,6 +201,10 @@ ITEM: Final = Kind(
         sold=U32,
         head=HASH,
         n=U32,
+        product=maybe(raw(_PRODUCT_END - _PRODUCT_START)),
+        origin=maybe(HASH),
+        level=uint(LEVEL_MAX),
+        children=U32,
     ),
     size=lambda _: ITEM_BYTES,
     tallies=_tallies,
@@ -203,11 +248,30 @@ def next_head(head: bytes, entry: HistoryEntry) -> bytes:
     return blake2b_256(head + encode(HISTORY_ENTRY, entry))
 
 
-def new_item(owner: PublicKey, quantity: int, entry: HistoryEntry) -> Item:
-    """Return an item that `entry` brings into the world; its owner holds it."""
+def new_item(
+    owner: PublicKey,
+    quantity: int,
+    entry: HistoryEntry,
+    *,
+    custodian: PublicKey | None = None,
+    product: bytes | None = None,
+    origin: bytes | None = None,
+    level: int = 0,
+) -> Item:
+    """Return an item that `entry` brings into the world.
+
+    Args:
+        owner: account, 32 bytes.
+        quantity: units.
+        entry: the first of its history.
+        custodian: who holds it; None: its owner.
+        product: of a part of a lot, 46 bytes.
+        origin: the transaction that made it of others, 32 bytes.
+        level: of a logistic unit.
+    """
     return Item(
         owner=owner,
-        custodian=owner,
+        custodian=custodian or owner,
         status=ItemStatus.RESTING,
         pending_to=None,
         transfers_owner=False,
@@ -216,32 +280,39 @@ def new_item(owner: PublicKey, quantity: int, entry: HistoryEntry) -> Item:
         sold=0,
         head=next_head(ZERO_HASH, entry),
         n=1,
+        product=product,
+        origin=origin,
+        level=level,
     )
 
 
-def require_serial(serial: str) -> None:
-    """Demand a serial or lot number: 1 to 20 of the 82 characters that GS1 allows.
+def item_product(item_id: bytes, item: Item) -> bytes:
+    """Return the id (46 bytes) of the product of an item that exists; empty for a logistic unit, which is none."""
+    if is_unit(item_id):
+        return b""
+    return item_id[_PRODUCT_START:_PRODUCT_END] if item.product is None else item.product
+
+
+def issuer_of(item_id: bytes, item: Item) -> PublicKey:
+    """Return the account (32 bytes) that issued an item's product, or gave a logistic unit its number."""
+    named = item_id[_PRODUCT_START:] if item.product is None else item.product
+    return PublicKey(named[:PUBLIC_KEY_BYTES])
+
+
+def topmost(ledger: Ledger, item: Item) -> Item:
+    """Return the outermost logistic unit that an item is in, or the item itself: who holds and owns that has it.
 
     Raises:
-        FormatError: it is none.
+        LocalProtocolError: the state is broken: the unit is not there, or is in itself.
     """
-    if _SERIAL.fullmatch(serial) is None:
-        raise FormatError("a serial or lot is 1 to 20 of the characters that GS1 allows (ASCII, no space)")
-
-
-def serial_id(product: ProductId, serial: str) -> bytes:
-    """Return the id (at most 67 bytes) of a serial."""
-    return _SERIAL_TAG + product.key + serial.encode("ascii")
-
-
-def lot_id(product: ProductId, lot: str) -> bytes:
-    """Return the id (at most 67 bytes) of a lot."""
-    return _LOT_TAG + product.key + lot.encode("ascii")
-
-
-def item_product(item_id: bytes) -> bytes:
-    """Return the id (46 bytes) of the product of an item that exists."""
-    return item_id[_PRODUCT_START:_PRODUCT_END]
+    for _ in range(LEVEL_MAX + 1):
+        if item.status != ItemStatus.PACKED or item.within is None:
+            return item
+        parent = ledger.get(ITEM, item.within)
+        if parent is None:
+            raise LocalProtocolError("an item is packed in a unit that is not there")
+        item = parent
+    raise LocalProtocolError("logistic units are packed in circles")
 
 
 def require_item(ledger: Ledger, item_id: bytes) -> Item:
@@ -261,7 +332,17 @@ def require_resting(item: Item) -> None:
     """Demand that nothing is under way with an item.
 
     Raises:
-        StateError: it is in transit or in an order.
+        StateError: it is in transit, in an order, packed or ended.
     """
     if item.status != ItemStatus.RESTING:
         raise StateError(f"the item is {ItemStatus(item.status).name.lower().replace('_', ' ')}")
+
+
+def require_empty(item: Item) -> None:
+    """Demand that nothing is packed in an item.
+
+    Raises:
+        StateError: it is a logistic unit with something in it.
+    """
+    if item.children:
+        raise StateError("there are items in the logistic unit; unpack them first")

@@ -80,7 +80,7 @@ class OrderShip(Body):
         for item_id in self.items:
             item = require_item(ledger, item_id)
             _require_own(item, order.store)
-            product = item_product(item_id)
+            product = item_product(item_id, item)
             missing[product] = missing.get(product, 0) - item.quantity
             locked = item.after(
                 entry, owner=item.owner, custodian=item.custodian, status=ItemStatus.IN_ORDER, within=self.order

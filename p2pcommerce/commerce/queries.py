@@ -15,7 +15,9 @@ from p2pcommerce.commerce.arguments import Arguments, read_key, read_text
 from p2pcommerce.commerce.epoch_clock import epoch_now
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.history import item_id
-from p2pcommerce.commerce.item import ITEM, ItemStatus
+from p2pcommerce.commerce.item import ITEM, ItemStatus, item_product, topmost
+from p2pcommerce.commerce.item_ids import require_unit, unit_id
+from p2pcommerce.commerce.item_origin import ORIGIN
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
 from p2pcommerce.commerce.rules import Rules
@@ -121,6 +123,8 @@ def _item_id(arguments: Arguments) -> bytes:
             return bytes.fromhex(read_text(arguments, "id"))
         except ValueError:
             raise QueryError("the argument id must be hexadecimal") from None
+    if arguments.get("sscc") is not None:
+        return _unit_id(arguments)
     product = _product_id(arguments)
     serial, lot = (None if arguments.get(name) is None else read_text(arguments, name) for name in ("serial", "lot"))
     try:
@@ -129,24 +133,56 @@ def _item_id(arguments: Arguments) -> bytes:
         raise QueryError(f"the arguments serial and lot: {error}") from error
 
 
+def _unit_id(arguments: Arguments) -> bytes:
+    identifier = unit_id(read_key(arguments, "issuer"), read_text(arguments, "sscc"))
+    try:
+        require_unit(identifier)
+    except FormatError:
+        raise QueryError("the argument sscc must be 18 digits with a right check digit") from None
+    return identifier
+
+
 def _item(arguments: Arguments, ledger: Ledger) -> object:
     identifier = _item_id(arguments)
     item = ledger.get(ITEM, identifier)
     if item is None:
         return None
+    top, within = topmost(ledger, item), None if item.within is None else item.within.hex()
+    packed = item.status == ItemStatus.PACKED
     return {
         "id": identifier.hex(),
-        "owner": item.owner.hex(),
-        "custodian": item.custodian.hex(),
+        "product": item_product(identifier, item).hex() or None,
+        "owner": top.owner.hex(),
+        "custodian": top.custodian.hex(),
         "status": ItemStatus(item.status).name,
         "pending_to": None if item.pending_to is None else item.pending_to.hex(),
         "transfers_owner": item.transfers_owner,
-        "order": None if item.within is None else item.within.hex(),
+        "order": None if packed else within,
+        "parent": within if packed else None,
+        "level": item.level,
+        "children": item.children,
+        "origin": None if item.origin is None else item.origin.hex(),
         "quantity": item.quantity,
         "sold": item.sold,
         "head": item.head.hex(),
         "n": item.n,
     }
+
+
+def _origin(arguments: Arguments, ledger: Ledger) -> object:
+    origin = ledger.get(ORIGIN, read_key(arguments, "origin"))
+    if origin is None:
+        return None
+    return {"sources": [{"item": link.item.hex(), "head": link.head.hex()} for link in origin.sources]}
+
+
+def _record(arguments: Arguments, ledger: Ledger) -> object:
+    try:
+        key = bytes.fromhex(read_text(arguments, "key"))
+    except ValueError:
+        raise QueryError("the argument key must be hexadecimal") from None
+    value = ledger.view.get(key)
+    return None if value is None else {"value": value.hex()}
 
 
 QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger], object]]]] = {
@@ -162,7 +198,9 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "points": (("issuer", "account"), points),
     "rating": (("store",), rating),
     "attestation": (("id", "issuer", "kind", "subject", "schema"), attestation),
-    "item": (("issuer", "gtin", "serial", "lot", "id"), _item),
+    "item": (("issuer", "gtin", "serial", "lot", "sscc", "id"), _item),
+    "origin": (("origin",), _origin),
+    "record": (("key",), _record),
     "validators": ((), validators),
     "validator": (("validator",), validator),
     "offence": (("validator", "epoch"), offence),

@@ -26,7 +26,10 @@ from p2pcommerce.commerce.review import ReviewPost
 from p2pcommerce.commerce.stake import Bond, Unbond, Withdraw
 from p2pcommerce.commerce.store import StoreSet
 from p2pcommerce.commerce.terms import TermsSet
-from p2pcommerce.commerce.trace import TraceCommission, TraceReceive, TraceShip
+from p2pcommerce.commerce.trace import TraceCommission, TraceReceive, TraceReject, TraceShip
+from p2pcommerce.commerce.trace_observe import TraceObserve
+from p2pcommerce.commerce.trace_pack import TracePack, TraceUnpack
+from p2pcommerce.commerce.trace_transform import TraceDecommission, TraceSplit, TraceTransform
 from p2pcommerce.commerce.transfer import Transfer
 from p2pcommerce.commerce.validator_register import RegisterValidator
 from p2pcommerce.primitives.errors import CodecError
@@ -66,6 +69,13 @@ BODIES: Final[Mapping[str, type[Body]]] = {
         TraceCommission,
         TraceShip,
         TraceReceive,
+        TraceReject,
+        TraceObserve,
+        TracePack,
+        TraceUnpack,
+        TraceSplit,
+        TraceTransform,
+        TraceDecommission,
     )
 }
 """Type name -> payload class."""

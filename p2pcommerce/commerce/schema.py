@@ -13,6 +13,7 @@ from p2pcommerce.commerce.delegation import DELEGATION
 from p2pcommerce.commerce.epoch_clock import EPOCH_CLOCK, EPOCH_START
 from p2pcommerce.commerce.evidence import OFFENCE
 from p2pcommerce.commerce.item import ITEM
+from p2pcommerce.commerce.item_origin import ORIGIN
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.listing import LISTING
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER
@@ -43,6 +44,7 @@ KINDS: Final[Mapping[int, Kind[Any]]] = {
         ORDER,
         DONE_ORDER,
         ITEM,
+        ORIGIN,
         DELEGATION,
         OFFENCE,
         EPOCH_CLOCK,

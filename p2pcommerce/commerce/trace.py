@@ -1,7 +1,9 @@
-"""Custody: items come to be, are sent, and are received.
+"""Custody: items come to be, are sent, and are received or turned back.
 
 A hand-over is two transactions, by the sender and by the receiver: the two signatures of a transfer of custody, without
-both being online at once.
+both being online at once. What the receiver does not take, or the sender recalls, is where it was before.
+
+Source: "Traceability" of the commerce specification.
 """
 
 from __future__ import annotations
@@ -33,7 +35,19 @@ from p2pcommerce.primitives.codec import BOOL, HASH, KEY, array, maybe, record_o
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import PublicKey
 
-__all__ = ["IDS_MAX", "SERIALS_MAX", "Lot", "TraceCommission", "TraceReceive", "TraceShip"]
+__all__ = [
+    "IDS_MAX",
+    "LOT",
+    "SERIALS_MAX",
+    "Lot",
+    "TraceCommission",
+    "TraceReceive",
+    "TraceReject",
+    "TraceShip",
+    "Traced",
+    "check_goods",
+    "goods_ids",
+]
 
 SERIALS_MAX: Final = 256
 """Serials of one commission at most. Source: the specification's table of traceability."""
@@ -41,15 +55,16 @@ IDS_MAX: Final = 64
 """Items of one hand-over at most. Source: the specification's table of traceability."""
 
 
-class _Traced(Body):
-    """What all trace transactions have in common."""
+class Traced(Body):
+    """What all trace transactions have in common: the event that they stand for."""
 
     __slots__ = ()
 
     event_hash: bytes
     event_time_ms: int
 
-    def _entry(self, call: Call) -> HistoryEntry:
+    def entry(self, call: Call) -> HistoryEntry:
+        """Return what the transaction leaves in the history of each item that it changes."""
         return HistoryEntry(call.tx_id, self.TYPE, call.sender, self.event_hash, self.event_time_ms, call.time_ms)
 
 
@@ -66,20 +81,58 @@ class Lot:
     quantity: int
 
 
-_LOT: Final = record_of(Lot, lot=text(20), quantity=U63)
+LOT: Final = record_of(Lot, lot=text(20), quantity=U63)
+
+
+def check_goods(gtin14: str, serials: tuple[str, ...], lot: Lot | None) -> None:
+    """Demand serials or a lot of a product, never both, in the form of GS1.
+
+    Raises:
+        FormatError: it is something else.
+    """
+    require_gtin(gtin14)
+    require_increasing(serials, "serials")
+    if bool(serials) == (lot is not None):
+        raise FormatError("give serials or a lot, one of the two")
+    for serial in serials if lot is None else (lot.lot,):
+        require_serial(serial)
+    if lot is not None and not lot.quantity:
+        raise FormatError("a lot has at least one unit")
+
+
+def goods_ids(
+    ledger: Ledger, issuer: PublicKey, gtin14: str, serials: tuple[str, ...], lot: Lot | None
+) -> list[tuple[bytes, int]]:
+    """Return id and units of each new item of an issuer's product.
+
+    Raises:
+        NotFoundError: the issuer has no such product.
+        ExistsError: one of them exists, or did.
+    """
+    product = ProductId(issuer, gtin14)
+    if ledger.get(PRODUCT, product.key) is None:
+        raise NotFoundError("the sender has no such product; product.set makes it")
+    new = (
+        [(serial_id(product, serial), 1) for serial in serials]
+        if lot is None
+        else [(lot_id(product, lot.lot), lot.quantity)]
+    )
+    if any(ledger.get(ITEM, item_id) is not None for item_id, _ in new):
+        raise ExistsError("an item of this serial or lot exists already")
+    return new
 
 
 @body(
     "trace.commission",
     gtin14=GTIN,
     serials=array(text(20), SERIALS_MAX),
-    lot=maybe(_LOT),
+    lot=maybe(LOT),
     event_hash=HASH,
     event_time_ms=U63,
     store=maybe(KEY),
 )
 @dataclass(frozen=True, slots=True)
-class TraceCommission(_Traced):
+class TraceCommission(Traced):
     """Bring new items of the sender's product into the world; the sender owns and holds them.
 
     Attributes:
@@ -101,14 +154,7 @@ class TraceCommission(_Traced):
     @override
     def check(self, rules: Rules) -> None:
         """Serials or a lot, never both, in the form of GS1."""
-        require_gtin(self.gtin14)
-        require_increasing(self.serials, "serials")
-        if bool(self.serials) == (self.lot is not None):
-            raise FormatError("give serials or a lot, one of the two")
-        for serial in self.serials if self.lot is None else (self.lot.lot,):
-            require_serial(serial)
-        if self.lot is not None and not self.lot.quantity:
-            raise FormatError("a lot has at least one unit")
+        check_goods(self.gtin14, self.serials, self.lot)
 
     @override
     def records(self) -> int:
@@ -124,19 +170,11 @@ class TraceCommission(_Traced):
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """Write the items; see `Body.apply`."""
         issuer = acting_for(ledger, call.sender, self.store, Rights.TRACE)
-        product = ProductId(issuer, self.gtin14)
-        if ledger.get(PRODUCT, product.key) is None:
-            raise NotFoundError("the sender has no such product; product.set makes it")
-        entry = self._entry(call)
-        new = (
-            [(serial_id(product, serial), 1) for serial in self.serials]
-            if self.lot is None
-            else [(lot_id(product, self.lot.lot), self.lot.quantity)]
-        )
+        entry = self.entry(call)
+        new = goods_ids(ledger, issuer, self.gtin14, self.serials, self.lot)
         for item_id, quantity in new:
-            if ledger.get(ITEM, item_id) is not None:
-                raise ExistsError("an item of this serial or lot exists already")
             ledger.put(ITEM, item_id, new_item(issuer, quantity, entry))
+        product = ProductId(issuer, self.gtin14)
         return (call.sender, issuer, product.key, *[item_id for item_id, _ in new])
 
 
@@ -150,7 +188,7 @@ class TraceCommission(_Traced):
     store=maybe(KEY),
 )
 @dataclass(frozen=True, slots=True)
-class TraceShip(_Traced):
+class TraceShip(Traced):
     """Send items to somebody, who has them when that somebody receives them.
 
     Attributes:
@@ -187,7 +225,7 @@ class TraceShip(_Traced):
             raise ForbiddenError("an operator may not transfer ownership")
         if self.to == holder:
             raise ForbiddenError("items are sent to somebody else than their custodian")
-        entry = self._entry(call)
+        entry = self.entry(call)
         for item_id in self.ids:
             item = require_item(ledger, item_id)
             if item.custodian != holder:
@@ -215,7 +253,7 @@ class TraceShip(_Traced):
     store=maybe(KEY),
 )
 @dataclass(frozen=True, slots=True)
-class TraceReceive(_Traced):
+class TraceReceive(Traced):
     """Receive items that were sent to the sender of this transaction.
 
     Attributes:
@@ -244,7 +282,7 @@ class TraceReceive(_Traced):
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """Move custody, and ownership if it was sent so; see `Body.apply`."""
         receiver = acting_for(ledger, call.sender, self.store, Rights.TRACE)
-        entry = self._entry(call)
+        entry = self.entry(call)
         senders = []
         for item_id in self.ids:
             item = require_item(ledger, item_id)
@@ -256,3 +294,53 @@ class TraceReceive(_Traced):
             owner = receiver if item.transfers_owner else item.owner
             ledger.put(ITEM, item_id, item.after(entry, owner=owner, custodian=receiver))
         return (call.sender, receiver, *senders, *self.ids)
+
+
+@body(
+    "trace.reject",
+    ids=array(ITEM_ID, IDS_MAX, 1),
+    event_hash=HASH,
+    event_time_ms=U63,
+    store=maybe(KEY),
+)
+@dataclass(frozen=True, slots=True)
+class TraceReject(Traced):
+    """Turn items back that are in transit: by the one they were sent to, or by the one who sent them (a recall).
+
+    Attributes:
+        ids: 1 to 64 item ids, strictly increasing.
+        event_hash: EPCIS event hash, 32 bytes.
+        event_time_ms: Unix milliseconds of the event.
+        store: for which an operator acts (TRACE); None: the sender itself.
+    """
+
+    ids: tuple[bytes, ...]
+    event_hash: bytes
+    event_time_ms: int
+    store: PublicKey | None = None
+
+    @override
+    def check(self, rules: Rules) -> None:
+        """Each item stands once."""
+        require_increasing(self.ids, "ids")
+
+    @override
+    def records(self) -> int:
+        """Two per item, as for every list of ids."""
+        return 2 * len(self.ids)
+
+    @override
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """Let the items rest where they were sent from; see `Body.apply`."""
+        party = acting_for(ledger, call.sender, self.store, Rights.TRACE)
+        entry = self.entry(call)
+        others = []
+        for item_id in self.ids:
+            item = require_item(ledger, item_id)
+            if item.status != ItemStatus.IN_TRANSIT or item.pending_to is None:
+                raise StateError("the item is not in transit")
+            if party not in {item.pending_to, item.custodian}:
+                raise ForbiddenError("an item is turned back by its sender or by the one it was sent to")
+            others.append(item.custodian if party == item.pending_to else item.pending_to)
+            ledger.put(ITEM, item_id, item.after(entry, owner=item.owner, custodian=item.custodian))
+        return (call.sender, party, *others, *self.ids)

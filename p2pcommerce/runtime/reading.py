@@ -7,7 +7,7 @@ from functools import partial
 
 import trio
 
-from p2pcommerce.commerce import HistoryEntry, entry_from, verify_history
+from p2pcommerce.commerce import HistoryEntry, entry_from, extends_history, read_body, verify_history
 from p2pcommerce.commerce.arguments import read_number
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
@@ -169,7 +169,9 @@ class Reading:
                 if height > up_to:
                     return entries
                 block = decode_block(self._store.blocks(height, 1, 0)[0][1])
-                entries.append(entry_from(decode_transaction(block.transactions[index]), block.header.time_ms))
+                transaction = decode_transaction(block.transactions[index])
+                if extends_history(read_body(transaction.type, transaction.body)):
+                    entries.append(entry_from(transaction, block.header.time_ms))
             since = places[-1][0]
         return entries
 

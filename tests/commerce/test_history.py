@@ -6,12 +6,27 @@ import pytest
 
 from p2pcommerce.commerce import (
     HISTORY_ENTRY,
+    Arbiter,
+    AttestIssue,
+    AttestRevoke,
     HistoryError,
+    OrderCancel,
     OrderConfirm,
+    OrderDispute,
+    OrderRefund,
+    OrderResolve,
+    OrderSettle,
     OrderShip,
+    Subject,
+    SubjectKind,
+    TermsSet,
+    TraceCommission,
+    TraceObserve,
     TraceReceive,
     TraceShip,
+    TraceUnpack,
     entry_from,
+    extends_history,
     fold,
     item_id,
     item_key,
@@ -138,3 +153,40 @@ def test_an_item_is_named_by_serial_or_lot_never_both():
             item_id(key("shop"), GTIN, **wrong)
     with pytest.raises(FormatError):
         item_id(key("shop"), "1", serial="1")
+
+
+def test_what_names_an_item_and_does_not_change_it_is_not_in_its_history():
+    changing = [OrderShip(HASH), OrderConfirm(HASH), OrderCancel(HASH), OrderResolve(HASH, 5), OrderSettle(HASH)]
+    changing += [
+        OrderRefund(HASH),
+        TraceObserve((b"1",), "inspecting", "", HASH, 5),
+        TraceUnpack(b"3", (b"1",), HASH, 5),
+    ]
+    subject = Subject(SubjectKind.ITEM, b"1")
+    others = [OrderRefund(HASH, 5), OrderDispute(HASH), AttestIssue(subject, "organic", HASH, 5), AttestRevoke(HASH)]
+    assert all(extends_history(each) for each in changing)
+    assert not any(extends_history(each) for each in others)
+
+
+def test_the_history_of_a_sold_item_is_whole_although_its_order_was_disputed_and_refunded_in_part():
+    """The transactions whose events name an item, in their order, lead to its head."""
+    world = World("shop", "buyer", "judge")
+    world.open_shop(traced=True, terms=TermsSet(1, 100, 200, 100, 50, arbiters=(Arbiter(key("judge"), 5),)))
+    identifier, entries = item_id(key("shop"), GTIN, serial="1"), []
+
+    def do(name, body):
+        outcome = world.try_(name, body)
+        assert outcome.ok, outcome.detail
+        if identifier in outcome.events[0].ids and extends_history(body):
+            entries.append(entry_from(world.last, world.time_ms))
+        return world.last.id
+
+    do("shop", TraceCommission(GTIN, ("1",), None, HASH, 1))
+    order = do("buyer", world.order(arbiter=key("judge")))
+    do("shop", OrderShip(order, (identifier,)))
+    do("shop", OrderRefund(order, 5))
+    do("judge", AttestIssue(Subject(SubjectKind.ITEM, identifier), "organic", HASH, world.now_ms() + 10**6))
+    do("buyer", OrderDispute(order))
+    do("judge", OrderResolve(order, 5_000))
+    item = verify_history(entries, world.chain.values[item_key(identifier)])
+    assert (item.n, item.owner) == (3, key("buyer"))

@@ -10,13 +10,16 @@ from p2pcommerce.commerce import (
     AttestIssue,
     CampaignSet,
     ListingSet,
+    Lot,
     OrderShip,
     PointsOpen,
     Subject,
     SubjectKind,
     SubmitEvidence,
     Team,
+    TraceCommission,
     TraceShip,
+    TraceSplit,
     attestation_id,
     item_id,
 )
@@ -51,6 +54,8 @@ def test_every_answer_is_plain_json_and_every_argument_may_be_text(world):
     world.do("buyer", AttestIssue(store, "organic", HASH, 10**9))
     world.offences[b"evidence"] = Offence(key("validator"), 0, "E1")
     world.do("shop", SubmitEvidence(b"evidence"))
+    world.do("shop", TraceCommission(GTIN, (), Lot("L", 2), HASH, 1))
+    split = world.do("shop", TraceSplit(item_id(key("shop"), GTIN, lot="L"), (1,), HASH, 1))
     asked = {
         "account": {"account": shop},
         "supply": {},
@@ -65,6 +70,8 @@ def test_every_answer_is_plain_json_and_every_argument_may_be_text(world):
         "rating": {"store": shop},
         "attestation": {"id": attestation_id(key("buyer"), store, "organic").hex()},
         "item": {"issuer": shop, "gtin": GTIN, "serial": "1"},
+        "origin": {"origin": split.hex()},
+        "record": {"key": "00"},
         "validators": {},
         "validator": {"validator": key("validator")},
         "offence": {"validator": key("validator"), "epoch": 0},

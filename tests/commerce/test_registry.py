@@ -28,6 +28,7 @@ from p2pcommerce.commerce import (
     OrderResolve,
     OrderSettle,
     OrderShip,
+    Output,
     PointsGrant,
     PointsOpen,
     PointsSpent,
@@ -43,8 +44,15 @@ from p2pcommerce.commerce import (
     Team,
     TermsSet,
     TraceCommission,
+    TraceDecommission,
+    TraceObserve,
+    TracePack,
     TraceReceive,
+    TraceReject,
     TraceShip,
+    TraceSplit,
+    TraceTransform,
+    TraceUnpack,
     Transfer,
     Unbond,
     Withdraw,
@@ -90,6 +98,13 @@ EXAMPLES = [
     TraceCommission(GTIN, (), Lot("L", 5), A, 5),
     TraceShip((b"1", b"2"), A, B, 5, transfers_owner=True, store=A),
     TraceReceive((b"1",), A, 5, B),
+    TraceReject((b"1",), A, 5, B),
+    TraceObserve((b"1",), "inspecting", "conformant", A, 5, B),
+    TracePack(b"3", 2, (b"1", b"2"), A, 5, B),
+    TraceUnpack(b"3", (b"1", b"2"), A, 5, B),
+    TraceSplit(b"2", (1, 2), A, 5, B),
+    TraceTransform((b"1", b"2"), (Output(GTIN, ("1",)), Output(GTIN, (), Lot("L", 5))), A, 5, B),
+    TraceDecommission((b"1",), "destroying", A, 5),
 ]
 PINNED = [
     ("key.set", "6f16d13e95202d6e"),
@@ -123,6 +138,13 @@ PINNED = [
     ("trace.commission", "405c14cf89314a0a"),
     ("trace.ship", "6a334e42054cd1f1"),
     ("trace.receive", "a156f51c78729dcd"),
+    ("trace.reject", "a156f51c78729dcd"),
+    ("trace.observe", "bba81e6f21a898d8"),
+    ("trace.pack", "ef5ec0ca0f9734f2"),
+    ("trace.unpack", "75e0e951577cdc25"),
+    ("trace.split", "9bee66a32dfdfd06"),
+    ("trace.transform", "b1b92ea6a8133d29"),
+    ("trace.decommission", "b4fb4fbc62945665"),
 ]
 
 
@@ -177,7 +199,7 @@ def test_a_body_with_anything_in_a_field_is_read_exactly_or_refused(payload, pla
 
 
 def test_kinds_have_tags_of_their_own():
-    assert len({kind.tag for kind in KINDS.values()}) == len(KINDS) == 22
+    assert len({kind.tag for kind in KINDS.values()}) == len(KINDS) == 23
     assert all(kind.tag[0] == tag for tag, kind in KINDS.items())
 
 

@@ -1,14 +1,40 @@
-"""Custody of items: commission, ship, receive."""
+"""Custody of items: commission, ship, receive, reject; operators."""
+
+import dataclasses
 
 import pytest
 
-from p2pcommerce.commerce import Lot, ProductSet, TraceCommission, TraceReceive, TraceShip, read_body
+from p2pcommerce.commerce import (
+    BODIES,
+    Lot,
+    Operator,
+    OrderConfirm,
+    OrderRefund,
+    OrderShip,
+    Output,
+    ProductSet,
+    Rights,
+    StoreSet,
+    TraceCommission,
+    TraceDecommission,
+    TraceObserve,
+    TracePack,
+    TraceReceive,
+    TraceReject,
+    TraceShip,
+    TraceSplit,
+    TraceTransform,
+    TraceUnpack,
+    read_body,
+)
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.item import ITEM, ITEM_BYTES, Item, lot_id, serial_id
+from p2pcommerce.commerce.item_ids import unit_id
 from p2pcommerce.commerce.product import ProductId
 from tests.commerce.world import GTIN, HASH, OTHER_GTIN, World, key
 
 OTHER_HASH = bytes(32)
+SSCC = "095200010000000010"
 
 
 @pytest.fixture
@@ -79,6 +105,7 @@ def test_256_serials_can_be_commissioned_at_once_each_with_a_deposit(world):
         TraceShip((ONE[0], ONE[0]), HASH, HASH, 5),
         TraceShip((BOTH[1], BOTH[0]), HASH, HASH, 5),
         TraceReceive((BOTH[1], BOTH[0]), HASH, 5),
+        TraceReject((BOTH[1], BOTH[0]), HASH, 5),
     ],
 )
 def test_a_body_of_wrong_form_is_bad_format(body):
@@ -170,5 +197,81 @@ def test_the_event_names_accounts_product_and_items(world):
 
 def test_the_largest_item_fits_its_size():
     most = 2**63 - 1
-    record = Item(HASH, HASH, 1, HASH, True, bytes(96), most, 2**32 - 1, HASH, 2**32 - 1)
+    record = Item(HASH, HASH, 1, HASH, True, bytes(96), most, 2**32 - 1, HASH, 2**32 - 1, bytes(46), HASH, 4, 2**32 - 1)
     assert len(ITEM.key(serial_id(PRODUCT, "x" * 20))) + len(ITEM.write(record)) <= ITEM_BYTES
+
+
+def test_the_addressee_turns_items_back_and_the_sender_recalls_them(world):
+    maker = key("maker").hex()
+    for party in ("carrier", "maker"):
+        world.do("maker", TraceShip(ONE, key("carrier"), HASH, 6, transfers_owner=True))
+        world.do(party, TraceReject(ONE, HASH, 7))
+        assert holders(world) == (maker, maker, "RESTING", None)
+        assert item(world)["transfers_owner"] is False
+    assert item(world)["n"] == 5
+
+
+def test_nobody_else_turns_items_back_and_only_in_transit(world):
+    world.refused("BAD_STATE", "maker", TraceReject(ONE, HASH, 7))
+    world.do("maker", TraceShip(ONE, key("carrier"), HASH, 6))
+    world.refused("FORBIDDEN", "stranger", TraceReject(ONE, HASH, 7))
+    world.refused("BAD_STATE", "carrier", TraceReject(BOTH, HASH, 7))
+    world.refused("NOT_FOUND", "carrier", TraceReject((serial_id(PRODUCT, "9"),), HASH, 7))
+
+
+def test_a_tag_that_is_sold_twice_shows():
+    world = World("shop", "buyer", "second")
+    world.open_shop(traced=True)
+    world.commission("1")
+    identifier = (serial_id(ProductId(key("shop"), GTIN), "1"),)
+    for sales, buyer in enumerate(("buyer", "second"), 1):
+        order = world.place(buyer)
+        world.do("shop", OrderShip(order, identifier))
+        world.do(buyer, OrderConfirm(order))
+        assert (world.item("1")["sold"], world.item("1")["owner"]) == (sales, key(buyer).hex())
+        # The clone: the shop has a second thing with the same tag, which the ledger does not let it ship.
+        again = world.place("second")
+        world.refused("FORBIDDEN", "shop", OrderShip(again, identifier))
+        world.do("shop", OrderRefund(again))
+        world.do(buyer, TraceShip(identifier, key("shop"), HASH, 2, transfers_owner=True))
+        world.do("shop", TraceReceive(identifier, HASH, 3))
+
+
+@pytest.mark.parametrize("type_name", sorted(name for name in BODIES if name.startswith("trace.")))
+def test_an_operator_may_do_all_but_transfer_ownership_and_decommission(type_name):
+    assert ("store" in {field.name for field in dataclasses.fields(BODIES[type_name])}) == (
+        type_name != "trace.decommission"
+    )
+
+
+def test_an_operator_acts_for_its_store_and_not_without_the_right():
+    world = World("maker", "helper", "clerk", "carrier")
+    operators = sorted(
+        (Operator(key("helper"), Rights.TRACE), Operator(key("clerk"), Rights.CATALOG)), key=lambda o: o.key
+    )
+    world.do("maker", StoreSet("Maker", HASH, HASH, "", tuple(operators)))
+    world.do("maker", ProductSet(GTIN, HASH))
+    store = key("maker")
+    unit = (unit_id(store, SSCC), serial_id(PRODUCT, "1"))
+    deeds = [
+        TraceCommission(GTIN, ("1", "2"), None, HASH, 5, store),
+        TraceCommission(GTIN, (), Lot("L", 5), HASH, 5, store),
+        TraceObserve(ONE, "inspecting", "", HASH, 5, store),
+        TracePack(unit[0], 1, unit[1:], HASH, 5, store),
+        TraceShip(unit[:1], key("carrier"), HASH, 5, store=store),
+        TraceReject(unit[:1], HASH, 5, store),
+        TraceUnpack(unit[0], unit[1:], HASH, 5, store),
+        TraceSplit(lot_id(PRODUCT, "L"), (2,), HASH, 5, store),
+        TraceTransform((serial_id(PRODUCT, "2"),), (Output(GTIN, ("3",)),), HASH, 5, store),
+    ]
+    for deed in deeds:
+        world.refused("FORBIDDEN", "clerk", deed)
+        world.refused("FORBIDDEN", "carrier", deed)
+        world.do("helper", deed)
+    world.refused("FORBIDDEN", "helper", TraceShip(ONE, key("carrier"), HASH, 6, transfers_owner=True, store=store))
+    world.refused("FORBIDDEN", "helper", TraceDecommission(ONE, "destroying", HASH, 6))
+    world.do("maker", TraceShip(ONE, key("carrier"), HASH, 6))
+    world.do("carrier", TraceReceive(ONE, HASH, 6))
+    world.do("carrier", TraceShip(ONE, store, HASH, 6))
+    world.refused("FORBIDDEN", "clerk", TraceReceive(ONE, HASH, 6, store))
+    world.do("helper", TraceReceive(ONE, HASH, 6, store))

@@ -15,10 +15,14 @@ from typing import Any, Final
 
 from fuzz.target import Form, Target, decoder
 from fuzz.verdicts import BrokenRuleError, check
+from p2pcommerce.commerce.epcis.digital_link import parse_goods, write_link
 from p2pcommerce.commerce.epcis.document import EpcisDocumentError, parse_document
 from p2pcommerce.commerce.epcis.event_hash import event_hash_id
 from p2pcommerce.commerce.epcis.identifiers import IdentifierError, canonical_uri, to_epc_urn
+from p2pcommerce.commerce.epcis.lines import event_lines
+from p2pcommerce.commerce.epcis.steps import read_step
 from p2pcommerce.commerce.epcis.timestamp import canonical_time, time_ms
+from p2pcommerce.commerce.epcis.writing import write_document
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.primitives.codec import pack
 from p2pcommerce.runtime.config import NodeConfig, write_config
@@ -157,14 +161,19 @@ def _control_file(data: bytes) -> object:
 
 
 def _epcis(data: bytes) -> bool:
-    """A document, and everything that is read of its events: identifiers, times, hashes."""
+    """A document, and everything that is read of its events: identifiers, times, hashes, lines, steps."""
     try:
         document = parse_document(data)
     except EpcisDocumentError:
         return False
+    check(len(event_lines(data, len(document.events))) == len(document.events), "each event has a line")
     for event in document.events:
         with contextlib.suppress(EpcisDocumentError):
-            event_hash_id(event)
+            read_step(event)
+        with contextlib.suppress(EpcisDocumentError):
+            found = event_hash_id(event)
+            (again,) = parse_document(write_document([event], "2026-01-02T03:04:05Z")).events
+            check(event_hash_id(again) == found, "an event that was written hashes as it was")
         with contextlib.suppress(EpcisDocumentError):
             check(event.time_ms < 2**63, "a time out of all bounds")
         with contextlib.suppress(EpcisDocumentError):
@@ -190,6 +199,9 @@ def _uri(data: bytes) -> bool:
     uri = data.decode("utf-8", "surrogateescape")
     once = canonical_uri(uri)
     check(canonical_uri(once) == once, "a canonical URI has one form")
+    with contextlib.suppress(IdentifierError):
+        goods = parse_goods(uri)
+        check(parse_goods(write_link(goods)) == goods, "goods whose link was written read as they were")
     for digits in (6, 12):
         with contextlib.suppress(IdentifierError):
             to_epc_urn(uri, digits)

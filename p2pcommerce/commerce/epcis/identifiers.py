@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from p2pcommerce.commerce.gtin import check_digit, is_gtin14
+from p2pcommerce.commerce.gtin import check_digit, is_gtin14, is_sscc18
 from p2pcommerce.primitives.errors import UsageError
 
 __all__ = [
@@ -149,15 +149,6 @@ _QUALIFIERS = {
 _KEPT_QUALIFIERS = frozenset({"10", "21", "235", "254", "8011"})
 _URN = re.compile(r"urn:epc:(id|class|idpat):([a-z]+):(.+)")
 _LINK = re.compile(r"https?://[^/?#]+((?:/[^/?#]+)+)(?:[?#].*)?", re.IGNORECASE)
-
-
-def _is_checked(text: str, length: int) -> bool:
-    return len(text) == length and text.isascii() and text.isdigit() and check_digit(text[:-1]) == text[-1]
-
-
-def is_sscc18(text: str) -> bool:
-    """Tell whether `text` is 18 digits of which the last is the right check digit."""
-    return _is_checked(text, 18)
 
 
 def _escaped(text: str) -> str:

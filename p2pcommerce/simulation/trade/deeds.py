@@ -146,7 +146,7 @@ def matching(chain: TradeChain, view: StateView, found: Order) -> tuple[bytes, .
             and item.owner == item.custodian == found.store
             and item.status == ItemStatus.RESTING
             and item.quantity <= wanted
-            and item_product(identifier) == found.store + GTIN.encode()
+            and item_product(identifier, item) == found.store + GTIN.encode()
         ):
             wanted -= item.quantity
             chosen.append(identifier)

@@ -86,7 +86,7 @@ class Goods:
             yield f"5: {type_name} moved custody"
         if before is not None and before.quantity != after.quantity and type_name not in _MAKES_UNITS:
             yield f"6: {type_name} changed units"
-        if before is None and type_name not in _MAKES_UNITS:
+        if before is None and type_name not in _MAKES_UNITS and not (type_name == "trace.pack" and after.level):
             yield f"6: {type_name} made an item"
 
     def _follow_stock(self, records: Sequence[tuple[bytes, Any, Any]]) -> None:
