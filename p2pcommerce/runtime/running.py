@@ -40,6 +40,7 @@ from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.metrics import MetricsServer
 from p2pcommerce.runtime.offers import Offers
 from p2pcommerce.runtime.own_disk import OwnDisk
 from p2pcommerce.runtime.reading import Reading
@@ -96,6 +97,7 @@ class RunningNode:
         genesis: its network.
         application: what the chain is for.
         listen_addresses: where it really listens.
+        metrics_address: where Prometheus reads its metrics, `host:port`; empty: nowhere.
     """
 
     def __init__(self, assembly: Assembly, transports: Mapping[str, Transport], limits: ResourceLimits) -> None:
@@ -105,6 +107,7 @@ class RunningNode:
         self.genesis: Genesis = config.genesis
         self.application: Application = core.application
         self.listen_addresses: tuple[str, ...] = ()
+        self.metrics_address = ""
         self._assembly = assembly
         self._core = core
         self._clock = Clock()
@@ -353,6 +356,9 @@ class RunningNode:
             nursery.start_soon(self._own_disk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             nursery.start_soon(self._waiting.run, self._driver.wait_tick)
+            if self._assembly.config.metrics:
+                server = MetricsServer(self.statistics)
+                self.metrics_address = await nursery.start(server.run, self._assembly.config.metrics)
             if self._assembly.config.control:
                 await nursery.start(serve_control, self, self._assembly.config.folder)
             task_status.started()
