@@ -14,7 +14,7 @@ import trio
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.runtime.transport import NowaitStream
-from p2pcommerce.wire import HandshakeDone, Message, MessageReceived, Session
+from p2pcommerce.wire import Event, HandshakeDone, Message, MessageReceived, Session
 
 __all__ = ["CROWDED", "HANDSHAKE_S", "SLOW_PEER", "Connection", "Owner"]
 
@@ -163,7 +163,11 @@ class Connection:
             if not data:
                 code = "CLOSED_BY_PEER" if self.peer is not None else "CLOSED_IN_HANDSHAKE"
                 raise RemoteProtocolError("the other end closed the connection", code)
-            self._take(bytes(data))
+            for event in self._receive(bytes(data)):
+                self._give(event)
+                # A read may bring more messages than the node has room for: what it cannot take waits here.
+                await self._owner.wait_room(self)
+            self._account()
             self._owner.on_turn()
             if self.peer is None:
                 self.flush()
@@ -176,22 +180,23 @@ class Connection:
                 reads = size = 0
                 await trio.lowlevel.checkpoint()
 
-    def _take(self, data: bytes) -> None:
-        """Give what came to the session, and its messages to the owner."""
+    def _receive(self, data: bytes) -> list[Event]:
+        """Give what came to the session, and return what it completes."""
         try:
-            events = self.session.receive_data(data)
+            return self.session.receive_data(data)
         except RemoteProtocolError as error:
             # At once: until this task has unwound, others must not use the dead session.
             self._end(error.code, str(error))
             raise
-        for event in events:
-            match event:
-                case MessageReceived(message):
-                    self._owner.on_message(self, message)
-                case HandshakeDone():
-                    self.peer = event.peer
-                    self._owner.on_open(self, event)
-        self._account()
+
+    def _give(self, event: Event) -> None:
+        """Give one event to the owner."""
+        match event:
+            case MessageReceived(message):
+                self._owner.on_message(self, message)
+            case HandshakeDone():
+                self.peer = event.peer
+                self._owner.on_open(self, event)
 
     def send(self, message: Message) -> None:
         """Queue a message; it leaves at the end of the tick. A full lane ends the connection."""

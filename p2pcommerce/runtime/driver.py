@@ -381,6 +381,7 @@ class Driver:
     async def wait_room(self, connection: Connection) -> None:
         """Wait until the node can take more from this peer: pool and disk keep up."""
         while not self._has_room(connection.peer):
+            self._wake.set()
             await self._ticked.wait()
 
     def _has_room(self, peer: PeerId | None) -> bool:
