@@ -370,9 +370,7 @@ class Driver:
         """A message came over an attached connection."""
         peer = connection.peer
         if peer is not None and self._peers.get(peer) is connection:
-            effects = self.core.on_message(peer, message, self.clock.now())
-            if effects:
-                self.give(effects)
+            self.give(self.core.on_message(peer, message, self.clock.now()))
 
     def on_turn(self) -> None:
         """Everything that came in one read has been given."""
@@ -381,7 +379,6 @@ class Driver:
     async def wait_room(self, connection: Connection) -> None:
         """Wait until the node can take more from this peer: pool and disk keep up."""
         while not self._has_room(connection.peer):
-            self._wake.set()
             await self._ticked.wait()
 
     def _has_room(self, peer: PeerId | None) -> bool:
