@@ -9,10 +9,16 @@ Source: the networking specification.
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Final
+
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.primitives.ids import PeerId
 
 __all__ = ["Score", "Scores"]
+
+_LOOKED_AT: Final = 16
+"""Disconnected peers that are looked at per connection; more than one comes with it, so the past ones go in time."""
 
 
 class Score:
@@ -42,12 +48,13 @@ class Score:
 class Scores:
     """The scores of all connected and of the last disconnected peers."""
 
-    __slots__ = ("_parameters", "_scores")
+    __slots__ = ("_gone", "_parameters", "_scores")
 
     def __init__(self, parameters: GossipParameters) -> None:
         """Know nobody."""
         self._parameters = parameters
-        self._scores: dict[PeerId, Score] = {}  # disconnected ones in the order of their going
+        self._scores: dict[PeerId, Score] = {}
+        self._gone: dict[PeerId, Score] = {}  # those of them that are disconnected, in the order of their going
 
     def __len__(self) -> int:
         return len(self._scores)
@@ -59,6 +66,9 @@ class Scores:
     def on_connected(self, peer: PeerId, now: int) -> Score:
         """Return the score of a peer (32 bytes) that connects."""
         self._forget_old(now)
+        gone = self._gone.pop(peer, None)
+        if gone is not None and self._until_us(gone) <= now:
+            del self._scores[peer]
         score = self._scores.get(peer)
         if score is None:
             score = self._scores[peer] = Score(now)
@@ -67,10 +77,11 @@ class Scores:
 
     def on_disconnected(self, peer: PeerId, now: int) -> None:
         """Keep the score of a peer (32 bytes) that goes."""
-        score = self._scores.pop(peer, None)
+        score = self._scores.get(peer)
         if score is not None:
             score.gone_us = now
-            self._scores[peer] = score
+            self._gone.pop(peer, None)
+            self._gone[peer] = score
         self._forget_old(now)
 
     def points(self, score: Score, now: int) -> int:
@@ -103,12 +114,17 @@ class Scores:
         score = self._scores.get(peer)
         return score is not None and now < score.banned_until_us
 
+    def _until_us(self, score: Score) -> int:
+        """Return until when the score of a disconnected peer is kept."""
+        return max((score.gone_us or 0) + self._parameters.score_kept_us, score.banned_until_us + score.ban_us)
+
     def _forget_old(self, now: int) -> None:
-        """Drop scores past their time, and the longest gone beyond the bound."""
-        kept_us = self._parameters.score_kept_us
-        gone = [(peer, score) for peer, score in self._scores.items() if score.gone_us is not None]
-        surplus = len(gone) - self._parameters.scores_max
-        for index, (peer, score) in enumerate(gone):
-            until_us = max((score.gone_us or 0) + kept_us, score.banned_until_us + score.ban_us)
-            if index < surplus or until_us <= now:
+        """Drop scores past their time, and the longest gone beyond the bound.
+
+        Only the longest gone are looked at: who connects often must not cost a walk through all that ever came.
+        """
+        surplus = len(self._gone) - self._parameters.scores_max
+        for index, (peer, score) in enumerate(list(islice(self._gone.items(), max(surplus, 0) + _LOOKED_AT))):
+            if index < surplus or self._until_us(score) <= now:
+                del self._gone[peer]
                 del self._scores[peer]

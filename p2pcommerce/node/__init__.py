@@ -9,6 +9,7 @@
 - `chain`: the blocks above the final one, and what becomes final; `execution`: runs the transactions of one
 - `bodies`: completes a block from the own pool and from peers
 - `effects`: what a node wants its runtime to do
+- `resources`: what connections may take of the node: sockets, handshakes, bytes, messages
 - `committed`: a final block with everything that is stored of it
 - `proof`: proofs that verify offline, with nothing but the genesis
 """

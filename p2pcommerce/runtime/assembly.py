@@ -12,7 +12,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -83,7 +83,7 @@ class Assembly:
     own_records: list[bytes]
     files: ExitStack
     static_secret: bytes
-    _record: bytes = b""
+    _local: LocalPeer = field(init=False)
     _record_until_ms: int = 0
     _told: tuple[str, ...] = ()
 
@@ -131,14 +131,15 @@ class Assembly:
             expires_ms = now_ms + _RECORD_LIFE_MS
             identity, genesis = self.config.identity, self.config.genesis
             record = sign_record(ED25519, identity.seed, genesis.hash, told[:RECORD_ADDRESSES_MAX], now_ms, expires_ms)
-            self._record, self._record_until_ms = record.raw, now_ms + _RECORD_LIFE_MS // 2
-        return LocalPeer(
-            public_key=self.config.identity.public_key,
-            sign=partial(ED25519.sign, self.config.identity.seed),
-            genesis_hash=self.config.genesis.hash,
-            static_secret=self.static_secret,
-            peer_record=self._record,
-        )
+            self._record_until_ms = now_ms + _RECORD_LIFE_MS // 2
+            self._local = LocalPeer(
+                public_key=identity.public_key,
+                sign=partial(ED25519.sign, identity.seed),
+                genesis_hash=genesis.hash,
+                static_secret=self.static_secret,
+                peer_record=record.raw,
+            )
+        return self._local
 
     def save_book(self, data: bytes) -> None:
         """Write the address book; a disk that refuses is said in the log, and stops nothing."""

@@ -14,7 +14,7 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -72,6 +72,7 @@ class NodeConfig:
         outbound_peers: connections that this node opens by itself.
         inbound_peers_max: connections that it accepts at most, besides configured peers and validators.
         control: whether other programs of this user reach the node through `control.json`.
+        metrics: where Prometheus may read the node's metrics, "host:port" (extra `metrics`); empty: nowhere.
         log_level: the least urgent level that is logged, "debug", "info", "warning" or "error".
         log_file: whether `node.log` is written.
         log_file_bytes_max: size at which `node.log` is rotated.
@@ -95,6 +96,7 @@ class NodeConfig:
     outbound_peers: int = 8
     inbound_peers_max: int = 40
     control: bool = True
+    metrics: str = ""
     log_level: str = "info"
     log_file: bool = True
     log_file_bytes_max: int = 8 * 2**20
@@ -174,6 +176,11 @@ _RANGES: Final = {
     "log_file_bytes_max": (2**16, 2**40),
 }
 _CHOICES: Final = {"log_level": LEVELS, "sync": tuple(RestoreMode)}
+
+
+def _endpoint(name: str, value: object) -> None:
+    if not isinstance(value, str) or not _is_address(f"tcp://{value}"):
+        raise ConfigError(f'{name}: {value!r} is no place to listen; write it like "127.0.0.1:9464"')
 
 
 def write_config(path: str | Path, settings: Mapping[str, Setting] | None = None, **paths: str) -> None:
@@ -269,8 +276,8 @@ def _check(name: str, value: object) -> None:
     elif name in _CHOICES:
         if value not in _CHOICES[name]:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}")
-    elif name == "checkpoint" and value != "":
-        _path(name, value)
+    elif name in _PLACES and value != "":
+        _PLACES[name](name, value)
     elif not isinstance(value, str) or not value.isprintable() or len(value.encode()) > _NAME_BYTES_MAX:
         raise ConfigError(f"{name} must be printable text of at most {_NAME_BYTES_MAX} bytes")
 
@@ -299,6 +306,9 @@ def _is_address(address: str) -> bool:
         return True  # its transport knows
     match = _TCP.fullmatch(address)
     return match is not None and int(match[1]) < 2**16
+
+
+_PLACES: Final[dict[str, Callable[[str, object], object]]] = {"checkpoint": _path, "metrics": _endpoint}
 
 
 def _toml(value: Setting) -> str:

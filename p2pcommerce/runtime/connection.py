@@ -14,12 +14,14 @@ import trio
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.runtime.transport import NowaitStream
-from p2pcommerce.wire import HandshakeDone, Message, MessageReceived, Session
+from p2pcommerce.wire import Event, HandshakeDone, Message, MessageReceived, Session
 
-__all__ = ["HANDSHAKE_S", "SLOW_PEER", "Connection", "Owner"]
+__all__ = ["CROWDED", "HANDSHAKE_S", "SLOW_PEER", "Connection", "Owner"]
 
 HANDSHAKE_S: Final = 5.0
 """Seconds that a handshake may take. Source: networking specification."""
+CROWDED: Final = "CROWDED"
+"""The code of a link that was closed because it, or its group, held more than its share of this node's memory."""
 SLOW_PEER: Final = "SLOW_PEER"
 """The code of a peer that takes less than it is sent: a lane of its connection ran full."""
 _READS_PER_TURN: Final = 8
@@ -47,6 +49,12 @@ class Owner(Protocol):
         ...
 
 
+def _no_limit(size: int, messages: int) -> str:
+    """Let a connection hold what its lanes allow."""
+    del size, messages
+    return ""
+
+
 class Connection:
     """One connection, from its first byte to its last.
 
@@ -62,6 +70,7 @@ class Connection:
 
     __slots__ = (
         "_closing",
+        "_hold",
         "_nowait",
         "_owner",
         "_rest",
@@ -87,8 +96,20 @@ class Connection:
         outbound: bool,
         address: str,
         announcement_key: bytes,
+        hold: Callable[[int, int], str] = _no_limit,
     ) -> None:
-        """Put a session over a stream; `run` does the rest."""
+        """Put a session over a stream; `run` does the rest.
+
+        Args:
+            link: its number within this node.
+            stream: moves the bytes.
+            session: the wire's end of it.
+            owner: is given what comes.
+            outbound: this node dialled.
+            address: the other end's address, as dialled or as seen.
+            announcement_key: 16 bytes.
+            hold: told how many bytes and messages the connection holds; returns the cap that they exceed, or nothing.
+        """
         self.link = link
         self.outbound = outbound
         self.address = address
@@ -97,6 +118,7 @@ class Connection:
         self.session = session
         self.reason: tuple[str, str] | None = None
         self.remote: str | None = getattr(stream, "remote", None) if outbound else address
+        self._hold = hold
         self._stream = stream
         self._nowait: Callable[[bytes], int] | None = None
         if hasattr(stream, "send_nowait"):
@@ -141,7 +163,11 @@ class Connection:
             if not data:
                 code = "CLOSED_BY_PEER" if self.peer is not None else "CLOSED_IN_HANDSHAKE"
                 raise RemoteProtocolError("the other end closed the connection", code)
-            self._take(bytes(data))
+            for event in self._receive(bytes(data)):
+                self._give(event)
+                # A read may bring more messages than the node has room for: what it cannot take waits here.
+                await self._owner.wait_room(self)
+            self._account()
             self._owner.on_turn()
             if self.peer is None:
                 self.flush()
@@ -154,26 +180,36 @@ class Connection:
                 reads = size = 0
                 await trio.lowlevel.checkpoint()
 
-    def _take(self, data: bytes) -> None:
-        """Give what came to the session, and its messages to the owner."""
+    def _receive(self, data: bytes) -> list[Event]:
+        """Give what came to the session, and return what it completes."""
         try:
-            events = self.session.receive_data(data)
+            return self.session.receive_data(data)
         except RemoteProtocolError as error:
             # At once: until this task has unwound, others must not use the dead session.
             self._end(error.code, str(error))
             raise
-        for event in events:
-            match event:
-                case MessageReceived(message):
-                    self._owner.on_message(self, message)
-                case HandshakeDone():
-                    self.peer = event.peer
-                    self._owner.on_open(self, event)
+
+    def _give(self, event: Event) -> None:
+        """Give one event to the owner."""
+        match event:
+            case MessageReceived(message):
+                self._owner.on_message(self, message)
+            case HandshakeDone():
+                self.peer = event.peer
+                self._owner.on_open(self, event)
 
     def send(self, message: Message) -> None:
         """Queue a message; it leaves at the end of the tick. A full lane ends the connection."""
         if self.reason is None and not self.session.send(message):
             self.close(SLOW_PEER, f"takes too little: its {message.LANE.name.lower()} lane is full")
+        self._account()
+
+    def _account(self) -> None:
+        """Say what this connection holds, and end it if that is too much."""
+        if self.reason is None:
+            excess = self._hold(self.session.held_bytes + len(self._rest), self.session.waiting_messages)
+            if excess:
+                self.close(CROWDED, f"holds too much of this node's memory: {excess} is exceeded")
 
     def flush(self) -> None:
         """Send what the stream takes now; a task sends the rest when it can."""
@@ -189,14 +225,15 @@ class Connection:
             if sent < len(data):
                 self._rest = data[sent:]
                 self._wake.set()
-                return
+                break
             data = self.session.data_to_send()
+        self._account()
 
     def close(self, code: str, reason: str) -> None:
         """End the connection soon; what was queued before is sent if the stream takes it at once."""
         if self.reason is not None:
             return
-        if code not in {"BROKEN", SLOW_PEER} and self.peer is not None:
+        if code not in {"BROKEN", CROWDED, SLOW_PEER} and self.peer is not None:
             self.flush()
         self._end(code, reason)
         if self._closing is not None:
@@ -214,6 +251,7 @@ class Connection:
                 await self._stream.send_all(self._rest)
                 # Meanwhile the peer may have broken a rule: its session is dead before this task is cancelled.
                 self._rest = self.session.data_to_send() if self.reason is None else b""
+                self._account()
 
 
 def _first(group: BaseExceptionGroup[RemoteProtocolError]) -> tuple[str, str]:

@@ -37,13 +37,14 @@ from p2pcommerce.node.effects import (
     Transmit,
 )
 from p2pcommerce.node.node import Connected, Node
+from p2pcommerce.node.resources import ResourceLimits, Resources
 from p2pcommerce.primitives.errors import P2PError, UsageError
 from p2pcommerce.primitives.ids import PeerId, short
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.disk import Disk
-from p2pcommerce.runtime.handshakes import Handshakes
 from p2pcommerce.runtime.log import Log as LogFile
+from p2pcommerce.runtime.traffic import Traffic
 from p2pcommerce.runtime.transport import Listener, Transport, TransportError
 from p2pcommerce.wire import HandshakeDone, LocalPeer, Message, Session
 
@@ -66,6 +67,7 @@ class Driver:
         core: the node.
         clock: its clock.
         counters: connections ended and refused, by code.
+        resources: what connections take, and may take.
     """
 
     def __init__(
@@ -81,8 +83,8 @@ class Driver:
         on_offence: Callable[[OffenceFound | Report], None],
         on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
-        load_blocks: Callable[[LoadBlocks], None],
-        load_items: Callable[[LoadItems], None],
+        load: Callable[[LoadBlocks | LoadItems], None],
+        limits: ResourceLimits,
     ) -> None:
         """Prepare; `attach_disk` and `start` follow.
 
@@ -97,8 +99,8 @@ class Driver:
             on_offence: is told of validators that broke the rules, and puts evidence on the chain.
             on_attached: is told of another peer.
             save_book: writes the address book.
-            load_blocks: reads blocks from the store and gives them to the core.
-            load_items: does so with what is stored beside blocks.
+            load: reads blocks, or what is stored beside them, and gives them to the core.
+            limits: what connections may take.
         """
         self.core = core
         self.clock = clock
@@ -111,15 +113,15 @@ class Driver:
         self._on_offence = on_offence
         self._on_attached = on_attached
         self._save_book = save_book
-        self._load_blocks = load_blocks
-        self._load_items = load_items
+        self._load = load
         self._disk: Disk | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
         self._peers: dict[PeerId, Connection] = {}
         self._dirty: dict[Connection, None] = {}
         self._next_link = 1
-        self._handshakes = Handshakes()
+        self.resources = Resources(limits)
+        self._traffic = Traffic()
         self._announcement_key = secrets.token_bytes(16)
         self._wake = trio.Event()
         self._ticked = trio.Event()
@@ -222,10 +224,8 @@ class Driver:
                 self._on_dropped(effect)
             case OffenceFound() | Report():
                 self._on_offence(effect)
-            case LoadBlocks():
-                self._load_blocks(effect)
-            case LoadItems():
-                self._load_items(effect)
+            case LoadBlocks() | LoadItems():
+                self._load(effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):
@@ -254,14 +254,18 @@ class Driver:
 
     async def _accept(self, listener: Listener) -> None:
         while True:
-            await self._handshakes.wait_room()
             stream, address = await listener.accept()
             link = self._new_link()
-            if self._nursery is not None and self._handshakes.begin(link, address):
-                self._nursery.start_soon(partial(self._run_connection, stream, address, link, outbound=False))
-            else:
-                self.counters["closed_too_many_handshakes"] += 1
+            admission = self.resources.admit(link, address, self.clock.now())
+            displaced = None if admission.displaced is None else self._links.get(admission.displaced)
+            if displaced is not None:
+                displaced.close("DISPLACED", "a newer caller took its place in the handshake")
+            if self._nursery is None or admission.refused:
+                self.counters["closed_too_many_callers"] += 1
+                self._log.debug("connection", "refused", address=address, code=admission.refused)
                 await trio.aclose_forcefully(stream)
+            else:
+                self._nursery.start_soon(self._run_connection, self._connection(stream, address, link))
 
     def _new_link(self) -> int:
         link, self._next_link = self._next_link, self._next_link + 1
@@ -279,7 +283,9 @@ class Driver:
             self.counters["dial_failed"] += 1
             self.give(self.core.on_dial_failed(dial.address, self.clock.now()))
             return
-        await self._run_connection(stream, dial.address, self._new_link(), outbound=True, expected=dial.peer)
+        link = self._new_link()
+        self.resources.dialled(link, dial.address)
+        await self._run_connection(self._connection(stream, dial.address, link, outbound=True, expected=dial.peer))
 
     def _transport(self, scheme: str) -> Transport:
         transport = self._transports.get(scheme)
@@ -289,10 +295,16 @@ class Driver:
             )
         return transport
 
-    async def _run_connection(
-        self, stream: trio.abc.Stream, address: str, link: int, *, outbound: bool, expected: PeerId | None = None
-    ) -> None:
-        connection = Connection(
+    def _connection(
+        self,
+        stream: trio.abc.Stream,
+        address: str,
+        link: int,
+        *,
+        outbound: bool = False,
+        expected: PeerId | None = None,
+    ) -> Connection:
+        connection = self._links[link] = Connection(
             link=link,
             stream=stream,
             session=Session(
@@ -306,12 +318,15 @@ class Driver:
             outbound=outbound,
             address=address,
             announcement_key=self._announcement_key,
+            hold=partial(self.resources.hold, link),
         )
-        self._links[link] = connection
+        return connection
+
+    async def _run_connection(self, connection: Connection) -> None:
         try:
             await connection.run()
         finally:
-            self._handshakes.end(link)
+            self.resources.close(connection.link)
         self._on_end(connection)
 
     def _on_end(self, connection: Connection) -> None:
@@ -320,6 +335,7 @@ class Driver:
         who = "?" if connection.peer is None else short(connection.peer)
         self._log.debug("connection", reason, peer=who, address=connection.address, code=code)
         self._dirty.pop(connection, None)
+        self._traffic.end(connection.session)
         if self._links.pop(connection.link, None) is None:
             return
         if connection.peer is not None:
@@ -333,7 +349,7 @@ class Driver:
 
     def on_open(self, connection: Connection, done: HandshakeDone) -> None:
         """The other end has proven who it is."""
-        self._handshakes.end(connection.link)
+        self.resources.proven(connection.link)
         self.give(
             self.core.on_connected(
                 Connected(
@@ -354,9 +370,7 @@ class Driver:
         """A message came over an attached connection."""
         peer = connection.peer
         if peer is not None and self._peers.get(peer) is connection:
-            effects = self.core.on_message(peer, message, self.clock.now())
-            if effects:
-                self.give(effects)
+            self.give(self.core.on_message(peer, message, self.clock.now()))
 
     def on_turn(self) -> None:
         """Everything that came in one read has been given."""
@@ -378,3 +392,7 @@ class Driver:
     def connections(self) -> dict[PeerId, Connection]:
         """Return the attached connections by peer."""
         return dict(self._peers)
+
+    def traffic(self) -> dict[str, int]:
+        """Return the bytes, records and messages that connections have moved."""
+        return self._traffic.statistics(connection.session for connection in self._links.values())

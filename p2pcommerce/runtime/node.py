@@ -20,6 +20,7 @@ import trio
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.mempool import Verifier
+from p2pcommerce.node.resources import ResourceLimits
 from p2pcommerce.primitives.errors import P2PError
 from p2pcommerce.runtime.assembly import assemble
 from p2pcommerce.runtime.config import NodeConfig
@@ -38,6 +39,7 @@ async def open_node(
     engine: FinalityEngine | None = None,
     transports: Sequence[Transport] = (),
     verifier: Verifier | None = None,
+    limits: ResourceLimits | None = None,
 ) -> AsyncIterator[RunningNode]:
     """Open a node; leaving the context stops it within a second, and nothing is lost.
 
@@ -47,6 +49,7 @@ async def open_node(
         engine: decides what is final; None: the one that the configuration names.
         transports: beside TCP.
         verifier: checks signatures of what enters the pool; None: inline, which measures best on a busy node.
+        limits: what connections may take; never more than the process's limit of open files allows.
 
     Raises:
         UsageError: the folder or an address cannot be used, or the disk failed while it ran; one line says which and
@@ -59,7 +62,7 @@ async def open_node(
     try:
         known = {transport.scheme: transport for transport in (TcpTransport(), *transports)}
         async with _listening(config.listen, known) as listeners:
-            node = RunningNode(assembly, known)
+            node = RunningNode(assembly, known, ResourceLimits() if limits is None else limits)
             try:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(partial(node.run, listeners))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from p2pcommerce.node.effects import (
     TakeSnapshot,
 )
 from p2pcommerce.node.proof import Proof
+from p2pcommerce.node.resources import ResourceLimits, fitted
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
 from p2pcommerce.runtime.assembly import Assembly
@@ -39,11 +41,13 @@ from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.metrics import MetricsServer
 from p2pcommerce.runtime.offers import Offers
 from p2pcommerce.runtime.own_disk import OwnDisk
 from p2pcommerce.runtime.reading import Reading
-from p2pcommerce.runtime.reporting import Reporting, plain_offence
+from p2pcommerce.runtime.reporting import Reporting
 from p2pcommerce.runtime.snapshots import FrozenState
+from p2pcommerce.runtime.statistics import statistics_of
 from p2pcommerce.runtime.submitting import Submitting
 from p2pcommerce.runtime.transaction_status import TransactionStatus
 from p2pcommerce.runtime.transport import Listener, Transport
@@ -94,15 +98,17 @@ class RunningNode:
         genesis: its network.
         application: what the chain is for.
         listen_addresses: where it really listens.
+        metrics_address: where Prometheus reads its metrics, `host:port`; empty: nowhere.
     """
 
-    def __init__(self, assembly: Assembly, transports: Mapping[str, Transport]) -> None:
+    def __init__(self, assembly: Assembly, transports: Mapping[str, Transport], limits: ResourceLimits) -> None:
         """Built by `open_node`."""
         config, core = assembly.config, assembly.core
         self.identity: Identity = config.identity
         self.genesis: Genesis = config.genesis
         self.application: Application = core.application
         self.listen_addresses: tuple[str, ...] = ()
+        self.metrics_address = ""
         self._assembly = assembly
         self._core = core
         self._clock = Clock()
@@ -118,8 +124,8 @@ class RunningNode:
             on_offence=self._reporting.take,
             on_attached=self._on_progress,
             save_book=self._on_save_book,
-            load_blocks=self._on_load_blocks,
-            load_items=self._on_load_items,
+            load=self._on_load,
+            limits=fitted(limits, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self._disk = Disk(
             journal=assembly.journal,
@@ -276,21 +282,7 @@ class RunningNode:
 
     def statistics(self) -> dict[str, object]:
         """Return where the node stands and every counter, as plain values."""
-        status = self._core.engine_status()
-        return {
-            "height": self._stored_height,
-            "engine": status.name,
-            "epoch": status.epoch,
-            "view": status.view,
-            "leader": None if status.leader is None else status.leader.hex(),
-            "state_root": self._core.chain.head.state_root.hex(),
-            "head": self._core.chain.head.hash.hex(),
-            "mempool": len(self._core.mempool),
-            "peers": self._driver.peers_count,
-            "offences": [plain_offence(found) for found in self._core.offences()],
-            "connections": dict(self._driver.counters),
-            "rooms": {name: dict(counters) for name, counters in self._core.statistics().items()},
-        }
+        return statistics_of(self._core, self._driver, self._stored_height)
 
     # --- what the moving parts report ---
 
@@ -319,29 +311,24 @@ class RunningNode:
         progress, self._progress = self._progress, trio.Event()
         progress.set()
 
-    def _on_load_blocks(self, load: LoadBlocks) -> None:
-        if self._nursery is None or self._loads >= LOADS_MAX:
+    def _on_load(self, load: LoadBlocks | LoadItems) -> None:
+        if self._nursery is not None and self._loads < LOADS_MAX:
+            self._loads += 1
+            self._nursery.start_soon(self._read, load)
+        elif isinstance(load, LoadBlocks):
             self._driver.give(self._core.on_loaded(load.request, ()))
         else:
-            self._loads += 1
-            self._nursery.start_soon(self._load_blocks, load)
-
-    async def _load_blocks(self, load: LoadBlocks) -> None:
-        rows = await self._reading.rows(load.from_height, load.count)
-        self._loads -= 1
-        self._driver.give(self._core.on_loaded(load.request, rows))
-
-    def _on_load_items(self, load: LoadItems) -> None:
-        if self._nursery is None or self._loads >= LOADS_MAX:
             self._driver.give(self._core.on_items(load.request, ()))
-        else:
-            self._loads += 1
-            self._nursery.start_soon(self._load_items, load)
 
-    async def _load_items(self, load: LoadItems) -> None:
-        items = await self._offers.read(load.query)
-        self._loads -= 1
-        self._driver.give(self._core.on_items(load.request, items))
+    async def _read(self, load: LoadBlocks | LoadItems) -> None:
+        if isinstance(load, LoadBlocks):
+            rows = await self._reading.rows(load.from_height, load.count)
+            self._loads -= 1
+            self._driver.give(self._core.on_loaded(load.request, rows))
+        else:
+            items = await self._offers.read(load.query)
+            self._loads -= 1
+            self._driver.give(self._core.on_items(load.request, items))
 
     def _on_frozen(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
         if self._nursery is None or self._offers.is_taking:
@@ -374,6 +361,9 @@ class RunningNode:
             nursery.start_soon(self._own_disk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             nursery.start_soon(self._waiting.run, self._driver.wait_tick)
+            if self._assembly.config.metrics:
+                server = MetricsServer(self.statistics)
+                self.metrics_address = await nursery.start(server.run, self._assembly.config.metrics)
             if self._assembly.config.control:
                 await nursery.start(serve_control, self, self._assembly.config.folder)
             task_status.started()

@@ -22,11 +22,11 @@ Source: the networking specification (Identity and transport); the Noise Protoco
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.primitives.codec import KEY, SIGNATURE, blob, decode, encode, raw, record_of
-from p2pcommerce.primitives.crypto import ED25519, SignatureScheme, blake2b_256, signed_bytes
+from p2pcommerce.primitives.crypto import ED25519, SignatureScheme, blake2b_256, signed_bytes, x25519_public
 from p2pcommerce.primitives.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommerce.primitives.ids import GenesisHash, PeerId, short
 from p2pcommerce.wire.messages import PEER_RECORD_BYTES_MAX
@@ -111,6 +111,20 @@ class LocalPeer:
     static_secret: bytes
     peer_record: bytes
     scheme: SignatureScheme = ED25519
+    _introductions: dict[int, tuple[bytes, bytes]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def introduction(self, role: int) -> tuple[bytes, bytes]:
+        """Return the static key (32 bytes) and the identity's signature of it (64 bytes): the same on all connections.
+
+        Args:
+            role: 0 for the initiator, 1 for the responder.
+        """
+        known = self._introductions.get(role)
+        if known is None:
+            static_public = x25519_public(self.static_secret)
+            known = static_public, self.sign(_signed(self.genesis_hash, role, static_public))
+            self._introductions[role] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +205,7 @@ class Handshake:
             initiator=initiator,
             prologue=_prologue(local.genesis_hash),
             static_secret=local.static_secret,
+            static_public=local.introduction(0 if initiator else 1)[0],
             ephemeral_secret=ephemeral_secret,
         )
         self._preamble_seen = False
@@ -282,8 +297,7 @@ class Handshake:
 
     def _own_payload(self) -> bytes:
         local = self._local
-        role = 0 if self._initiator else 1
-        signature = local.sign(_signed(local.genesis_hash, role, self._noise.static_public))
+        _, signature = local.introduction(0 if self._initiator else 1)
         return encode(_PAYLOAD, _Payload(local.public_key, signature, self._announcement_key, local.peer_record))
 
     def _check_identity(self, payload: _Payload) -> None:

@@ -94,6 +94,16 @@ class OutgoingLanes:
         """Return the bytes waiting in a lane, each message's overhead included."""
         return self._queued_bytes[lane]
 
+    @property
+    def total_bytes(self) -> int:
+        """Bytes waiting in all lanes, each message's overhead included."""
+        return sum(self._queued_bytes)
+
+    @property
+    def count(self) -> int:
+        """Messages waiting in all lanes."""
+        return sum([len(queue) for queue in self._queues if queue is not None])
+
     def push(self, lane: Lane, message: bytes) -> bool:
         """Queue a message; False, and nothing done, if the lane's bound would be exceeded.
 

@@ -163,7 +163,15 @@ class HandshakeState:
         "static_public",
     )
 
-    def __init__(self, *, initiator: bool, prologue: bytes, static_secret: bytes, ephemeral_secret: bytes) -> None:
+    def __init__(
+        self,
+        *,
+        initiator: bool,
+        prologue: bytes,
+        static_secret: bytes,
+        ephemeral_secret: bytes,
+        static_public: bytes | None = None,
+    ) -> None:
         """Start a handshake.
 
         Args:
@@ -171,11 +179,12 @@ class HandshakeState:
             prologue: what both ends must agree on; the handshake fails where it differs.
             static_secret: 32 bytes.
             ephemeral_secret: 32 bytes, random, never used for another handshake.
+            static_public: the public key of `static_secret`, if it is known already.
         """
         self._symmetric = SymmetricState(PROTOCOL_NAME, prologue)
         self._initiator = initiator
         self._static_secret = static_secret
-        self.static_public = x25519_public(static_secret)
+        self.static_public = x25519_public(static_secret) if static_public is None else static_public
         self._ephemeral_secret = ephemeral_secret
         self._remote_ephemeral = b""
         self.remote_static = b""

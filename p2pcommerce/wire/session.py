@@ -236,6 +236,19 @@ class Session:
         """Return the bytes that wait in a lane, for back-pressure."""
         return self._outgoing.lane_bytes(lane)
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes kept for this connection: what waits to be sent, and what came and is not complete."""
+        outgoing, unread = self._outgoing.total_bytes, len(self._unread)
+        if self._handshake is not None:
+            return outgoing + unread
+        return outgoing + self._reader.pending_bytes + self._incoming.unfinished_bytes
+
+    @property
+    def waiting_messages(self) -> int:
+        """Messages that wait to be sent."""
+        return self._outgoing.count
+
     def statistics(self) -> SessionStatistics:
         """Return the counters of this connection; works in every state."""
         shaken = self._handshake is None

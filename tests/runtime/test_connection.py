@@ -177,7 +177,7 @@ async def test_a_session_that_is_dead_is_not_used_by_the_task_that_writes(jumpin
 
         def break_a_rule():
             with suppress(RemoteProtocolError):
-                dialler._take(b"\0\0 no record")
+                dialler._receive(b"\0\0 no record")
 
         dialler._stream.after_send = break_a_rule
         dialler.send(Ping(1))
@@ -212,3 +212,16 @@ async def test_a_stream_that_breaks_ends_the_connection(jumping_clock):
         await until(lambda: dialler.reason and acceptor.reason)
         assert dialler.reason[0] == "BROKEN"
         assert acceptor.reason[0] == "BROKEN"
+
+
+async def test_the_messages_of_one_read_wait_for_room_one_by_one(jumping_clock):
+    async with pair() as (dialler, _, _, accepting):
+        await trio.sleep(1)
+        accepting.room = trio.Event()
+        for nonce in range(10):
+            dialler.send(Ping(nonce))
+        dialler.flush()
+        await trio.sleep(1)
+        assert accepting.heard == [Ping(0)]
+        accepting.room.set()
+        await until(lambda: len(accepting.heard) == 10)

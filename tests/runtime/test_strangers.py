@@ -10,14 +10,17 @@ import trio
 
 import p2pcommerce as p2p
 from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.node.resources import ResourceLimits
 from p2pcommerce.primitives.crypto import blake2b_256
-from p2pcommerce.runtime import handshakes, running
+from p2pcommerce.runtime import running
 from p2pcommerce.runtime.connection import HANDSHAKE_S
 from p2pcommerce.runtime.store import Store
-from p2pcommerce.wire import Blocks, GetBlock, GetBlocks, Lane, Ping, Pong, encode_message
+from p2pcommerce.wire import Blocks, GetBlock, GetBlocks, Lane, Ping, Pong, Transactions, encode_message
 from p2pcommerce.wire.handshake import preamble
 from tests.runtime.nodes import (
     Caller,
+    Notes,
+    config_of,
     counted,
     dial,
     end_of,
@@ -183,18 +186,48 @@ async def test_a_busy_peer_does_not_starve_another(node, network, jumping_clock)
         nursery.cancel_scope.cancel()
 
 
-async def test_callers_of_one_host_cannot_take_all_places(node, network, jumping_clock):
-    streams = [await dial(network) for _ in range(handshakes.PER_HOST_MAX)]
-    await until(lambda: len(node._driver._handshakes) == handshakes.PER_HOST_MAX)
-    one_more = await dial(network)
-    assert not await end_of(one_more)
-    await until(lambda: counted(node) == {"closed_too_many_handshakes": 1})
-    for stream in streams:
-        await stream.aclose()
-    await until(lambda: not len(node._driver._handshakes))
+async def test_idle_callers_of_one_host_make_room_for_newer_ones(node, network, jumping_clock):
+    share = ResourceLimits().handshakes_per_host_max
+    streams = [await dial(network) for _ in range(share)]
+    await until(lambda: node.statistics()["resources"]["handshakes_per_host"] == share)
     caller = Caller(await dial(network), GENESIS)
     await caller.shake()
     await until(node.peers)
+    await end_of(streams[0])
+    await until(lambda: counted(node) == {"closed_displaced": 1})
+    assert node.statistics()["resources"]["handshakes"] == share - 1
+    for stream in streams:
+        await stream.aclose()
+    await until(lambda: node.statistics()["resources"]["sockets"] == 1)
+
+
+async def test_callers_that_come_too_fast_are_closed_at_once(node, network, jumping_clock):
+    refused = "refused.handshakes_per_host_rate"
+    for _ in range(ResourceLimits().handshakes_per_host_burst + 1):
+        stream = await dial(network)
+    await until(lambda: refused in node.statistics()["resources"])
+    await end_of(stream)
+    assert counted(node)["closed_too_many_callers"] == node.statistics()["resources"][refused]
+    await trio.sleep(1)
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    await until(node.peers)
+
+
+async def test_a_link_that_grows_beyond_its_share_is_closed(tmp_path, network, jumping_clock):
+    limits = ResourceLimits(bytes_per_peer_max=4_096)
+    config = config_of(tmp_path)
+    async with p2p.open_node(config, application=Notes(), transports=(network,), limits=limits) as node:
+        caller = Caller(await dial(network), GENESIS)
+        await caller.shake()
+        await until(node.peers)
+        big = encode_message(Transactions((bytes(9_000), bytes(9_000))))
+        assert caller.session.send_encoded(Lane.TRANSACTIONS, big)
+        await caller.stream.send_all(caller.session.data_to_send()[:16_384])  # the rest of the message never comes
+        await end_of(caller.stream)
+        await until(lambda: counted(node) == {"closed_crowded": 1})
+        assert node.statistics()["resources"]["closed.bytes_per_peer"] == 1
+        assert node.statistics()["resources"]["bytes"] == 0
 
 
 async def test_connections_that_end_leave_no_files_and_no_tasks(tmp_path, network, jumping_clock):
