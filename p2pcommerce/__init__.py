@@ -13,6 +13,7 @@ The map of the house; a room imports only rooms on lower floors:
     2  discovery     who is there           gossip    transactions from peer to peer
        mempool       what waits             finality  what is final: simplex, ffg, solo
        sync          catching up            commerce  the default application
+       blobs         data off the chain
     1  wire          Noise, records, lanes  ledger    transactions, blocks, state
     0  primitives    codec, crypto, trees, ids, errors
 

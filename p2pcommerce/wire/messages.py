@@ -34,6 +34,7 @@ from p2pcommerce.wire.archive_messages import (
 )
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
+from p2pcommerce.wire.off_chain_messages import OffChainMessage
 
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
@@ -355,6 +356,7 @@ Message: TypeAlias = (
     | Chunk
     | GetPeers
     | Peers
+    | OffChainMessage
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}
