@@ -14,7 +14,7 @@ DECLARED := setup.cfg pyproject.toml
 .DELETE_ON_ERROR:
 # Two installations into one environment at the same time break each other.
 .NOTPARALLEL:
-.PHONY: help demo test soak twins mutants fuzz lint format docs bench changelog clean distclean
+.PHONY: help demo test soak twins mutants fuzz trade lint format docs bench changelog clean distclean
 
 help:
 	@echo "make demo   a network of four validators on this machine, for about a minute (ARGS=\"--help\" lists options)"
@@ -23,6 +23,7 @@ help:
 	@echo "make twins  all scenarios of 4 validators, one of them twinned, in 4 rounds; Ctrl-C stops, the same again goes on"
 	@echo "make mutants  plant deliberate bugs, one at a time, and show that the simulator finds each (ARGS=\"--list\" names them)"
 	@echo "make fuzz   hostile bytes for every decoder and every core, about 10 minutes (ARGS=\"--only wire --seconds 60\", \"--list\")"
+	@echo "make trade  a million random trades on the application, its properties checked after each; Ctrl-C stops, the same goes on"
 	@echo "make lint   format, lint, types, import contracts"
 	@echo "make format rewrite the sources in the project's format"
 	@echo "make docs   the documentation, in docs/_build/html"
@@ -59,6 +60,10 @@ mutants: $(VENV)/.installed-core
 
 fuzz: $(VENV)/.installed-fuzz
 	@$(BIN)/python tools/fuzz/run.py $(ARGS)
+
+trade: $(VENV)/.installed-core
+	@mkdir -p build
+	@$(BIN)/python tools/trade.py --out build/trade.jsonl $(ARGS)
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check .

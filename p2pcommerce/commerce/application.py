@@ -93,6 +93,7 @@ class Commerce:
             payload.check(ledger.rules)
             call = Call.of(transaction, ledger.now_ms)
             account = ledger.get(ACCOUNT, transaction.sender)
+            _require_signer(transaction, payload, account, ledger)
             nonce = 0 if account is None else account.nonce
             if transaction.nonce < nonce:
                 return Rejection(RejectionCode.BAD_NONCE, f"the nonce is {transaction.nonce}, the next one is {nonce}")
@@ -135,7 +136,7 @@ class Commerce:
             raise InvalidTransactionError(error.rejection, str(error)) from error
         except CommerceError as error:
             refused = error
-        self._charge(transaction, ledger)
+        self._charge(transaction, payload, ledger)
         mark = ledger.mark()
         ids: tuple[bytes, ...] = ()
         if refused is None:
@@ -199,10 +200,6 @@ class Commerce:
         """Return body and weight of a transaction that may stand in a block at `height`, as far as no account says."""
         if transaction.chain_id != rules.chain_id:
             raise InvalidTransactionError(RejectionCode.BAD_FORMAT, "this transaction is for another chain")
-        if transaction.key is not None:
-            raise InvalidTransactionError(
-                RejectionCode.BAD_SIGNATURE, "the account has no active key: it signs with its own"
-            )
         if transaction.sponsor == transaction.sender:
             raise InvalidTransactionError(RejectionCode.BAD_FORMAT, "a sponsor must be another account")
         if transaction.expires_height < height:
@@ -232,9 +229,10 @@ class Commerce:
         return payload
 
     @staticmethod
-    def _charge(transaction: Transaction, ledger: Ledger) -> None:
+    def _charge(transaction: Transaction, payload: Body, ledger: Ledger) -> None:
         """Take fee and nonce, and from a sponsor the deposit of a new sender's account."""
         account = ledger.get(ACCOUNT, transaction.sender)
+        _require_signer(transaction, payload, account, ledger)
         nonce = 0 if account is None else account.nonce
         if transaction.nonce != nonce:
             raise InvalidTransactionError(
@@ -246,10 +244,29 @@ class Commerce:
         except CommerceError as error:
             raise InvalidTransactionError(error.rejection, f"the fee cannot be paid: {error}") from error
         ledger.fee_pot_minor += transaction.fee
-        ledger.put(ACCOUNT, transaction.sender, Account(ledger.balance_minor(transaction.sender), nonce + 1))
+        active = None if account is None else account.active
+        ledger.put(ACCOUNT, transaction.sender, Account(ledger.balance_minor(transaction.sender), nonce + 1, active))
 
     @staticmethod
     def _execute(payload: Body, transaction: Transaction, ledger: Ledger, context: BlockContext) -> tuple[bytes, ...]:
         ids = payload.apply(ledger, Call.of(transaction, context.time_ms, context.convict, context.height))
         ledger.settle_deposits(transaction.sender)
         return ids
+
+
+def _require_signer(transaction: Transaction, payload: Body, account: Account | None, ledger: Ledger) -> None:
+    """Demand that the keys which signed are those that speak for sender and sponsor.
+
+    Raises:
+        InvalidTransactionError: they are not.
+    """
+    active = None if account is None or payload.COLD else account.active
+    if transaction.key != active:
+        wanted = "its own" if active is None else "its active one, which the envelope names"
+        raise InvalidTransactionError(RejectionCode.BAD_SIGNATURE, f"the account signs this with {wanted}")
+    if transaction.sponsor is not None:
+        sponsor = ledger.get(ACCOUNT, transaction.sponsor)
+        if sponsor is not None and sponsor.active is not None:
+            raise InvalidTransactionError(
+                RejectionCode.BAD_SIGNATURE, "the sponsor has an active key, which an envelope cannot name"
+            )

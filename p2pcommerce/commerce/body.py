@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from p2pcommerce.commerce.errors import ForbiddenError, FormatError
+from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.ledger.transaction import Transaction
@@ -25,7 +25,7 @@ from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.primitives.codec import Shape, record_of
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 
-__all__ = ["Body", "Call", "body", "require_increasing", "require_not_offered"]
+__all__ = ["Body", "Call", "body", "require_increasing"]
 
 B = TypeVar("B", bound="type[Body]")
 Convict = Callable[[bytes], Offence | None]
@@ -71,6 +71,7 @@ class Body(ABC):
         TYPE: the name in the envelope.
         SHAPE: how the body is read and written.
         SPONSOR_MAY_PAY: whether `sponsor_pays` is possible.
+        COLD: whether the account's own key signs it even when there is an active one.
     """
 
     __slots__ = ()
@@ -78,6 +79,7 @@ class Body(ABC):
     TYPE: str = ""
     SHAPE: Shape[Any]
     SPONSOR_MAY_PAY: bool = False
+    COLD: bool = False
 
     def to_body(self) -> tuple[object, ...]:
         """Return the body as a plain array."""
@@ -134,13 +136,3 @@ def require_increasing(values: Sequence[Any], name: str) -> None:
     """
     if any(first >= second for first, second in itertools.pairwise(values)):
         raise FormatError(f"{name} must be strictly increasing")
-
-
-def require_not_offered(feature: str, *given: object) -> None:
-    """Demand that the fields of a feature that this version lacks are empty.
-
-    Raises:
-        ForbiddenError: one of them is not.
-    """
-    if any(given):
-        raise ForbiddenError(f"{feature}: not offered by this version; leave it empty")

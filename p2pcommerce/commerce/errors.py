@@ -12,6 +12,7 @@ from __future__ import annotations
 from p2pcommerce.primitives.errors import P2PError, RejectionCode
 
 __all__ = [
+    "BudgetError",
     "CommerceError",
     "ExistsError",
     "ForbiddenError",
@@ -89,6 +90,12 @@ class LimitError(CommerceError):
     """A number is outside its limits."""
 
     code = RejectionCode.LIMIT.value
+
+
+class BudgetError(CommerceError):
+    """A campaign has less than the reward that its store promises for this order."""
+
+    code = RejectionCode.NO_BUDGET.value
 
 
 class StockError(CommerceError):

@@ -43,7 +43,7 @@ def found(genesis: Genesis) -> dict[bytes, bytes]:
         values[VALIDATOR.key(key)] = VALIDATOR.write(founding_validator(validator.stake))
         values[DELEGATION.key(key + key)] = DELEGATION.write(own)
     values[ROSTER.tag] = ROSTER.write(Roster(tuple(genesis.validators.keys)))
-    held, size = sums_of(values.items())
+    held, size, _ = sums_of(values.items())
     values[TOTALS.tag] = TOTALS.write(Totals(genesis.time_ms, *held, size, 0, 0))
     scan(values)
     return values

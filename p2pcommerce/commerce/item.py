@@ -20,7 +20,7 @@ from typing import Final
 
 from p2pcommerce.commerce.errors import FormatError, NotFoundError, StateError
 from p2pcommerce.commerce.gtin import GTIN_CHARS
-from p2pcommerce.commerce.kind import AMOUNT, U63, Kind
+from p2pcommerce.commerce.kind import AMOUNT, U63, Kind, Tallies
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.product import ProductId
 from p2pcommerce.ledger.transaction import TYPE_BYTES_MAX
@@ -33,6 +33,7 @@ __all__ = [
     "ITEM",
     "ITEM_BYTES",
     "ITEM_ID",
+    "LOCKS",
     "SERIAL_CHARS_MAX",
     "HistoryEntry",
     "Item",
@@ -51,6 +52,8 @@ SERIAL_CHARS_MAX: Final = 20
 ITEM_ID_BYTES_MAX: Final = 96
 ITEM_ID: Final = blob(ITEM_ID_BYTES_MAX, 1)
 ITEM_BYTES: Final = 360
+LOCKS: Final = b"lock"
+"""Tally of items that are locked in orders: with the order's id and the item's behind it."""
 _SERIAL_TAG: Final = b"\x01"
 _LOT_TAG: Final = b"\x02"
 _PRODUCT_START: Final = 1
@@ -136,6 +139,12 @@ class Item:
         )
 
 
+def _tallies(item_id: bytes, item: Item) -> Tallies:
+    if item.status != ItemStatus.IN_ORDER or item.within is None:
+        return ()
+    return ((LOCKS + item.within + item_id, -1),)
+
+
 ITEM: Final = Kind(
     "item",
     b"\x0b",
@@ -153,6 +162,7 @@ ITEM: Final = Kind(
         n=U32,
     ),
     size=lambda _: ITEM_BYTES,
+    tallies=_tallies,
 )
 
 

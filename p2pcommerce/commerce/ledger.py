@@ -14,6 +14,7 @@ Deviations: the savepoint is the draft's own and not the state's: undoing needs 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final, TypeVar
 
 from p2pcommerce.commerce.account import ACCOUNT, ACCOUNT_BYTES, Account
@@ -128,12 +129,16 @@ class Ledger:
         """
         found = self.get(ACCOUNT, account)
         if found is not None:
-            self.put(ACCOUNT, account, Account(found.balance_minor + amount_minor, found.nonce))
+            self.put(ACCOUNT, account, Account(found.balance_minor + amount_minor, found.nonce, found.active))
             return
         deposit = self.account_deposit_minor
         if amount_minor < deposit:
             raise LimitError(f"a new account needs at least {deposit} minor units, its deposit; this is {amount_minor}")
         self.put(ACCOUNT, account, Account(amount_minor - deposit, 0))
+
+    def can_credit(self, account: PublicKey, amount_minor: int) -> bool:
+        """Tell whether `credit` would take this: the account exists, or this is enough for its deposit."""
+        return amount_minor >= self.account_deposit_minor or self.get(ACCOUNT, account) is not None
 
     def debit(self, account: PublicKey, amount_minor: int) -> None:
         """Take from an account.
@@ -145,7 +150,7 @@ class Ledger:
         if found is None or found.balance_minor < amount_minor:
             balance = 0 if found is None else found.balance_minor
             raise FundsError(f"{account.hex()[:8]} must pay {amount_minor} minor units and has {balance}")
-        self.put(ACCOUNT, account, Account(found.balance_minor - amount_minor, found.nonce))
+        self.put(ACCOUNT, account, Account(found.balance_minor - amount_minor, found.nonce, found.active))
 
     def mark(self) -> Mark:
         """Return what `rollback` can return to."""
@@ -165,7 +170,7 @@ class Ledger:
         owed: dict[PublicKey, int] = {}
         for key, (kind, record) in self._written.items():
             if kind is ACCOUNT:
-                continue
+                continue  # paid out of the first credit, and an active key by `key.set` itself
             before = self._load(kind, key)
             growth = (0 if record is None else kind.size(record)) - (0 if before is None else kind.size(before))
             if growth:
@@ -179,7 +184,7 @@ class Ledger:
 
     def commit(self, state: State) -> None:
         """Write the draft to the state it was opened on, and move the sums by what its records gained and lost."""
-        balances = bonded = rewards = escrow = size = 0
+        balances = bonded = rewards = escrow = campaigns = points = size = 0
         for key, (kind, record) in self._written.items():
             before = self._load(kind, key)
             for sign, one in ((-1, before), (1, record)):
@@ -192,6 +197,8 @@ class Ledger:
                     bonded += sign * held.bonded_minor
                     rewards += sign * held.rewards_minor
                     escrow += sign * held.escrow_minor
+                    campaigns += sign * held.campaigns_minor
+                    points += sign * held.points_minor
             self._store(state, kind, key, record)
         old = self._totals
         self._totals = Totals(
@@ -200,6 +207,8 @@ class Ledger:
             old.bonded_minor + bonded,
             old.rewards_minor + rewards,
             old.escrow_minor + escrow,
+            old.campaigns_minor + campaigns,
+            old.points_minor + points,
             old.state_bytes + size,
             old.fee_pot_minor + self.fee_pot_minor,
             old.burned_minor + self.burned_minor,
@@ -211,16 +220,7 @@ class Ledger:
     def advance_time(self, state: State, step_ms: int) -> None:
         """Move application time on."""
         old = self._totals
-        self._totals = Totals(
-            old.time_ms + step_ms,
-            old.balances_minor,
-            old.bonded_minor,
-            old.rewards_minor,
-            old.escrow_minor,
-            old.state_bytes,
-            old.fee_pot_minor,
-            old.burned_minor,
-        )
+        self._totals = dataclasses.replace(old, time_ms=old.time_ms + step_ms)
         self._store(state, TOTALS, TOTALS.tag, self._totals)
 
     def _store(self, state: State, kind: Kind[R], key: bytes, record: R | None) -> None:

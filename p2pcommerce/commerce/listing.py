@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from p2pcommerce.commerce.body import Body, Call, body, require_not_offered
+from p2pcommerce.commerce.body import Body, Call, body
 from p2pcommerce.commerce.errors import ForbiddenError, FormatError, LimitError, NotFoundError, StockError
 from p2pcommerce.commerce.kind import AMOUNT, U63, Kind
 from p2pcommerce.commerce.ledger import Ledger
@@ -26,16 +26,18 @@ __all__ = ["LISTING", "STOCK_MAX", "Listing", "ListingSet", "Team", "return_stoc
 STOCK_MAX: Final = 2**40
 """Units on offer in one listing at most; far from 2^63 even after every open order has come back."""
 LISTING_BYTES: Final = 200
+TEAM_SIZE_MIN: Final = 2
+TEAM_SIZE_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A lower price for several buyers together; no version offers it yet.
+    """A lower price for several buyers together.
 
     Attributes:
-        size: buyers.
-        price_minor: per unit.
-        window_s: seconds to gather.
+        size: buyers, at least 2.
+        price_minor: per unit, at least 1.
+        window_s: seconds to gather, within the limits of the chain's terms.
     """
 
     size: int
@@ -116,7 +118,7 @@ class ListingSet(Body):
         stock_delta: units more (or less) on offer.
         traced: hand over items of the product with each order; needs a product.
         terms: number of the store's terms.
-        team: price for teams; None in this version.
+        team: price for teams; None: there is none.
         store: for which an operator acts (CATALOG: the stock only); None: the sender itself.
     """
 
@@ -131,10 +133,14 @@ class ListingSet(Body):
 
     @override
     def check(self, rules: Rules) -> None:
-        """Traced goods are a product of the network."""
+        """Traced goods are a product of the network, and a team has its limits."""
         if self.traced and self.product is None:
             raise FormatError("a traced listing needs a product")
-        require_not_offered("team prices", self.team)
+        if self.team is not None:
+            if not TEAM_SIZE_MIN <= self.team.size <= TEAM_SIZE_MAX:
+                raise LimitError(f"a team has {TEAM_SIZE_MIN} to {TEAM_SIZE_MAX} buyers")
+            if not rules.term_s_min <= self.team.window_s <= rules.term_s_max:
+                raise LimitError(f"a team's window is from {rules.term_s_min} to {rules.term_s_max} seconds")
 
     @override
     def records(self) -> int:

@@ -1,77 +1,75 @@
-"""Orders: cash in escrow between buyer and store, and the three ways it leaves.
+"""Orders: a sale with its money in escrow between buyer and store.
 
-    PLACED --ship--> SHIPPED --confirm, or settle when late--> FINISH
-    PLACED --cancel, refund, or settle when late--> UNDO
-    SHIPPED --refund--> UNDO
+What may happen to an order, by whom and when, is one table: `order_machine`. What that does is in `order_money`. This
+room has the records.
 
-- GIVE(r): r of the escrow back to the payer; the order stays open.
-- UNDO: everything back to the payer; stock back if unshipped; items unlocked, still the store's; the order is removed.
-- FINISH: the protocol's fee (half of it burned), the rest to the store; items to the buyer; the order becomes a done
-  order, which waits for its review, or is removed if there was no fee.
+An order's escrow E is its cash and the value of the points that were burned for it. An order's deposit covers from the
+start the items that it may hold, the points that may come back, and the done order that it leaves, so that shipping
+costs the store no deposit and closing never charges anyone; it goes back to whoever paid it. All times are application
+time.
 
-The parts add up to the escrow exactly: parts are rounded down, the store gets the rest. A party acts while
-now <= deadline, anyone settles when now > deadline: never both (but the buyer may confirm at any time). All times are
-application time.
-
-An order's deposit covers from the start the items that it may hold, so that shipping costs the store no deposit and
-closing never charges anyone; it goes back to whoever paid it.
-
-Source: "Trade" of the commerce specification. Disputes, teams, points, referral and campaigns belong to a later
-version.
+Source: "Trade" of the commerce specification.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Final
 
-from p2pcommerce.commerce.body import Call
-from p2pcommerce.commerce.errors import NotFoundError, StateError, TooLateError
-from p2pcommerce.commerce.item import ITEM, ITEM_ID, HistoryEntry
-from p2pcommerce.commerce.kind import AMOUNT, U63, Holdings, Kind
+from p2pcommerce.commerce.campaign import CAMPAIGN
+from p2pcommerce.commerce.item import ITEM_ID, LOCKS
+from p2pcommerce.commerce.kind import AMOUNT, U63, Holdings, Kind, Tallies
 from p2pcommerce.commerce.ledger import Ledger
-from p2pcommerce.commerce.listing import return_stock
+from p2pcommerce.commerce.points import POINTS_HELD_BYTES
 from p2pcommerce.commerce.product import PRODUCT_ID, ProductId
-from p2pcommerce.primitives.codec import KEY, U32, Shape, array, maybe, record_of, uint
-from p2pcommerce.primitives.errors import LocalProtocolError
-from p2pcommerce.primitives.ids import ZERO_HASH, PublicKey, TransactionId
+from p2pcommerce.commerce.team import TEAM, team_of
+from p2pcommerce.commerce.terms import require_terms
+from p2pcommerce.primitives.codec import HASH, KEY, U32, Shape, array, maybe, record_of, uint
+from p2pcommerce.primitives.ids import PublicKey
 
 __all__ = [
     "DONE_ORDER",
     "LINES_MAX",
     "ORDER",
     "ORDER_ITEMS_MAX",
+    "POINTS_MAX",
     "DoneOrder",
+    "HeldPoints",
     "Order",
     "OrderStatus",
     "PlacedLine",
-    "finish",
-    "give",
-    "order_entry",
-    "require_in_time",
-    "require_open_order",
-    "undo",
+    "due_ms",
+    "started_ms",
 ]
 
 LINES_MAX: Final = 64
 """Lines of an order at most. Source: the specification's table of trade."""
 ORDER_ITEMS_MAX: Final = 64
 """Items of an order at most. Source: the specification's table of trade."""
-ORDER_BYTES: Final = 176
+POINTS_MAX: Final = 4
+"""Issuers of points in an order at most. Source: the specification's table of trade."""
+ORDER_BYTES: Final = 344
 LINE_BYTES: Final = 72
 LOCKED_ITEM_BYTES: Final = 72
+HELD_POINTS_BYTES: Final = 56 + POINTS_HELD_BYTES
+"""A line of points, and room for what its buyer holds once they come back."""
 DONE_ORDER_BYTES: Final = 128
-_BPS: Final = 10_000
 _SECOND_MS: Final = 1_000
 
 
 @unique
 class OrderStatus(IntEnum):
-    """Where an open order is in its life."""
+    """Where an order is in its life; one that is closed for good has no record."""
 
     PLACED = 1
+    """Paid, and waiting for the store (or for its team)."""
     SHIPPED = 2
+    """Sent off, and waiting for the buyer."""
+    DISPUTED = 3
+    """Waiting for the arbiter."""
+    DONE = 4
+    """Finished, and waiting for its review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +88,41 @@ class PlacedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldPoints:
+    """Points that were burned for an order; they come back to the buyer if it is given back.
+
+    Attributes:
+        issuer: the store whose points they were; account, 32 bytes.
+        count: points, at least 1.
+        unit_minor: value of one.
+    """
+
+    issuer: PublicKey
+    count: int
+    unit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An open order; its id is the id of the transaction that placed it (32 bytes).
 
     Attributes:
         buyer: account, 32 bytes.
         store: the owner's account, 32 bytes.
-        payer: who paid escrow and deposit, and gets them back; account, 32 bytes.
+        payer: who paid cash and deposit, and gets them back; account, 32 bytes.
         status: see `OrderStatus`.
         terms: number of the store's terms.
         cash_minor: in escrow.
         placed_ms: application time of placing.
-        deadline_ms: application time until which the next party may act.
+        deadline_ms: application time until which the next party may act; see `due_ms`.
         lines: what was ordered, by listing.
         items: ids of the items that are locked in it.
+        points: in escrow, by issuer.
+        referrer: who recommended it; account, 32 bytes.
+        arbiter: who rules on a dispute; account, 32 bytes.
+        team: id of its team, 32 bytes.
+        campaign: id of the campaign that holds a reward for it, 32 bytes.
+        reward_minor: what that is.
     """
 
     buyer: PublicKey
@@ -116,6 +135,20 @@ class Order:
     deadline_ms: int
     lines: tuple[PlacedLine, ...]
     items: tuple[bytes, ...]
+    points: tuple[HeldPoints, ...] = ()
+    referrer: PublicKey | None = None
+    arbiter: PublicKey | None = None
+    team: bytes | None = None
+    campaign: bytes | None = None
+    reward_minor: int = 0
+
+    @property
+    def escrow_minor(self) -> int:
+        """E: cash and the value of the points."""
+        escrow_minor = self.cash_minor
+        for points in self.points:
+            escrow_minor += points.count * points.unit_minor
+        return escrow_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +168,15 @@ class DoneOrder:
     until_ms: int
 
 
+def _tallies(order_id: bytes, order: Order) -> Tallies:
+    tallies = [(LOCKS + order_id + item, 1) for item in order.items]
+    if order.team is not None:
+        tallies.append((TEAM.tag + order.team, 1))
+    if order.campaign is not None:
+        tallies.append((CAMPAIGN.tag + order.campaign, 1))
+    return tuple(tallies)
+
+
 def _items_reserved(order: Order) -> int:
     """Return for how many items an order has room: each holds at least one unit."""
     units = 0
@@ -145,6 +187,7 @@ def _items_reserved(order: Order) -> int:
 
 
 _LINE: Final[Shape[PlacedLine]] = record_of(PlacedLine, listing=U32, quantity=AMOUNT, product=maybe(PRODUCT_ID))
+_POINTS: Final[Shape[HeldPoints]] = record_of(HeldPoints, issuer=KEY, count=AMOUNT, unit_minor=AMOUNT)
 ORDER: Final = Kind(
     "order",
     b"\x09",
@@ -153,16 +196,28 @@ ORDER: Final = Kind(
         buyer=KEY,
         store=KEY,
         payer=KEY,
-        status=uint(max(OrderStatus), min(OrderStatus)),
+        status=uint(OrderStatus.DISPUTED, OrderStatus.PLACED),
         terms=U32,
         cash_minor=U63,
         placed_ms=U63,
         deadline_ms=U63,
         lines=array(_LINE, LINES_MAX, 1),
         items=array(ITEM_ID, ORDER_ITEMS_MAX),
+        points=array(_POINTS, POINTS_MAX),
+        referrer=maybe(KEY),
+        arbiter=maybe(KEY),
+        team=maybe(HASH),
+        campaign=maybe(HASH),
+        reward_minor=U63,
     ),
-    size=lambda order: ORDER_BYTES + LINE_BYTES * len(order.lines) + LOCKED_ITEM_BYTES * _items_reserved(order),
-    held=lambda order: Holdings(escrow_minor=order.cash_minor),
+    size=lambda order: (
+        ORDER_BYTES
+        + LINE_BYTES * len(order.lines)
+        + LOCKED_ITEM_BYTES * _items_reserved(order)
+        + HELD_POINTS_BYTES * len(order.points)
+    ),
+    held=lambda order: Holdings(escrow_minor=order.escrow_minor, campaigns_minor=order.reward_minor),
+    tallies=_tallies,
 )
 DONE_ORDER: Final = Kind(
     "done order",
@@ -172,71 +227,24 @@ DONE_ORDER: Final = Kind(
 )
 
 
-def require_open_order(ledger: Ledger, order_id: TransactionId) -> Order:
-    """Return an open order.
+def due_ms(ledger: Ledger, order: Order) -> int:
+    """Return the application time until which the next party may act on an order; settling comes after it.
 
-    Raises:
-        NotFoundError: there is none, or it was removed.
-        StateError: it is finished.
+    Of a placed order of a team that is the end of the team's window or, once it is full, the time to ship since then.
     """
-    order = ledger.get(ORDER, order_id)
-    if order is None:
-        if ledger.get(DONE_ORDER, order_id) is not None:
-            raise StateError("the order is finished")
-        raise NotFoundError("there is no such order, or it was closed")
-    return order
+    if order.team is None or order.status != OrderStatus.PLACED:
+        return order.deadline_ms
+    team = team_of(ledger, order.team)
+    if not team.full_ms:
+        return team.closes_ms
+    return team.full_ms + require_terms(ledger, order.store, order.terms).ship_s * _SECOND_MS
 
 
-def require_in_time(ledger: Ledger, order: Order) -> None:
-    """Demand that an order's deadline has not passed.
+def started_ms(ledger: Ledger, order: Order) -> int | None:
+    """Return the application time since when the store could ship: of placing, or of the team's last buyer.
 
-    Raises:
-        TooLateError: it has; anyone may settle the order.
+    None: it cannot yet.
     """
-    if ledger.now_ms > order.deadline_ms:
-        raise TooLateError("the order's deadline has passed; order.settle closes it")
-
-
-def order_entry(call: Call) -> HistoryEntry:
-    """Return the entry that an order's transaction leaves in the history of its items."""
-    return HistoryEntry(call.tx_id, call.transaction.type, call.sender, ZERO_HASH, call.time_ms, call.time_ms)
-
-
-def give(ledger: Ledger, order_id: TransactionId, order: Order, amount_minor: int) -> None:
-    """Give a part of the escrow back to the payer; the order stays open."""
-    ledger.credit(order.payer, amount_minor)
-    reduced = replace(order, cash_minor=order.cash_minor - amount_minor)
-    ledger.put(ORDER, order_id, reduced, bill=order.payer)
-
-
-def undo(ledger: Ledger, call: Call, order_id: TransactionId, order: Order) -> None:
-    """Give everything back and remove the order."""
-    ledger.credit(order.payer, order.cash_minor)
-    if order.status == OrderStatus.PLACED:
-        for line in order.lines:
-            return_stock(ledger, order.store, line.listing, line.quantity)
-    _release_items(ledger, call, order, order.store, sold=0)
-    ledger.remove(ORDER, order_id, bill=order.payer)
-
-
-def finish(ledger: Ledger, call: Call, order_id: TransactionId, order: Order) -> None:
-    """Pay the store, hand the items over, and keep the order for its review."""
-    fee_minor = order.cash_minor * ledger.rules.protocol_fee_bps // _BPS
-    burned_minor = fee_minor // 2
-    ledger.burned_minor += burned_minor
-    ledger.fee_pot_minor += fee_minor - burned_minor
-    ledger.credit(order.store, order.cash_minor - fee_minor)
-    _release_items(ledger, call, order, order.buyer, sold=1)
-    ledger.remove(ORDER, order_id, bill=order.payer)
-    if fee_minor:
-        until_ms = ledger.now_ms + ledger.rules.done_order_s * _SECOND_MS
-        ledger.put(DONE_ORDER, order_id, DoneOrder(order.buyer, order.store, fee_minor, until_ms), bill=order.payer)
-
-
-def _release_items(ledger: Ledger, call: Call, order: Order, holder: PublicKey, *, sold: int) -> None:
-    entry = order_entry(call)
-    for item_id in order.items:
-        item = ledger.get(ITEM, item_id)
-        if item is None:
-            raise LocalProtocolError("an open order holds an item that is gone")
-        ledger.put(ITEM, item_id, item.after(entry, owner=holder, custodian=holder, sold=sold))
+    if order.team is None:
+        return order.placed_ms
+    return team_of(ledger, order.team).full_ms or None

@@ -1,43 +1,25 @@
-"""The ends of an order: confirmed by the buyer, cancelled, refunded by the store, or settled by anyone when late."""
+"""The ends of an order: confirmed by the buyer, cancelled, refunded by the store, or settled by anyone when late.
+
+`order_machine` says who may do which of them and when.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from p2pcommerce.commerce.body import Body, Call, body
-from p2pcommerce.commerce.errors import (
-    CommerceError,
-    ForbiddenError,
-    LimitError,
-    StateError,
-    TooEarlyError,
-)
+from p2pcommerce.commerce.errors import LimitError
 from p2pcommerce.commerce.kind import U63
 from p2pcommerce.commerce.ledger import Ledger
-from p2pcommerce.commerce.order import (
-    DONE_ORDER,
-    Order,
-    OrderStatus,
-    finish,
-    give,
-    require_in_time,
-    require_open_order,
-    undo,
-)
-from p2pcommerce.commerce.store import Rights, acting_for
-from p2pcommerce.commerce.terms import require_terms
+from p2pcommerce.commerce.order import DONE_ORDER, ORDER, DoneOrder
+from p2pcommerce.commerce.order_machine import Effect, enter, enter_open
+from p2pcommerce.commerce.order_money import finish, give, touched, undo
+from p2pcommerce.commerce.points import POINTS_HELD, POINTS_HELD_BYTES
 from p2pcommerce.primitives.codec import HASH
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import TransactionId
 
 __all__ = ["OrderCancel", "OrderConfirm", "OrderRefund", "OrderSettle"]
-
-_SECOND_MS: Final = 1_000
-
-
-def _touched(order_id: TransactionId, order: Order, call: Call) -> tuple[bytes, ...]:
-    return (order_id, order.buyer, order.store, order.payer, call.sender, *order.items)
 
 
 class _OnOrder(Body):
@@ -67,13 +49,9 @@ class OrderConfirm(_OnOrder):
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """FINISH; see `Body.apply`."""
-        order = require_open_order(ledger, self.order)
-        if call.sender != order.buyer:
-            raise ForbiddenError("only the buyer confirms an order")
-        if order.status != OrderStatus.SHIPPED:
-            raise StateError("the order is not shipped")
+        _, order = enter_open(ledger, call, self.order)
         finish(ledger, call, self.order, order)
-        return _touched(self.order, order, call)
+        return touched(self.order, order, call)
 
 
 @body("order.cancel", order=HASH)
@@ -90,16 +68,9 @@ class OrderCancel(_OnOrder):
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """UNDO; see `Body.apply`."""
-        order = require_open_order(ledger, self.order)
-        if call.sender != order.buyer:
-            raise ForbiddenError("only the buyer cancels an order")
-        if order.status != OrderStatus.PLACED:
-            raise StateError("the order is shipped already")
-        require_in_time(ledger, order)
-        if ledger.now_ms <= order.placed_ms + require_terms(ledger, order.store, order.terms).cancel_s * _SECOND_MS:
-            raise TooEarlyError("the terms give the store more time before the buyer may cancel")
+        _, order = enter_open(ledger, call, self.order)
         undo(ledger, call, self.order, order)
-        return _touched(self.order, order, call)
+        return touched(self.order, order, call)
 
 
 @body("order.refund", order=HASH, amount_minor=U63)
@@ -118,20 +89,25 @@ class OrderRefund(_OnOrder):
     amount_minor: int = 0
 
     @override
+    def spend_minor(self, ledger: Ledger, call: Call) -> int:
+        """Of a partial refund the deposit of points that come back to a buyer who holds none of them any more."""
+        order = ledger.get(ORDER, self.order) if self.amount_minor else None
+        if order is None:
+            return 0
+        new = [each for each in order.points if ledger.get(POINTS_HELD, each.issuer + order.buyer) is None]
+        return len(new) * POINTS_HELD_BYTES * ledger.rules.byte_price
+
+    @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """GIVE or UNDO; see `Body.apply`."""
-        order = require_open_order(ledger, self.order)
-        acting_for(ledger, call.sender, order.store, Rights.FULFIL)
-        if call.sender != order.store and (self.amount_minor or order.status != OrderStatus.PLACED):
-            raise ForbiddenError("an operator may refund an order in full while it is placed, and nothing else")
-        require_in_time(ledger, order)
-        if not self.amount_minor:
+        row, order = enter_open(ledger, call, self.order, "part" if self.amount_minor else "all")
+        if row.effect is Effect.UNDO:
             undo(ledger, call, self.order, order)
-        elif self.amount_minor < order.cash_minor:
-            give(ledger, self.order, order, self.amount_minor)
+        elif self.amount_minor < order.escrow_minor:
+            ledger.put(ORDER, self.order, give(ledger, order, self.amount_minor), bill=order.payer)
         else:
-            raise LimitError(f"{order.cash_minor} minor units are in escrow; a partial refund is less, 0 refunds all")
-        return _touched(self.order, order, call)
+            raise LimitError(f"{order.escrow_minor} minor units are in escrow; a partial refund is less, 0 refunds all")
+        return touched(self.order, order, call)
 
 
 @body("order.settle", order=HASH)
@@ -147,22 +123,13 @@ class OrderSettle(_OnOrder):
 
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
-        """UNDO if it was never shipped, FINISH if it was, remove it if it is done; see `Body.apply`."""
-        done = ledger.get(DONE_ORDER, self.order)
-        if done is not None:
-            if ledger.now_ms <= done.until_ms:
-                raise _too_early(done.until_ms, ledger)
+        """UNDO, FINISH or REMOVE, as the table says of where it is; see `Body.apply`."""
+        row, order = enter(ledger, call, self.order)
+        if isinstance(order, DoneOrder):
             ledger.remove(DONE_ORDER, self.order)
-            return (self.order, done.buyer, done.store, call.sender)
-        order = require_open_order(ledger, self.order)
-        if ledger.now_ms <= order.deadline_ms:
-            raise _too_early(order.deadline_ms, ledger)
-        if order.status == OrderStatus.SHIPPED:
+            return (self.order, order.buyer, order.store, call.sender)
+        if row.effect is Effect.FINISH:
             finish(ledger, call, self.order, order)
         else:
             undo(ledger, call, self.order, order)
-        return _touched(self.order, order, call)
-
-
-def _too_early(deadline_ms: int, ledger: Ledger) -> CommerceError:
-    return TooEarlyError(f"it can be settled in {deadline_ms - ledger.now_ms + 1} ms of application time")
+        return touched(self.order, order, call)

@@ -1,26 +1,41 @@
-"""Placing an order: units off the stock, cash into escrow."""
+"""Placing an order: units off the stock, points burned, cash into escrow, a reward reserved.
+
+Source: "Trade" of the commerce specification.
+Deviations: while a campaign runs, an order that it cannot reward in full is refused with NO_BUDGET, so that nobody buys
+for a reward that is not there; before its start and after its end orders are placed without one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Final
 
-from p2pcommerce.commerce.body import Body, Call, body, require_increasing, require_not_offered
-from p2pcommerce.commerce.errors import ForbiddenError, LimitError, NotFoundError, StateError, StockError
+from p2pcommerce.commerce.body import Body, Call, body, require_increasing
+from p2pcommerce.commerce.campaign import reserve
+from p2pcommerce.commerce.errors import (
+    ForbiddenError,
+    FormatError,
+    LimitError,
+    NotFoundError,
+    StateError,
+    StockError,
+)
 from p2pcommerce.commerce.kind import AMOUNT
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.listing import LISTING, Listing
-from p2pcommerce.commerce.order import LINES_MAX, ORDER, Order, OrderStatus, PlacedLine
+from p2pcommerce.commerce.order import LINES_MAX, ORDER, POINTS_MAX, HeldPoints, Order, OrderStatus, PlacedLine
+from p2pcommerce.commerce.points import POINT_SCHEME, burn_points, require_scheme
+from p2pcommerce.commerce.pool import BPS
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.store import require_store
-from p2pcommerce.commerce.terms import numbered, require_terms
+from p2pcommerce.commerce.team import NEW_TEAM, TEAM_BYTES, join_team, open_team
+from p2pcommerce.commerce.terms import Terms, numbered, require_terms
 from p2pcommerce.primitives.codec import HASH, KEY, U32, Shape, array, maybe, record_of
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 
 __all__ = ["OrderLine", "OrderPlace", "PointsSpent"]
 
-POINTS_MAX: Final = 4
 _CASH_MINOR_MAX: Final = 2**63 - 1
 _SECOND_MS: Final = 1_000
 
@@ -42,7 +57,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class PointsSpent:
-    """Points of one issuer that a buyer pays with; no version offers it yet.
+    """Points of one issuer that a buyer pays with, at any store.
 
     Attributes:
         issuer: account, 32 bytes.
@@ -74,10 +89,11 @@ class OrderPlace(Body):
     Attributes:
         store: the owner's account, 32 bytes.
         lines: 1 to 64, by listing.
-        referrer: who recommended it; None in this version.
-        team: the team to join; None in this version.
-        points: at most 4; none in this version.
-        arbiter: who rules on a dispute; None in this version.
+        referrer: who recommended it; account, 32 bytes, which need not exist.
+        team: the team to join, named by the order that opened it (32 bytes); `team.NEW_TEAM` (zeros) opens one; None:
+            the order is for itself.
+        points: at most 4, by issuer; together worth at most the price.
+        arbiter: who rules on a dispute, one of the terms' (32 bytes); None: there will be no dispute.
         address_hash: H(salt | ciphertext) of the sealed delivery address, 32 bytes; zeros for none.
     """
 
@@ -93,13 +109,11 @@ class OrderPlace(Body):
 
     @override
     def check(self, rules: Rules) -> None:
-        """Each listing stands once, and what this version lacks is empty."""
+        """Each listing and issuer stands once, and a team buys one thing."""
         require_increasing([line.listing for line in self.lines], "the lines' listings")
         require_increasing([points.issuer for points in self.points], "the points' issuers")
-        require_not_offered("referral", self.referrer)
-        require_not_offered("team orders", self.team)
-        require_not_offered("points", *self.points)
-        require_not_offered("arbiters", self.arbiter)
+        if self.team is not None and len(self.lines) != 1:
+            raise FormatError("an order of a team has one line")
 
     @override
     def records(self) -> int:
@@ -108,39 +122,42 @@ class OrderPlace(Body):
 
     @override
     def spend_minor(self, ledger: Ledger, call: Call) -> int:
-        """Escrow and deposit at the present prices; lines that cannot be placed now count nothing."""
-        cash_minor = 0
+        """Escrow and deposits at the present prices; lines and points that cannot be used now count nothing."""
+        price_minor, points_minor, held = 0, 0, []
         placed = []
         for line in self.lines:
             listing = ledger.get(LISTING, numbered(self.store, line.listing))
             if listing is None:
                 continue
-            cash_minor += listing.price_minor * line.quantity
-            placed.append(PlacedLine(line.listing, line.quantity, listing.product if listing.traced else None))
-        order = Order(call.sender, self.store, call.payer, OrderStatus.PLACED, 0, cash_minor, 0, 0, tuple(placed), ())
-        return cash_minor + ORDER.size(order) * ledger.rules.byte_price
+            price_minor += self._price_minor(listing) * line.quantity
+            placed.append(_placed(line, listing))
+        for points in self.points:
+            scheme = ledger.get(POINT_SCHEME, points.issuer)
+            if scheme is not None:
+                points_minor += points.count * scheme.unit_minor
+                held.append(HeldPoints(points.issuer, points.count, scheme.unit_minor))
+        order = Order(
+            *(call.sender, self.store, call.payer, OrderStatus.PLACED, 0, 0, 0, 0, tuple(placed), ()), tuple(held)
+        )
+        size = ORDER.size(order) + (TEAM_BYTES if self.team == NEW_TEAM else 0)
+        return max(price_minor - points_minor, 0) + size * ledger.rules.byte_price
 
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
-        """Take stock and cash, write the order; see `Body.apply`."""
+        """Take stock, points and cash, reserve the reward, write the order; see `Body.apply`."""
         if call.sender == self.store:
             raise ForbiddenError("a store cannot order from itself")
         require_store(ledger, self.store)
-        placed = []
-        cash_minor = 0
-        numbers = []
-        for line in self.lines:
-            listing = self._take(ledger, line)
-            numbers.append(listing.terms)
-            cash_minor += listing.price_minor * line.quantity
-            placed.append(PlacedLine(line.listing, line.quantity, listing.product if listing.traced else None))
-        number = numbers[0]
-        if any(other != number for other in numbers):
-            raise StateError("all lines of an order must be under the same terms")
-        if cash_minor > _CASH_MINOR_MAX:
-            raise LimitError("the order's sum is 2^63 minor units or more")
-        terms_of_order = require_terms(ledger, self.store, number)
-        ledger.debit(call.payer, cash_minor)
+        placed, price_minor, number = self._take_lines(ledger)
+        terms = require_terms(ledger, self.store, number)
+        self._require_parties(terms, call)
+        points = tuple([_burn(ledger, call.sender, spent) for spent in self.points])
+        cash_minor = price_minor - sum(held.count * held.unit_minor for held in points)
+        if cash_minor < 0:
+            raise LimitError(f"the points are worth more than the price of {price_minor} minor units")
+        if cash_minor:
+            ledger.debit(call.payer, cash_minor)
+        reward_minor = self._reserve(ledger, terms, price_minor)
         order = Order(
             call.sender,
             self.store,
@@ -149,12 +166,37 @@ class OrderPlace(Body):
             number,
             cash_minor,
             ledger.now_ms,
-            ledger.now_ms + terms_of_order.ship_s * _SECOND_MS,
-            tuple(placed),
+            ledger.now_ms + terms.ship_s * _SECOND_MS,
+            placed,
             (),
+            points,
+            self.referrer,
+            self.arbiter,
+            call.tx_id if self.team == NEW_TEAM else self.team,
+            terms.campaign if reward_minor else None,
+            reward_minor,
         )
+        order = self._enter_team(ledger, call, order)
         ledger.put(ORDER, call.tx_id, order, bill=call.payer)
-        return (call.tx_id, call.sender, self.store, call.payer)
+        named = (self.referrer, self.arbiter, order.team, order.campaign, *[held.issuer for held in points])
+        return (call.tx_id, call.sender, self.store, call.payer, *[each for each in named if each is not None])
+
+    def _take_lines(self, ledger: Ledger) -> tuple[tuple[PlacedLine, ...], int, int]:
+        """Take all lines off the stock, and return them, their price and the number of their terms."""
+        placed = []
+        price_minor = 0
+        numbers = []
+        for line in self.lines:
+            listing = self._take(ledger, line)
+            numbers.append(listing.terms)
+            price_minor += self._price_minor(listing) * line.quantity
+            placed.append(_placed(line, listing))
+        number = numbers[0]
+        if any(other != number for other in numbers):
+            raise StateError("all lines of an order must be under the same terms")
+        if price_minor > _CASH_MINOR_MAX:
+            raise LimitError("the order's sum is 2^63 minor units or more")
+        return tuple(placed), price_minor, number
 
     def _take(self, ledger: Ledger, line: OrderLine) -> Listing:
         """Take a line off the stock and return its listing."""
@@ -168,3 +210,50 @@ class OrderPlace(Body):
             raise StockError(f"listing {line.listing} has {listing.stock} on offer, {line.quantity} are wanted")
         ledger.put(LISTING, identifier, replace(listing, stock=listing.stock - line.quantity))
         return listing
+
+    def _price_minor(self, listing: Listing) -> int:
+        return listing.price_minor if self.team is None or listing.team is None else listing.team.price_minor
+
+    def _require_parties(self, terms: Terms, call: Call) -> None:
+        others = (call.sender, self.store, call.payer)
+        if self.referrer in others:
+            raise ForbiddenError("buyer, store and payer refer nobody to this order")
+        if self.arbiter is None:
+            return
+        if self.arbiter in others:
+            raise ForbiddenError("buyer, store and payer are no arbiters of this order")
+        if terms.fee_bps_of(self.arbiter) is None:
+            raise ForbiddenError("the store's terms do not name this arbiter")
+
+    def _reserve(self, ledger: Ledger, terms: Terms, price_minor: int) -> int:
+        """Reserve the whole reward of this order, and return it; 0 if there is none."""
+        if terms.campaign is None:
+            return 0
+        reward_minor = price_minor * terms.cashback_bps // BPS
+        if self.referrer is not None:
+            reward_minor += price_minor * terms.bonus_bps // BPS
+        return reward_minor if reward_minor and reserve(ledger, terms.campaign, reward_minor) else 0
+
+    def _enter_team(self, ledger: Ledger, call: Call, order: Order) -> Order:
+        """Open or join the team, if there is one, and return the order with its deadline."""
+        if self.team is None:
+            return order
+        number = self.lines[0].listing
+        listing = ledger.get(LISTING, numbered(self.store, number))
+        if listing is None:
+            raise NotFoundError(f"the store has no listing {number}")
+        if self.team == NEW_TEAM:
+            team = open_team(ledger, call.tx_id, self.store, number, listing, call.payer)
+        else:
+            team = join_team(ledger, self.team, self.store, number, listing)
+        return replace(order, deadline_ms=team.closes_ms)
+
+
+def _placed(line: OrderLine, listing: Listing) -> PlacedLine:
+    return PlacedLine(line.listing, line.quantity, listing.product if listing.traced else None)
+
+
+def _burn(ledger: Ledger, buyer: PublicKey, spent: PointsSpent) -> HeldPoints:
+    unit_minor = require_scheme(ledger, spent.issuer).unit_minor
+    burn_points(ledger, spent.issuer, buyer, spent.count)
+    return HeldPoints(spent.issuer, spent.count, unit_minor)

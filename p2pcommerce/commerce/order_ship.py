@@ -17,17 +17,10 @@ from p2pcommerce.commerce.item import (
     require_resting,
 )
 from p2pcommerce.commerce.ledger import Ledger
-from p2pcommerce.commerce.order import (
-    ORDER,
-    ORDER_ITEMS_MAX,
-    Order,
-    OrderStatus,
-    order_entry,
-    require_in_time,
-    require_open_order,
-)
+from p2pcommerce.commerce.order import ORDER, ORDER_ITEMS_MAX, Order, OrderStatus, started_ms
+from p2pcommerce.commerce.order_machine import enter_open
+from p2pcommerce.commerce.order_money import order_entry, touched
 from p2pcommerce.commerce.rules import Rules
-from p2pcommerce.commerce.store import Rights, acting_for
 from p2pcommerce.commerce.terms import require_terms
 from p2pcommerce.primitives.codec import HASH, array
 from p2pcommerce.primitives.compat import override
@@ -64,11 +57,9 @@ class OrderShip(Body):
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """Lock the items and start the buyer's time; see `Body.apply`."""
-        order = require_open_order(ledger, self.order)
-        acting_for(ledger, call.sender, order.store, Rights.FULFIL)
-        if order.status != OrderStatus.PLACED:
-            raise StateError("the order is shipped already")
-        require_in_time(ledger, order)
+        _, order = enter_open(ledger, call, self.order)
+        if started_ms(ledger, order) is None:
+            raise StateError("the team is not full yet")
         self._lock_items(ledger, call, order)
         terms = require_terms(ledger, order.store, order.terms)
         shipped = replace(
@@ -78,7 +69,7 @@ class OrderShip(Body):
             items=self.items,
         )
         ledger.put(ORDER, self.order, shipped, bill=order.payer)
-        return (self.order, order.buyer, order.store, call.sender, *self.items)
+        return touched(self.order, shipped, call)
 
     def _lock_items(self, ledger: Ledger, call: Call, order: Order) -> None:
         missing: dict[bytes, int] = {}

@@ -6,24 +6,27 @@ with None, wrong questions with an error that says what exists.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from p2pcommerce.commerce.account import ACCOUNT
-from p2pcommerce.commerce.arguments import Arguments, read_key, read_number, read_text
+from p2pcommerce.commerce.arguments import Arguments, read_key, read_text
+from p2pcommerce.commerce.epoch_clock import epoch_now
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.history import item_id
 from p2pcommerce.commerce.item import ITEM, ItemStatus
 from p2pcommerce.commerce.ledger import Ledger
-from p2pcommerce.commerce.listing import LISTING
-from p2pcommerce.commerce.order import DONE_ORDER, ORDER, Order, OrderStatus
 from p2pcommerce.commerce.product import PRODUCT, ProductId, require_gtin
+from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.stake_queries import offence, stake, validator, validators
 from p2pcommerce.commerce.store import STORE, Rights
-from p2pcommerce.commerce.terms import TERMS, numbered
+from p2pcommerce.commerce.trade_queries import attestation, campaign, listing, order, points, rating, team, terms
 from p2pcommerce.ledger.application import QueryError
 
 __all__ = ["QUERIES", "answer"]
+
+_RULES: Final = tuple(field.name for field in dataclasses.fields(Rules))
 
 
 def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
@@ -52,15 +55,12 @@ def _product_id(arguments: Arguments) -> ProductId:
     return ProductId(issuer, gtin14)
 
 
-def _plain_product(product: ProductId | None) -> object:
-    return None if product is None else {"issuer": product.issuer.hex(), "gtin": product.gtin14}
-
-
 def _account(arguments: Arguments, ledger: Ledger) -> object:
     account = ledger.get(ACCOUNT, read_key(arguments, "account"))
     if account is None:
-        return {"balance_minor": 0, "nonce": 0, "exists": False}
-    return {"balance_minor": account.balance_minor, "nonce": account.nonce, "exists": True}
+        return {"balance_minor": 0, "nonce": 0, "exists": False, "active": None}
+    active = None if account.active is None else account.active.hex()
+    return {"balance_minor": account.balance_minor, "nonce": account.nonce, "exists": True, "active": active}
 
 
 def _supply(_: Arguments, ledger: Ledger) -> object:
@@ -71,6 +71,8 @@ def _supply(_: Arguments, ledger: Ledger) -> object:
         "bonded_minor": totals.bonded_minor,
         "rewards_minor": totals.rewards_minor,
         "escrow_minor": totals.escrow_minor,
+        "campaigns_minor": totals.campaigns_minor,
+        "points_minor": totals.points_minor,
         "deposits_minor": totals.state_bytes * rules.byte_price,
         "fee_pot_minor": totals.fee_pot_minor,
         "burned_minor": totals.burned_minor,
@@ -81,7 +83,12 @@ def _supply(_: Arguments, ledger: Ledger) -> object:
 
 
 def _time(_: Arguments, ledger: Ledger) -> object:
-    return {"time_ms": ledger.now_ms}
+    return {"time_ms": ledger.now_ms, "epoch": epoch_now(ledger)}
+
+
+def _rules(_: Arguments, ledger: Ledger) -> object:
+    rules = ledger.rules
+    return {name: getattr(rules, name) for name in _RULES} | {"chain_id": rules.chain_id.hex()}
 
 
 def _store(arguments: Arguments, ledger: Ledger) -> object:
@@ -106,68 +113,6 @@ def _store(arguments: Arguments, ledger: Ledger) -> object:
 def _product(arguments: Arguments, ledger: Ledger) -> object:
     product = ledger.get(PRODUCT, _product_id(arguments).key)
     return None if product is None else {"content_hash": product.content_hash.hex(), "uri": product.uri}
-
-
-def _terms(arguments: Arguments, ledger: Ledger) -> object:
-    terms = ledger.get(TERMS, numbered(read_key(arguments, "store"), read_number(arguments, "number")))
-    if terms is None:
-        return None
-    return {
-        "ship_s": terms.ship_s,
-        "confirm_s": terms.confirm_s,
-        "dispute_s": terms.dispute_s,
-        "cancel_s": terms.cancel_s,
-        "terms_hash": terms.terms_hash.hex(),
-    }
-
-
-def _listing(arguments: Arguments, ledger: Ledger) -> object:
-    listing = ledger.get(LISTING, numbered(read_key(arguments, "store"), read_number(arguments, "number")))
-    if listing is None:
-        return None
-    return {
-        "product": _plain_product(listing.product),
-        "price_minor": listing.price_minor,
-        "stock": listing.stock,
-        "traced": listing.traced,
-        "terms": listing.terms,
-        "revision": listing.revision.hex(),
-    }
-
-
-def _order(arguments: Arguments, ledger: Ledger) -> object:
-    order_id = read_key(arguments, "order")
-    order = ledger.get(ORDER, order_id)
-    if order is not None:
-        return _plain_order(order)
-    done = ledger.get(DONE_ORDER, order_id)
-    if done is None:
-        return None
-    return {
-        "status": "DONE",
-        "buyer": done.buyer.hex(),
-        "store": done.store.hex(),
-        "weight": done.weight,
-        "until_ms": done.until_ms,
-    }
-
-
-def _plain_order(order: Order) -> object:
-    return {
-        "status": OrderStatus(order.status).name,
-        "buyer": order.buyer.hex(),
-        "store": order.store.hex(),
-        "payer": order.payer.hex(),
-        "terms": order.terms,
-        "cash_minor": order.cash_minor,
-        "placed_ms": order.placed_ms,
-        "deadline_ms": order.deadline_ms,
-        "lines": [
-            {"listing": line.listing, "quantity": line.quantity, "product": _plain_product(line.product)}
-            for line in order.lines
-        ],
-        "items": [item.hex() for item in order.items],
-    }
 
 
 def _item_id(arguments: Arguments) -> bytes:
@@ -209,14 +154,20 @@ QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger],
     "supply": ((), _supply),
     "store": (("store",), _store),
     "product": (("issuer", "gtin"), _product),
-    "terms": (("store", "number"), _terms),
-    "listing": (("store", "number"), _listing),
-    "order": (("order",), _order),
+    "terms": (("store", "number"), terms),
+    "listing": (("store", "number"), listing),
+    "order": (("order",), order),
+    "team": (("team",), team),
+    "campaign": (("campaign",), campaign),
+    "points": (("issuer", "account"), points),
+    "rating": (("store",), rating),
+    "attestation": (("id", "issuer", "kind", "subject", "schema"), attestation),
     "item": (("issuer", "gtin", "serial", "lot", "id"), _item),
     "validators": ((), validators),
     "validator": (("validator",), validator),
     "offence": (("validator", "epoch"), offence),
     "stake": (("account", "validator"), stake),
     "time": ((), _time),
+    "rules": ((), _rules),
 }
 """Name of the question -> the names of its arguments, and its function."""

@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from p2pcommerce.commerce.attestation import AttestIssue, AttestRevoke
 from p2pcommerce.commerce.body import Body
+from p2pcommerce.commerce.campaign import CampaignSet, CampaignSettle
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.evidence import SubmitEvidence
+from p2pcommerce.commerce.key_set import KeySet
 from p2pcommerce.commerce.listing import ListingSet
 from p2pcommerce.commerce.order_close import OrderCancel, OrderConfirm, OrderRefund, OrderSettle
+from p2pcommerce.commerce.order_dispute import OrderDispute, OrderResolve
 from p2pcommerce.commerce.order_place import OrderPlace
 from p2pcommerce.commerce.order_ship import OrderShip
+from p2pcommerce.commerce.points import PointsGrant, PointsOpen, PointsTransfer
 from p2pcommerce.commerce.product import ProductSet
+from p2pcommerce.commerce.review import ReviewPost
 from p2pcommerce.commerce.stake import Bond, Unbond, Withdraw
 from p2pcommerce.commerce.store import StoreSet
 from p2pcommerce.commerce.terms import TermsSet
@@ -30,6 +36,7 @@ __all__ = ["BODIES", "read_body"]
 BODIES: Final[Mapping[str, type[Body]]] = {
     cls.TYPE: cls
     for cls in (
+        KeySet,
         Transfer,
         RegisterValidator,
         Bond,
@@ -38,6 +45,8 @@ BODIES: Final[Mapping[str, type[Body]]] = {
         SubmitEvidence,
         StoreSet,
         ProductSet,
+        AttestIssue,
+        AttestRevoke,
         TermsSet,
         ListingSet,
         OrderPlace,
@@ -45,7 +54,15 @@ BODIES: Final[Mapping[str, type[Body]]] = {
         OrderConfirm,
         OrderCancel,
         OrderRefund,
+        OrderDispute,
+        OrderResolve,
         OrderSettle,
+        CampaignSet,
+        CampaignSettle,
+        PointsOpen,
+        PointsGrant,
+        PointsTransfer,
+        ReviewPost,
         TraceCommission,
         TraceShip,
         TraceReceive,

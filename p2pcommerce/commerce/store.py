@@ -14,6 +14,7 @@ from p2pcommerce.commerce.body import Body, Call, body, require_increasing
 from p2pcommerce.commerce.errors import ForbiddenError, FormatError, NotFoundError
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.ledger import Ledger
+from p2pcommerce.commerce.rating import RATING, RATING_BYTES, Rating
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.primitives.codec import HASH, KEY, Shape, array, record_of, text, uint
 from p2pcommerce.primitives.compat import override
@@ -157,21 +158,23 @@ class StoreSet(Body):
 
     @override
     def records(self) -> int:
-        """The sender's account and the store."""
-        return 2
+        """The sender's account, the store and its rating."""
+        return 3
 
     @override
     def spend_minor(self, ledger: Ledger, call: Call) -> int:
-        """The growth of the store's deposit."""
+        """The growth of the store's deposit, and that of a new one's rating."""
         before = ledger.get(STORE, call.sender)
         growth = STORE.size(self._store()) - (0 if before is None else STORE.size(before))
-        return max(growth, 0) * ledger.rules.byte_price
+        return (max(growth, 0) + (RATING_BYTES if before is None else 0)) * ledger.rules.byte_price
 
     @override
     def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
         """Write the store; see `Body.apply`."""
         if any(operator.key == call.sender for operator in self.operators):
             raise ForbiddenError("the owner is no operator: every right is the owner's already")
+        if ledger.get(STORE, call.sender) is None:
+            ledger.put(RATING, call.sender, Rating(0, 0, 0))
         ledger.put(STORE, call.sender, self._store())
         return (call.sender, *[operator.key for operator in self.operators])
 

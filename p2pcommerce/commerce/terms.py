@@ -12,10 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from p2pcommerce.commerce.body import Body, Call, body, require_increasing, require_not_offered
-from p2pcommerce.commerce.errors import ExistsError, LimitError, NotFoundError
+from p2pcommerce.commerce.body import Body, Call, body, require_increasing
+from p2pcommerce.commerce.campaign import require_campaign
+from p2pcommerce.commerce.errors import ExistsError, ForbiddenError, FormatError, LimitError, NotFoundError
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.ledger import Ledger
+from p2pcommerce.commerce.points import require_scheme
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.store import require_store
 from p2pcommerce.primitives.codec import HASH, KEY, U32, Shape, array, maybe, record_of, uint
@@ -63,6 +65,13 @@ class Terms:
     cashback_bps: int
     bonus_bps: int
     terms_hash: bytes
+
+    def fee_bps_of(self, arbiter: PublicKey) -> int | None:
+        """Return the fee of an arbiter, basis points of the escrow; None: the terms do not name it."""
+        for each in self.arbiters:
+            if each.account == arbiter:
+                return each.fee_bps
+        return None
 
 
 _FIELDS: Final[dict[str, Shape[Any]]] = {
@@ -114,12 +123,12 @@ class TermsSet(Body):
         confirm_s: seconds from shipping until the order is taken as confirmed.
         dispute_s: seconds that an arbiter has.
         cancel_s: seconds after placing from which the buyer may cancel an unshipped order; at most `ship_s`.
-        referral_bps: to a referrer; 0 in this version.
-        points_bps: in points to the buyer; 0 in this version.
-        arbiters: at most 4, by account; none in this version.
-        campaign: that pays rewards; None in this version.
-        cashback_bps: from the campaign to the buyer; 0 in this version.
-        bonus_bps: from the campaign to the referrer; 0 in this version.
+        referral_bps: to a referrer, basis points of the escrow.
+        points_bps: in points to the buyer, basis points of the cash; needs points of the store.
+        arbiters: at most 4, by account; none: no disputes.
+        campaign: of the sender, that pays rewards while it runs; its id, 32 bytes.
+        cashback_bps: from the campaign to the buyer, basis points of the escrow.
+        bonus_bps: from the campaign to the referrer, basis points of the escrow.
         terms_hash: SHA-256 of the text of the terms, 32 bytes.
     """
 
@@ -138,7 +147,7 @@ class TermsSet(Body):
 
     @override
     def check(self, rules: Rules) -> None:
-        """Deadlines are within the chain's limits, and what this version lacks is empty."""
+        """Deadlines and rates are within the chain's limits, and rewards have a campaign."""
         require_increasing([arbiter.account for arbiter in self.arbiters], "arbiters")
         rates = (self.referral_bps, self.points_bps, self.cashback_bps, self.bonus_bps)
         if sum(rates) + max((arbiter.fee_bps for arbiter in self.arbiters), default=0) > RATES_BPS_MAX:
@@ -148,10 +157,8 @@ class TermsSet(Body):
                 raise LimitError(f"{name} must be from {rules.term_s_min} to {rules.term_s_max} seconds")
         if self.cancel_s > self.ship_s:
             raise LimitError("cancel_s must not be above ship_s")
-        require_not_offered("referral", self.referral_bps)
-        require_not_offered("points", self.points_bps)
-        require_not_offered("arbiters", *self.arbiters)
-        require_not_offered("campaigns", self.campaign, self.cashback_bps, self.bonus_bps)
+        if (self.campaign is not None) != bool(self.cashback_bps or self.bonus_bps):
+            raise FormatError("cashback or bonus and a campaign go together")
 
     @override
     def records(self) -> int:
@@ -170,8 +177,12 @@ class TermsSet(Body):
         identifier = numbered(call.sender, self.number)
         if ledger.get(TERMS, identifier) is not None:
             raise ExistsError(f"the store has terms {self.number} already, and terms never change; take another number")
+        if self.points_bps:
+            require_scheme(ledger, call.sender)
+        if self.campaign is not None and require_campaign(ledger, self.campaign).owner != call.sender:
+            raise ForbiddenError("the campaign is another store's")
         ledger.put(TERMS, identifier, self._terms())
-        return (call.sender,)
+        return (call.sender,) if self.campaign is None else (call.sender, self.campaign)
 
     def _terms(self) -> Terms:
         return Terms(

@@ -29,7 +29,9 @@ class Totals:
         balances_minor: of all accounts.
         bonded_minor: stake at all validators, active and unbonding.
         rewards_minor: earned by all validators and their delegators, and not taken.
-        escrow_minor: cash of all open orders.
+        escrow_minor: of all open orders, cash and the value of points.
+        campaigns_minor: budgets of all campaigns, and what open orders have reserved of them.
+        points_minor: reserves of all points.
         state_bytes: sum of the sizes of all records; the deposit pot is this times the byte price.
         fee_pot_minor: fees that no proposer has been credited with yet.
         burned_minor: gone for good.
@@ -40,6 +42,8 @@ class Totals:
     bonded_minor: int
     rewards_minor: int
     escrow_minor: int
+    campaigns_minor: int
+    points_minor: int
     state_bytes: int
     fee_pot_minor: int
     burned_minor: int
@@ -51,6 +55,8 @@ class Totals:
             + self.bonded_minor
             + self.rewards_minor
             + self.escrow_minor
+            + self.campaigns_minor
+            + self.points_minor
             + self.state_bytes * byte_price
             + self.fee_pot_minor
             + self.burned_minor
@@ -67,6 +73,8 @@ TOTALS: Final = Kind(
         bonded_minor=U63,
         rewards_minor=U63,
         escrow_minor=U63,
+        campaigns_minor=U63,
+        points_minor=U63,
         state_bytes=U63,
         fee_pot_minor=U63,
         burned_minor=U63,

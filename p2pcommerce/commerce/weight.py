@@ -40,6 +40,7 @@ def fee_for(
     expires_height: int,
     sponsored: bool = False,
     sponsor_pays: bool = False,
+    keyed: bool = False,
 ) -> int:
     """Return the least fee, in minor units, of a transaction that will carry this body.
 
@@ -53,13 +54,15 @@ def fee_for(
         expires_height: of the transaction.
         sponsored: whether a sponsor signs too.
         sponsor_pays: whether the sponsor pays escrow and deposits.
+        keyed: whether the envelope names an active key.
     """
     key, signature = bytes(HASH_BYTES), bytes(SIGNATURE_BYTES)
     fee = 0
     while True:
         fields = (
-            *(ENVELOPE_VERSION, key, payload.TYPE, key, nonce, fee, expires_height, payload.to_body(), None),
-            *(key if sponsored else None, sponsor_pays, signature, signature if sponsored else None),
+            *(ENVELOPE_VERSION, key, payload.TYPE, key, nonce, fee, expires_height, payload.to_body()),
+            *(key if keyed else None, key if sponsored else None, sponsor_pays),
+            *(signature, signature if sponsored else None),
         )
         least = fee_floor * weigh(len(pack(fields)), payload.records(), sponsored=sponsored)
         if least <= fee:

@@ -1,18 +1,21 @@
 """Floor 2: finding peers and keeping connections to them.
 
-- `discovery`: the core: bootstrap, wanted peers, outbound and inbound places, peer exchange
-- `address`: `tcp://host:port` and `memory://name`
-- `record`: the signed peer record
-- `book`: the bounded address book and its file
-- `exchange`: the limits of peer exchange
-- `dialling`: addresses being dialled or resting, and the backoff
-- `selection`: whom to dial next
-- `duplicate`: which of two connections with one peer stays
+- `discovery`: the core: what comes in, and what follows from it
+- `address`: `tcp://host:port` and `memory://name`; `group`: what addresses of one hand have in common
+- `record`: the signed peer record; `source`: who told of it; `intake`: its way into the book
+- `book`: the address book; `entry`: one peer of it; `buckets`: where it lies; `contests`: test before evict;
+  `book_file`: the book on disk; `saving`: when
+- `asking`, `exchange`: whom this node asks for records, and the limits of what is told and believed
+- `dial_plan`: whom to dial now; `selection`: whom of the book; `dialling`: addresses being dialled or resting
+- `connections`: who is connected; `duplicate`: which of two connections with one peer stays; `eviction`: who makes room
+- `observed`, `reach`: at which address others see this node, and whether they reach it; `advertised`: what it says
 - `parameters`, `effects`: the numbers, and what it wants done
 """
 
 from p2pcommerce.discovery.address import Address, AddressError, parse_address
-from p2pcommerce.discovery.book import Book, BookError
+from p2pcommerce.discovery.advertised import advertised
+from p2pcommerce.discovery.book import Book
+from p2pcommerce.discovery.book_file import BOOK_BYTES_MAX, BookError
 from p2pcommerce.discovery.discovery import Discovery
 from p2pcommerce.discovery.duplicate import keep_new
 from p2pcommerce.discovery.effects import CloseOne, Dial, Effect, SaveBook, SendTo, Which
@@ -31,8 +34,10 @@ from p2pcommerce.discovery.record import (
     decode_record,
     sign_record,
 )
+from p2pcommerce.discovery.source import Source
 
 __all__ = [
+    "BOOK_BYTES_MAX",
     "Address",
     "AddressError",
     "Book",
@@ -53,7 +58,9 @@ __all__ = [
     "RecordTooLongLivedError",
     "SaveBook",
     "SendTo",
+    "Source",
     "Which",
+    "advertised",
     "check_record",
     "decode_record",
     "keep_new",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from p2pcommerce.primitives.compat import override
@@ -23,6 +24,8 @@ __all__ = ["ADDRESS_BYTES_MAX", "Address", "AddressError", "parse_address"]
 ADDRESS_BYTES_MAX: Final = 272
 """`tcp://`, a name of 253 characters, a colon and a port, rounded up."""
 
+_REMEMBERED: Final = 8_192
+"""Addresses that need not be parsed again: each is looked at many times."""
 _NAME_MAX: Final = 253
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _MEMORY_NAME: Final = re.compile(r"[a-z0-9._-]{1,64}", re.ASCII)
@@ -64,6 +67,7 @@ class Address:
         return self.port != 0 and self.host not in {"0.0.0.0", "::"}  # noqa: S104 - compared, never bound
 
 
+@lru_cache(_REMEMBERED)
 def parse_address(text: str) -> Address:
     """Read an address that a person or a peer wrote.
 

@@ -13,16 +13,36 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, unique
 from typing import Final
 
 from p2pcommerce.discovery.parameters import DiscoveryParameters
 from p2pcommerce.primitives.ids import PeerId
 
-__all__ = ["PLACES_MAX", "Dialling", "backoff_us"]
+__all__ = ["PLACES_MAX", "Dialling", "Purpose", "backoff_us"]
 
 PLACES_MAX: Final = 16_384
 """Addresses remembered; those that rest and were tried longest ago are forgotten first."""
 _DOUBLINGS_MAX: Final = 32
+
+
+@unique
+class Purpose(Enum):
+    """Why an address is dialled."""
+
+    RESERVED = "reserved"
+    """Its peer has a place of its own."""
+    TRIED = "tried"
+    """For one of the ordinary places, a peer that was reached before."""
+    NEW = "new"
+    """For one of the ordinary places, a peer that was never reached."""
+    FEELER = "feeler"
+    """To see whether somebody is there."""
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether the connection takes one of the ordinary places."""
+        return self in {Purpose.TRIED, Purpose.NEW}
 
 
 def backoff_us(failures: int, least_us: int, most_us: int, rng: random.Random) -> int:
@@ -37,7 +57,7 @@ class _Place:
     next_us: int = 0
     since_us: int | None = None
     """When the dial under way began; None: there is none."""
-    ordinary: bool = True
+    purpose: Purpose = Purpose.TRIED
     peer: PeerId | None = None
 
 
@@ -62,8 +82,18 @@ class Dialling:
 
     @property
     def ordinary_in_flight(self) -> int:
-        """Dials to ordinary peers under way."""
-        return sum(place.ordinary for place in self._in_flight.values())
+        """Dials under way for ordinary places."""
+        return sum(place.purpose.is_ordinary for place in self._in_flight.values())
+
+    @property
+    def ordinary_under_way(self) -> dict[str, Purpose]:
+        """The addresses that are being dialled for ordinary places, and why."""
+        return {address: place.purpose for address, place in self._in_flight.items() if place.purpose.is_ordinary}
+
+    @property
+    def is_feeling(self) -> bool:
+        """Whether a feeler is under way."""
+        return any(place.purpose is Purpose.FEELER for place in self._in_flight.values())
 
     @property
     def peers_in_flight(self) -> dict[PeerId, None]:
@@ -101,20 +131,22 @@ class Dialling:
                 ready.append((0 if place is None else place.failures, len(ready), address))
         return min(ready)[2] if ready else None
 
-    def start(self, address: str, peer: PeerId | None, *, ordinary: bool, now: int) -> None:
+    def start(self, address: str, peer: PeerId | None, *, purpose: Purpose, now: int) -> None:
         """A dial begins."""
         place = self._places.pop(address, None) or _Place()
         self._places[address] = place
-        place.since_us, place.peer, place.ordinary = now, peer, ordinary
+        place.since_us, place.peer, place.purpose = now, peer, purpose
         self._in_flight[address] = place
         if len(self._places) > PLACES_MAX:
             del self._places[next(known for known in self._places if known not in self._in_flight)]
 
-    def on_reached(self, address: str) -> None:
-        """A dial led to a connection."""
+    def on_reached(self, address: str) -> Purpose | None:
+        """A dial led to a connection; return why it was made, None if none was under way."""
         place = self._in_flight.pop(address, None)
-        if place is not None:
-            place.since_us = None
+        if place is None:
+            return None
+        place.since_us = None
+        return place.purpose
 
     def on_failed(self, address: str, now: int) -> PeerId | None:
         """A dial failed, or the connection it led to has ended; return who was expected there."""
@@ -123,7 +155,7 @@ class Dialling:
         place.since_us = None
         place.failures += 1
         limits = self._parameters
-        most = limits.backoff_us_max if place.ordinary else limits.wanted_backoff_us_max
+        most = limits.wanted_backoff_us_max if place.purpose is Purpose.RESERVED else limits.backoff_us_max
         place.next_us = now + backoff_us(place.failures, limits.backoff_us_min, most, self._rng)
         return place.peer
 

@@ -7,7 +7,20 @@ from typing import TypeAlias
 
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
-from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
+from p2pcommerce.wire.messages import (
+    Announce,
+    Choose,
+    Found,
+    GetIds,
+    GetSymbols,
+    Ids,
+    Lacking,
+    Pull,
+    Refuse,
+    Symbols,
+    Transactions,
+    Unchoose,
+)
 
 __all__ = ["Effect", "Judged", "Misbehaving", "Offer", "SendTo"]
 
@@ -21,7 +34,20 @@ class SendTo:
     """Send a message to a connected peer (32 bytes)."""
 
     peer: PeerId
-    message: Transactions | Announce | Pull | Choose | Unchoose | Refuse
+    message: (
+        Transactions
+        | Announce
+        | Pull
+        | Choose
+        | Unchoose
+        | Refuse
+        | GetSymbols
+        | Symbols
+        | GetIds
+        | Ids
+        | Lacking
+        | Found
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,11 +109,15 @@ class Link:
     def tell(self, tx_id: TransactionId, size: int, fee: int, told_max: int) -> None:
         """Announce a transaction with the next flush, and remember it for pulls (the last `told_max` of them)."""
         short = short_id(self.key, tx_id)
+        self.offer(short, tx_id, told_max)
+        self.news[tx_id] = (short, size, fee)
+
+    def offer(self, short: bytes, tx_id: TransactionId, told_max: int) -> None:
+        """Remember for pulls what the peer is told of, by its short id (8 bytes) under the peer's key."""
         told = self.told
-        if len(told) >= told_max:
+        if short not in told and len(told) >= told_max:
             del told[next(iter(told))]
         told[short] = tx_id
-        self.news[tx_id] = (short, size, fee)
 
     def has_shown(self, tx_id: TransactionId) -> None:
         """Announce a transaction no more, if its announcement still waits: the peer has it."""

@@ -43,13 +43,20 @@ class GossipParameters:
         seen_max: ids per generation, of two, of the seen-cache (about 350 bytes each); no source: above a full pool.
         seen_us: age at which a generation ends even if it is not full, microseconds; no source: rest is small.
         in_flight_max: transactions handed to admission and not judged; no source: above what admission queues.
-        live_max: accepted transactions that are announced to a new peer, at most, and remembered for that; the pool's.
-        greeting_max: of these, how many are announced to a new peer; no source: it stands in for set reconciliation.
         own_max: transactions submitted here that are offered again; no source.
         reoffer_us: time between two offers of an own transaction that is not final, microseconds; no source.
         ignored_us: how long an ignored transaction counts as seen, microseconds; no source: nonces and balances that
             stood against it change with the blocks.
         ignored_max: ignored transactions remembered; no source.
+        reconcile_us: time between two reconciliations with one peer, microseconds; jittered by a quarter.
+        reconcile_connect_us: who dialled asks within this after connecting, microseconds; no source.
+        reconcile_answer_us: a question that is not answered within this is as bad as a broken promise, microseconds; no
+            source.
+        reconcile_rest_us: a peer may begin to ask once in this, and is done with it by then, microseconds; no source.
+        reconcile_asks_max: peers that are asked at the same time; no source: what one tells, others need not.
+        reconcile_symbols_max: coded symbols per session (12 to 16 bytes each); beyond that a page of at most 4,096
+            ids is taken (32 KiB). No source: enough for about 1,450 differences, and cheaper than the page.
+        reconcile_slice: ids that are hashed in one go (about 3 microseconds each); no source.
         useful_max: points for first deliveries at most.
         invalid_points: points that an invalid transaction costs; no source: three of them are a ban.
         broken_points: points that a broken promise costs; no source.
@@ -89,12 +96,17 @@ class GossipParameters:
     seen_max: int = 65_536
     seen_us: int = 120 * MICROSECONDS
     in_flight_max: int = 65_536
-    live_max: int = 50_000
-    greeting_max: int = 2_000
     own_max: int = 10_000
     reoffer_us: int = 10 * MICROSECONDS
     ignored_us: int = 5 * MICROSECONDS
     ignored_max: int = 65_536
+    reconcile_us: int = 60 * MICROSECONDS
+    reconcile_connect_us: int = 200 * _MS
+    reconcile_answer_us: int = 5 * MICROSECONDS
+    reconcile_rest_us: int = 20 * MICROSECONDS
+    reconcile_asks_max: int = 2
+    reconcile_symbols_max: int = 2_048
+    reconcile_slice: int = 1_024
     useful_max: int = 20
     invalid_points: int = 40
     broken_points: int = 5

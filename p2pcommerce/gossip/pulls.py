@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
-from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.gossip.seen import short_id
+from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.messages import PULL_IDS_MAX, Pull
 
 __all__ = ["Pulls"]
@@ -94,6 +95,29 @@ class Pulls:
     def delivered(self, link: Link, short: bytes) -> None:
         """Note that a peer kept a promise, if it had made one."""
         link.asks.pop(short, None)
+
+    def settle(
+        self, link: Link, key: bytes, fresh: Iterable[TransactionId], known: Iterable[TransactionId]
+    ) -> list[tuple[TransactionId, Iterable[PeerId]]]:
+        """Take what a peer delivered (32 bytes each); return who else announced what is new.
+
+        Args:
+            link: the peer.
+            key: this node's announcement key, 16 bytes.
+            fresh: what is new.
+            known: what is not.
+        """
+        announced: list[tuple[TransactionId, Iterable[PeerId]]] = []
+        for tx_id in fresh:
+            short = short_id(key, tx_id)
+            self.delivered(link, short)
+            announcers = self.arrived(short)
+            if announcers:
+                announced.append((tx_id, announcers))
+        if link.asks:
+            for tx_id in known:
+                self.delivered(link, short_id(key, tx_id))
+        return announced
 
     def on_deadline(self, now: int) -> list[SendTo]:
         """Ask for what is due."""

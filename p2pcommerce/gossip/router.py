@@ -3,15 +3,15 @@
 It moves opaque bytes with an id. A transaction that a peer shows for the first time is marked as seen and in flight and
 offered to admission; everything after that is a duplicate, which costs a hash and a look-up. Once accepted it is pushed
 to the peers that chose this node as a sender, and announced to the others, who pull it if it does not come to them by
-push. What is submitted here goes to everybody, and again until it is final.
+push. What is submitted here goes to everybody, and again until it is final. What is missed all the same comes by set
+reconciliation (`reconciler`), on connecting and each minute.
 
 It knows nothing of validity, blocks or sockets. The effects of one call carry at most one message per link and kind,
 unless a message would exceed its cap.
 
 Source: the networking specification (Gossip of transactions).
 Deviations: an ignored transaction counts as seen for a few seconds only, so that one that came too early (a nonce gap,
-a balance on its way) is not lost by having been seen; set reconciliation, Dandelion++ and finality messages come by
-rooms of their own.
+a balance on its way) is not lost by having been seen; Dandelion++ and finality messages come by rooms of their own.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendT
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.pulls import Pulls
+from p2pcommerce.gossip.reconciler import ReconcileMessage, Reconciler
 from p2pcommerce.gossip.score import Scores
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.gossip.senders import Senders
 from p2pcommerce.gossip.shelf import Shelf
 from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.messages import AnnounceEntry, Refuse
 
@@ -43,11 +45,13 @@ class Router:
         "_arrivals",
         "_connections",
         "_counts",
+        "_index",
         "_links",
         "_lookup",
         "_news_us",
         "_parameters",
         "_pulls",
+        "_reconciler",
         "_rerank_us",
         "_scores",
         "_senders",
@@ -60,6 +64,7 @@ class Router:
         parameters: GossipParameters,
         rng: random.Random,
         lookup: Callable[[TransactionId], bytes | None],
+        index: IdIndex,
         identify: Callable[[bytes], TransactionId] = TRANSACTION_ID,
         unwilling: Callable[[TransactionId], Sequence[PeerId]] = lambda _: (),
     ) -> None:
@@ -67,13 +72,15 @@ class Router:
 
         Args:
             parameters: the numbers.
-            rng: draws the random senders.
+            rng: draws the random senders, and when peers are asked what they have.
             lookup: the bytes of an accepted transaction by its id (32 bytes), to serve pulls.
+            index: ids of the pool, which alone writes it.
             identify: the id of a transaction by its bytes; who runs many routers in one process may remember ids.
             unwilling: the peers that would refuse a transaction (id of 32 bytes), and are neither pushed nor told it.
         """
         self._parameters = parameters
         self._lookup = lookup
+        self._index = index
         self._links: dict[PeerId, Link] = {}
         self._connections = 0
         self._arrivals = Arrivals(parameters, identify)
@@ -85,6 +92,7 @@ class Router:
         self._rerank_us: int | None = None
         self._counts: Counter[str] = Counter()
         self._unwilling = unwilling
+        self._reconciler = Reconciler(parameters, rng, index, self._arrivals.seen, self._pulls, self._counts)
 
     # --- connections ---
 
@@ -103,19 +111,16 @@ class Router:
         """
         if peer in self._links:
             raise LocalProtocolError("the peer is connected already: disconnect it first")
-        if self._arrivals.seen.key is None:
-            self._arrivals.seen.key = own_key
-        elif self._arrivals.seen.key != own_key:
+        if self._arrivals.seen.key not in {None, own_key}:
             raise LocalProtocolError("the node's announcement key must be the same on all connections")
+        self._arrivals.seen.key = own_key
         self._connections += 1
         score = self._scores.on_connected(peer, now)
         link = self._links[peer] = Link(peer, self._connections, peer_key, score, outbound=outbound)
         link.shown_us = now
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.rerank_us
-        for tx_id, size, fee in self._shelf.newest():
-            link.tell(tx_id, size, fee, self._parameters.announced_max)
-            self._plan_news(now)
+        self._reconciler.on_connected(link, own_key, now)
         return [*self._senders.fill(now)]
 
     def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
@@ -125,6 +130,7 @@ class Router:
             return []
         self._scores.on_disconnected(peer, now)
         self._pulls.forget(link)
+        self._reconciler.on_disconnected(peer, now)
         if not self._links:
             self._rerank_us = None
         return [*self._senders.fill(now)]
@@ -155,8 +161,10 @@ class Router:
         counts["duplicates"] += len(known)
         if arrival.dropped:
             counts["overflowed"] += arrival.dropped
-        if len(self._pulls) or link.asks:
-            self._settle_wants(link, fresh, known)
+        key = self._arrivals.seen.key
+        if key is not None and (len(self._pulls) or link.asks):
+            for tx_id, announcers in self._pulls.settle(link, key, [tx_id for tx_id, _ in fresh], known):
+                self._arrivals.shown_by(tx_id, announcers)
         if fresh:
             self._senders.on_heard(link, len(fresh), now)
             effects: list[Effect] = [Offer(tuple(fresh), peer)]
@@ -222,6 +230,14 @@ class Router:
         link = self._links.get(peer)
         return [] if link is None else [*self._senders.on_refused(link, now)]
 
+    def on_reconcile(self, peer: PeerId, message: ReconcileMessage, now: int) -> list[Effect]:
+        """Find out with a peer (32 bytes) what each side lacks.
+
+        Raises:
+            CodecError: the message holds malformed symbols.
+        """
+        return [*self._reconciler.take(peer, message, now)]
+
     # --- the node's own side ---
 
     def mark_known(self, tx_id: TransactionId, now: int) -> None:
@@ -242,7 +258,7 @@ class Router:
                 self._accept(tx_id, raw, origin, fee, shown, now)
             elif verdict is Verdict.IGNORE:
                 self._counts["ignored"] += 1
-                if tx_id not in self._shelf.live:  # otherwise a second copy of what was accepted before
+                if tx_id not in self._index:  # otherwise a second copy of what was accepted before
                     self._arrivals.ignore(tx_id, now)
             else:
                 self._counts["rejected"] += 1
@@ -279,7 +295,7 @@ class Router:
         first = self._pulls.deadline
         stall_us = self._senders.stall_check_us if self._links else None
         # Asked for after each input, so in the plainest way.
-        for due_us in (self._news_us, stall_us, self._rerank_us, self._shelf.deadline):
+        for due_us in (self._news_us, stall_us, self._rerank_us, self._shelf.deadline, self._reconciler.deadline):
             if due_us is not None and (first is None or due_us < first):
                 first = due_us
         return first
@@ -305,6 +321,7 @@ class Router:
         pulls = self._pulls.on_deadline(now)
         self._counts["pulls_sent"] += len(pulls)
         effects += pulls
+        effects += self._reconciler.on_deadline(now)
         flush_news = self._news_us is not None and self._news_us <= now
         for link in self._links.values():
             if link.pushes:
@@ -320,10 +337,9 @@ class Router:
     def _accept(
         self, tx_id: TransactionId, raw: bytes, origin: PeerId | None, fee: int, shown: Sequence[PeerId], now: int
     ) -> None:
-        self._shelf.put(tx_id, len(raw), fee)
         if origin is None:
             self.mark_known(tx_id, now)
-            self._shelf.put_own(tx_id, raw, now)
+            self._shelf.put_own(tx_id, raw, fee, now)
         else:
             link = self._links.get(origin)
             if link is not None:
@@ -351,21 +367,6 @@ class Router:
         if self._news_us is None:
             self._news_us = now + self._parameters.announce_us
 
-    def _settle_wants(self, link: Link, fresh: list[tuple[TransactionId, bytes]], known: list[TransactionId]) -> None:
-        """Tell the pulls what came, and mark who announced it as having it."""
-        key = self._arrivals.seen.key
-        if key is None:
-            return
-        for tx_id, _ in fresh:
-            short = short_id(key, tx_id)
-            self._pulls.delivered(link, short)
-            announcers = self._pulls.arrived(short)
-            if announcers:
-                self._arrivals.shown_by(tx_id, announcers)
-        if link.asks:
-            for tx_id in known:
-                self._pulls.delivered(link, short_id(key, tx_id))
-
     def _blame(self, link: Link, invalid: int, now: int) -> list[Effect]:
         """Count invalid transactions of a peer, and say so when it is enough."""
         link.score.invalid += invalid
@@ -386,7 +387,7 @@ class Router:
             "seen": len(self._arrivals.seen),
             "in_flight": len(self._arrivals.flight),
             "ignored_waiting": self._arrivals.ignored_count,
-            "live": len(self._shelf.live),
+            "asking": self._reconciler.asking,
             "own": self._shelf.own_count,
             "wanted": len(self._pulls),
             "announcements_surplus": self._pulls.surplus,

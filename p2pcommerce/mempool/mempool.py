@@ -8,9 +8,8 @@ Malformed bytes, bad signatures and other chains are REJECTed; whatever depends 
 It knows nothing of messages, blocks or disks: verdicts go back as effects, and the node passes them on.
 
 Source: the mempool rules of the networking specification, the pool rules in `pool`.
-Deviations: a slice interleaves origins by deficit round-robin, so that verdicts are in order of submission within one
-slice and one origin, not over all of them; the fee floor is checked after the application's check, which alone knows a
-transaction's weight.
+Deviations: a slice interleaves origins by deficit round-robin, so that verdicts are in order of submission within a
+slice and origin, not over all; the fee floor is checked after the application's check, which alone knows weights.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _INVALID = (RejectionCode.BAD_FORMAT, RejectionCode.BAD_SIGNATURE)
 
 
 class Mempool:
-    """The core that admits, keeps and offers transactions."""
+    """The core that admits, keeps and offers transactions; `index` has the ids of what it keeps."""
 
     __slots__ = (
         "_application",
@@ -59,6 +58,7 @@ class Mempool:
         "_verifier",
         "_view",
         "_wake_us",
+        "index",
     )
 
     def __init__(
@@ -83,6 +83,7 @@ class Mempool:
         self._genesis_hash = genesis.hash
         self._verifier = InlineVerifier(scheme) if verifier is None else verifier
         self._pool = Pool(parameters, genesis.parameters.fee_floor)
+        self.index = self._pool.index
         self._intake = Intake(parameters)
         self._verified = VerifiedIds(parameters.verified_count_max)
         self._view: StateView | None = None

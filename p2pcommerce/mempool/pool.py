@@ -33,6 +33,7 @@ from p2pcommerce.mempool.lazy_heap import LazyHeap
 from p2pcommerce.mempool.parameters import MempoolParameters
 from p2pcommerce.mempool.verdicts import Dropped, Origin
 from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import Height, PublicKey, TransactionId
 
 __all__ = ["Pool"]
@@ -57,6 +58,7 @@ class Pool:
         heads: senders by the price of their first transaction, dearest first.
         floor: the fee floor.
         total_bytes: of all transactions here.
+        index: the ids, for gossip.
         ready_count: transactions here without a gap before them, as seen from the final state.
         evicted: how many were driven out so far.
         replaced: how many were replaced so far.
@@ -74,6 +76,7 @@ class Pool:
         "evicted",
         "floor",
         "heads",
+        "index",
         "ready_count",
         "replaced",
         "total_bytes",
@@ -88,6 +91,7 @@ class Pool:
         """
         self._parameters = parameters
         self._by_id: dict[TransactionId, Entry] = {}  # in order of admission
+        self.index = IdIndex()
         self._queues: dict[PublicKey, SenderQueue] = {}
         self._accounts: dict[PublicKey, _Account] = {}
         self._eviction = Eviction(self._queues, parameters.eviction_search_max)
@@ -361,6 +365,7 @@ class Pool:
         self._order += 1
         entry.order, entry.added_us = self._order, now
         self._by_id[transaction.id] = entry
+        self.index.add(transaction.id)
         self.total_bytes += len(transaction.raw)
         account = self._accounts.get(entry.payer)
         if account is None:
@@ -372,6 +377,7 @@ class Pool:
     def _forget(self, entry: Entry) -> None:
         transaction = entry.transaction
         del self._by_id[transaction.id]
+        self.index.discard(transaction.id)
         self.total_bytes -= len(transaction.raw)
         account = self._accounts[entry.payer]
         del account.entries[transaction.id]

@@ -9,9 +9,12 @@ from p2pcommerce.node.effects import Effect, Transmit
 from p2pcommerce.node.switchboard import Switchboard
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.sync.effects import Ready
 from p2pcommerce.wire import messages as wire
 
 __all__ = ["Inbox"]
+
+_RECONCILE: Final = (wire.GetSymbols, wire.Symbols, wire.GetIds, wire.Ids, wire.Lacking, wire.Found)
 
 Handler = Callable[[PeerId, Any, int], list[Effect]]
 
@@ -30,6 +33,7 @@ class Inbox:
             wire.Choose: lambda peer, _, now: board.gossip(router.on_choose(peer, now), now),
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
+            **dict.fromkeys(_RECONCILE, lambda peer, m, now: board.gossip(router.on_reconcile(peer, m, now), now)),
             wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,
@@ -38,7 +42,7 @@ class Inbox:
             wire.GetTransactions: lambda peer, m, _: serving.on_get_transactions(peer, m),
             wire.GetBlock: lambda peer, m, _: serving.on_get_block(peer, m),
             wire.GetBlocks: lambda peer, m, _: serving.on_get_blocks(peer, m),
-            wire.Blocks: lambda peer, m, now: board.catch_up(board.sync.on_blocks(peer, m, now), now),
+            wire.Blocks: self._on_blocks,
             wire.Status: board.on_status,
             wire.FeeFloor: self._on_fee_floor,
             wire.GetLinks: lambda peer, m, _: archive.on_request(peer, m),
@@ -49,6 +53,7 @@ class Inbox:
             wire.Chunk: lambda peer, m, now: board.restore(board.restoring.on_chunk(peer, m, now), now),
             wire.GetPeers: self._on_get_peers,
             wire.Peers: self._on_peers,
+            wire.Observed: lambda peer, m, now: board.discover(board.discovery.on_observed(peer, m.address, now), now),
             wire.Ping: lambda peer, m, _: [Transmit(peer, wire.Pong(m.nonce))],
             wire.Pong: self._on_pong,
         }
@@ -67,7 +72,10 @@ class Inbox:
     def _on_bodies(
         self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int
     ) -> list[Effect]:
-        return self._board.after(self._board.agreement.on_bodies(peer, message, now), now)
+        effects = self._board.agreement.on_bodies(peer, message, now)
+        if effects and not isinstance(message, wire.NoBlock):  # it was what the engine waited for
+            self._board.discovery.connections.on_useful_block(peer, now)
+        return self._board.after(effects, now)
 
     def _on_get_peers(self, peer: PeerId, message: wire.GetPeers, now: int) -> list[Effect]:
         return self._board.discover(self._board.discovery.on_get_peers(peer, message.count, now), now)
@@ -77,4 +85,13 @@ class Inbox:
 
     def _on_pong(self, peer: PeerId, message: wire.Pong, now: int) -> list[Effect]:
         rtt_us = self._board.pulse.on_pong(peer, message.nonce, now)
-        return [] if rtt_us is None else self._board.gossip(self._board.router.on_rtt(peer, rtt_us, now), now)
+        if rtt_us is None:
+            return []
+        self._board.discovery.connections.on_rtt(peer, rtt_us)
+        return self._board.gossip(self._board.router.on_rtt(peer, rtt_us, now), now)
+
+    def _on_blocks(self, peer: PeerId, message: wire.Blocks, now: int) -> list[Effect]:
+        effects = self._board.sync.on_blocks(peer, message, now)
+        if any(isinstance(effect, Ready) for effect in effects):
+            self._board.discovery.connections.on_useful_block(peer, now)
+        return self._board.catch_up(effects, now)

@@ -50,6 +50,7 @@ class Connected:
         own_key: this node's announcement key, 16 bytes, the same on all links.
         peer_key: the peer's, 16 bytes.
         peer_record: the peer's signed record, not checked yet.
+        remote: the other end's address as the transport sees it; None: not known.
     """
 
     peer: PeerId
@@ -59,6 +60,7 @@ class Connected:
     own_key: bytes
     peer_key: bytes
     peer_record: bytes
+    remote: str | None = None
 
 
 class Node:
@@ -209,17 +211,18 @@ class Node:
     def on_connected(self, connected: Connected, now: int) -> list[Effect]:
         """Take a new link, or close it."""
         board, peer, link = self._board, connected.peer, connected.link
-        if not board.discovery.on_record(connected.peer_record, peer, now):
+        remote = connected.remote or connected.address
+        if not board.discovery.on_record(connected.peer_record, peer, now, remote):
             self._dial_failed(connected, now)
             return [Close(link, "BAD_RECORD", "its peer record is not good")]
         if board.router.is_banned(peer, now):
             self._dial_failed(connected, now)
             return [Close(link, "BANNED", "it misbehaved lately")]
-        asked = board.discovery.on_connected(peer, connected.address, connected.outbound, now)
-        closing = next((effect for effect in asked if isinstance(effect, discovery.CloseOne)), None)
+        asked = board.discovery.on_connected(peer, connected.address, connected.outbound, now, remote)
+        closing = next((each for each in asked if isinstance(each, discovery.CloseOne) and each.peer == peer), None)
         effects: list[Effect] = []
         if closing is not None and closing.which is discovery.Which.NEW:
-            return [Close(link, closing.reason, "one connection with a peer is enough")]
+            return [Close(link, closing.reason, f"discovery does not keep it: {closing.reason}")]
         if closing is not None:
             effects += board.detach(peer, closing.reason, "a newer connection takes its place", now)
         board.links[peer] = link
@@ -331,6 +334,11 @@ class Node:
     def rtt_us(self, peer: PeerId) -> int | None:
         """Return the round-trip time of a peer in microseconds, None if it is not known."""
         return self._board.pulse.rtt_us(peer)
+
+    @property
+    def observed_host(self) -> str | None:
+        """The global IP address at which a majority of the peers that were dialled sees this node, None if unknown."""
+        return self._board.discovery.observed_host
 
     def statistics(self) -> dict[str, Mapping[str, int]]:
         """Return the counters of every room."""

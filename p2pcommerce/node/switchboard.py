@@ -99,7 +99,8 @@ class Switchboard:
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
         self.mempool.set_view(chain.state.final, chain.head.height)
         self.fee_floors = FeeFloors(self.mempool)
-        self.router = Router(parameters.gossip, rng, self.mempool.raw, unwilling=self.fee_floors.unwilling)
+        unwilling = self.fee_floors.unwilling
+        self.router = Router(parameters.gossip, rng, self.mempool.raw, self.mempool.index, unwilling=unwilling)
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
@@ -215,6 +216,10 @@ class Switchboard:
         out += self.gossip(self.router.on_verdicts(judged, now), now)
         self.feed_own(now)
         if admitted:
+            brought = [
+                origin for _, _, verdict, origin, _ in judged if origin is not None and verdict is Verdict.ACCEPT
+            ]
+            self.discovery.connections.on_useful_transactions(dict.fromkeys(brought), now)
             out += self.after(self.agreement.on_pending(now), now)
         return out
 

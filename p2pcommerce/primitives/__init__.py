@@ -6,5 +6,6 @@
 - `crypto`: signatures, key agreement, ciphers, hashes; `curve`: points and scalars (the two importers of nacl)
 - `vrf`: random outputs that their maker cannot choose and anybody can check
 - `merkle`: the tree over a block's transactions; `sparse_merkle`: the tree over the state
+- `id_index`: which transactions wait in the pool, shared by pool and gossip
 - `core`: the contract by which every protocol is driven
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pcommerce.commerce import Commerce
-from p2pcommerce.discovery import BookError, DiscoveryParameters, parse_address, sign_record
+from p2pcommerce.discovery import BOOK_BYTES_MAX, BookError, DiscoveryParameters, advertised, sign_record
 from p2pcommerce.discovery.record import RECORD_ADDRESSES_MAX
 from p2pcommerce.finality import ENGINES, SigningGuard, make_engine
 from p2pcommerce.finality.engine import FinalityEngine
@@ -49,7 +49,6 @@ from p2pcommerce.wire import LocalPeer
 
 __all__ = ["Assembly", "assemble"]
 
-_BOOK_BYTES_MAX: Final = 16 * 2**20
 _RECORD_LIFE_MS: Final = 7 * 86_400_000
 """A peer record is good for a week, and made anew when half of that has passed."""
 
@@ -85,6 +84,7 @@ class Assembly:
     static_secret: bytes
     _record: bytes = b""
     _record_until_ms: int = 0
+    _told: tuple[str, ...] = ()
 
     def start(self, addresses: Sequence[str], now: int) -> list[Effect]:
         """Start the core; a damaged address book is put aside, and said in the log.
@@ -124,8 +124,9 @@ class Assembly:
             now: microseconds.
         """
         now_ms = now // 1_000
-        told = self.config.advertise or tuple(a for a in addresses if parse_address(a).can_be_dialled)
-        if now_ms >= self._record_until_ms:
+        told = self.config.advertise or advertised(addresses, self.core.observed_host)
+        if now_ms >= self._record_until_ms or told != self._told:
+            self._told = told
             expires_ms = now_ms + _RECORD_LIFE_MS
             identity, genesis = self.config.identity, self.config.genesis
             record = sign_record(ED25519, identity.seed, genesis.hash, told[:RECORD_ADDRESSES_MAX], now_ms, expires_ms)
@@ -286,6 +287,6 @@ def _checkpoint(config: NodeConfig) -> TrustAnchor | None:
 def _read_book(path: Path) -> bytes | None:
     try:
         with path.open("rb") as book:
-            return book.read(_BOOK_BYTES_MAX + 1)
+            return book.read(BOOK_BYTES_MAX + 64)
     except OSError:
         return None

@@ -54,6 +54,7 @@ class Connection:
         link: its number within this node.
         outbound: this node dialled.
         address: the other end's address, as dialled or as seen.
+        remote: the other end's address as seen; None: the transport does not tell.
         peer: who the other end is; None before the handshake is done.
         announcement_key: this node's key for short ids, 16 bytes.
         reason: why it ended, once it has: a code and a sentence.
@@ -72,6 +73,7 @@ class Connection:
         "outbound",
         "peer",
         "reason",
+        "remote",
         "session",
     )
 
@@ -94,6 +96,7 @@ class Connection:
         self.peer: PeerId | None = None
         self.session = session
         self.reason: tuple[str, str] | None = None
+        self.remote: str | None = getattr(stream, "remote", None) if outbound else address
         self._stream = stream
         self._nowait: Callable[[bytes], int] | None = None
         if hasattr(stream, "send_nowait"):

@@ -344,6 +344,7 @@ class Driver:
                     own_key=connection.announcement_key,
                     peer_key=done.announcement_key,
                     peer_record=done.peer_record,
+                    remote=connection.remote,
                 ),
                 self.clock.now(),
             )

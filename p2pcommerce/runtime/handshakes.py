@@ -11,6 +11,7 @@ ours, wide enough for a whole network of nodes on one machine.
 
 from __future__ import annotations
 
+import ipaddress
 import resource
 from collections import Counter
 from typing import Final
@@ -26,6 +27,7 @@ PER_SUBNET_MAX: Final = 128
 """A subnet is a /24 of IPv4 and a /48 of IPv6."""
 
 
+_IPV6_BITS: Final = 48
 _FILES_PER_PLACE: Final = 4
 """Of the files that the process may open, at most a fourth go to callers that have not proven anything."""
 
@@ -89,6 +91,9 @@ class Handshakes:
 
 def _subnet(host: str) -> str:
     """Return what the hosts of one subnet have in common."""
-    if host.startswith("["):
-        return ":".join(host.strip("[]").split(":")[:3])
-    return host.rpartition(".")[0]
+    if not host.startswith("["):
+        return host.rpartition(".")[0]
+    try:
+        return str(ipaddress.IPv6Network((host.strip("[]").partition("%")[0], _IPV6_BITS), strict=False))
+    except ValueError:
+        return host

@@ -12,6 +12,7 @@
 - `host`: one node with clock, disk and connections; `surroundings`: what it needs of the world; `disk_queue`,
   `storage`, `journal`: its disk at work; `connections`, `windows`, `message_sizes`: its links at work
 - `schedule`: which fault strikes when; `load`, `purse`: what users do; `adversaries/`: who does not follow the rules
+- `trade/`: random trade on the application alone, its properties judged after every transaction
 - `twins/`: one validator twice, in every small scenario of leaders and partitions, on engines alone
 - `flood`: a mempool under a flood; `junk`: what it is flooded with
 - `oracles`, `ballots`: what must hold at each step; `liveness`: whether finality resumes

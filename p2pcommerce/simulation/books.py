@@ -11,6 +11,9 @@ It reads final transactions and what blocks say they changed, and keeps its own 
 - goods are sent by who has them, and received by whom they were sent to
 - nobody else's balance changes; a failed transaction costs its fee and nothing else
 
+An order with a team, points, a referrer, an arbiter or a campaign is beyond these books, and so are its acts
+(`simulation.trade` judges those): they only bring the balances up to date.
+
 Deposits for state are not modelled: an account that pays or gets one in a block is held to a bound there, not to a
 figure. Stake is not modelled: who moves some is not compared in that block, nor are the fees of the validator at which
 it is. Evidence, registrations and types which an embedding program added only bring the balances up to date.
@@ -26,15 +29,23 @@ from typing import Final
 
 from p2pcommerce.commerce import (
     BODIES,
+    AttestIssue,
+    AttestRevoke,
     Bond,
+    KeySet,
     ListingSet,
     OrderCancel,
     OrderConfirm,
+    OrderDispute,
     OrderPlace,
     OrderRefund,
+    OrderResolve,
     OrderSettle,
     OrderShip,
+    PointsOpen,
+    PointsTransfer,
     ProductSet,
+    ReviewPost,
     StoreSet,
     TermsSet,
     TraceCommission,
@@ -98,6 +109,7 @@ class Books:
         self._nonces: dict[PublicKey, int] = {}
         self._prices: dict[tuple[PublicKey, int], int] = {}
         self._orders: dict[TransactionId, OpenOrder] = {}
+        self._beyond: dict[TransactionId, None] = {}
         self._known = dict.fromkeys(genesis.balances)
         self._rules = OrderRules()
         self._goods = Goods()
@@ -144,26 +156,46 @@ class Books:
                 page.move(sender, -amount_minor)
                 page.move(to, amount_minor - (0 if to in self._known else self._deposit_minor))
                 self._known[to] = None
-            case OrderPlace(store, lines):
-                payer = transaction.payer if transaction.sponsor_pays else sender
-                cash_minor = sum(self._prices.get((store, line.listing), 0) * line.quantity for line in lines)
-                self._orders[transaction.id] = self._rules.placed(body, sender, payer, cash_minor, self._now_ms)
-                page.move(payer, -cash_minor)
-                page.deposits[payer] = None
+            case OrderPlace():
+                self._place(body, transaction, page)
             case OrderShip() | OrderConfirm() | OrderCancel() | OrderRefund() | OrderSettle():
                 yield from self._act(body, sender, page)
+            case OrderDispute() | OrderResolve():
+                yield from self._dispute(body, page)
             case TraceCommission() | TraceShip() | TraceReceive():
                 yield from self._goods.see(body, sender)
                 page.deposits[sender] = None
-            case StoreSet() | TermsSet() | ListingSet() | ProductSet():
-                self._rules.learn(body, sender)
+            case KeySet() | AttestIssue() | AttestRevoke() | ReviewPost() | PointsOpen() | PointsTransfer():
                 page.deposits[sender] = None
-                if isinstance(body, ListingSet):
-                    self._prices[body.store or sender, body.number] = body.price_minor
+            case StoreSet() | TermsSet() | ListingSet() | ProductSet():
+                self._learn(body, sender)
+                page.deposits[sender] = None
             case Bond(validator) | Unbond(validator) | Withdraw(validator):
                 page.free[sender] = page.touched[validator] = None
             case _:
                 page.is_vague = True
+
+    def _learn(self, body: StoreSet | TermsSet | ListingSet | ProductSet, sender: PublicKey) -> None:
+        self._rules.learn(body, sender)
+        if isinstance(body, ListingSet):
+            self._prices[body.store or sender, body.number] = body.price_minor
+
+    def _place(self, body: OrderPlace, transaction: Transaction, page: _Page) -> None:
+        if self._rules.is_beyond(body):
+            self._beyond[transaction.id] = None
+            page.is_vague = True
+            return
+        payer = transaction.payer if transaction.sponsor_pays else transaction.sender
+        cash_minor = sum(self._prices.get((body.store, line.listing), 0) * line.quantity for line in body.lines)
+        placed = self._rules.placed(body, transaction.sender, payer, cash_minor, self._now_ms)
+        self._orders[transaction.id] = placed
+        page.move(payer, -cash_minor)
+        page.deposits[payer] = None
+
+    def _dispute(self, body: OrderDispute | OrderResolve, page: _Page) -> Iterator[str]:
+        if body.order not in self._beyond:
+            yield f"order {body.order[:4].hex()} has no arbiter, and {body.TYPE} is done to it"
+        page.is_vague = True
 
     def _act(
         self,
@@ -171,6 +203,9 @@ class Books:
         sender: PublicKey,
         page: _Page,
     ) -> Iterator[str]:
+        if body.order in self._beyond:
+            page.is_vague = True
+            return
         order = self._orders.get(body.order)
         if order is None:
             if isinstance(body, OrderSettle):

@@ -57,7 +57,7 @@ def over_caps(rooms: Rooms, pool: MempoolParameters, validators: int) -> Iterato
         ("gossip", "seen", 2 * _GOSSIP.seen_max),
         ("gossip", "in_flight", _GOSSIP.in_flight_max),
         ("gossip", "ignored_waiting", _GOSSIP.ignored_max),
-        ("gossip", "live", _GOSSIP.live_max),
+        ("gossip", "asking", _GOSSIP.reconcile_asks_max),
         ("gossip", "own", _GOSSIP.own_max),
         ("gossip", "wanted", _GOSSIP.wants_max),
         ("gossip", "scores", _GOSSIP.scores_max),

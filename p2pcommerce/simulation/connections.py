@@ -192,6 +192,7 @@ class Connections:
             own_key=host.announcement_key,
             peer_key=peer_key,
             peer_record=record,
+            remote=connection.other(host).address,
         )
         host.give(lambda now: core.on_connected(connected, now))
 

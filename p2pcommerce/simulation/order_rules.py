@@ -86,6 +86,13 @@ class OrderRules:
             case _:
                 pass
 
+    def is_beyond(self, body: OrderPlace) -> bool:
+        """Tell whether an order has more to it than its price: these books do not follow it."""
+        number = self._terms_of.get((body.store, body.lines[0].listing), 0)
+        terms = self._terms.get((body.store, number), _NO_TERMS)
+        has_rates = bool(terms.points_bps or terms.campaign)
+        return has_rates or bool(body.points) or any((body.team, body.referrer, body.arbiter))
+
     def placed(self, body: OrderPlace, buyer: PublicKey, payer: PublicKey, cash_minor: int, now_ms: int) -> OpenOrder:
         """Return the order that was placed now."""
         number = self._terms_of.get((body.store, body.lines[0].listing), 0)

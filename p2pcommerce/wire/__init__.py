@@ -2,7 +2,8 @@
 
 - `session`: one connection as one object: bytes in, events out; messages in, bytes out (start here)
 - `messages`: the schema: every kind of message with its lane, its cap and its fields; `archive_messages`: those about
-  links and snapshots; `off_chain_messages`: those about blobs and sealed messages; `kinds`: how kinds are entered
+  links and snapshots; `block_messages`: about blocks; `reconcile_messages`: about what a peer lacks;
+  `off_chain_messages`: about blobs and sealed messages; `kinds`: how kinds are entered
 - `handshake`: network magic, version, Noise XX, and the proof of identity
 - `noise`: Noise_XX_25519_ChaChaPoly_BLAKE2s
 - `records`: length-prefixed ciphertexts on the stream, and rekeying
@@ -43,6 +44,7 @@ from p2pcommerce.wire.messages import (
     Links,
     Message,
     NoBlock,
+    Observed,
     Peers,
     Ping,
     Pong,
@@ -100,6 +102,7 @@ __all__ = [
     "MessageReceived",
     "NoBlock",
     "NoiseMessageError",
+    "Observed",
     "Peers",
     "Ping",
     "Pong",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, raw, unpack
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, text, unpack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import U64_MAX
 from p2pcommerce.wire.archive_messages import (
@@ -32,9 +32,22 @@ from p2pcommerce.wire.archive_messages import (
     Links,
     Snapshot,
 )
+from p2pcommerce.wire.block_messages import (
+    BLOCK_BYTES_MAX,
+    GET_TRANSACTIONS_IDS_MAX,
+    TRANSACTION_BYTES_MAX,
+    BlockBody,
+    Blocks,
+    BlockTransactions,
+    GetBlock,
+    GetBlocks,
+    GetTransactions,
+    NoBlock,
+)
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
+from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
 
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
@@ -64,16 +77,22 @@ __all__ = [
     "Engine",
     "Evidence",
     "FeeFloor",
+    "Found",
     "GetBlock",
     "GetBlocks",
     "GetChunk",
+    "GetIds",
     "GetLinks",
     "GetPeers",
     "GetSnapshot",
+    "GetSymbols",
     "GetTransactions",
+    "Ids",
+    "Lacking",
     "Links",
     "Message",
     "NoBlock",
+    "Observed",
     "Peers",
     "Ping",
     "Pong",
@@ -81,6 +100,7 @@ __all__ = [
     "Refuse",
     "Snapshot",
     "Status",
+    "Symbols",
     "Transactions",
     "Unchoose",
     "decode_message",
@@ -91,17 +111,14 @@ _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
 
 SHORT_ID_BYTES: Final = 8
-TRANSACTION_BYTES_MAX: Final = 16 * _KIB
 TRANSACTIONS_ITEMS_MAX: Final = 256
 ANNOUNCE_ENTRIES_MAX: Final = 1_024
 PULL_IDS_MAX: Final = 256
 ENGINE_DATA_BYTES_MAX: Final = 256 * _KIB
 EVIDENCE_BYTES_MAX: Final = 64 * _KIB
-GET_TRANSACTIONS_IDS_MAX: Final = 2_000
-BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
-BLOCKS_COUNT_MAX: Final = 1_024
 PEER_RECORD_BYTES_MAX: Final = 1_024
 PEERS_RECORDS_MAX: Final = 1_000
+ADDRESS_BYTES_MAX: Final = 272
 
 AnnounceEntry: TypeAlias = tuple[bytes, int, int]
 """Short id (8 bytes), size in bytes, fee in minor units."""
@@ -124,7 +141,6 @@ def _plain_entry(entry: AnnounceEntry) -> object:
     return entry
 
 
-_SHORT_IDS: Final = array(raw(SHORT_ID_BYTES), PULL_IDS_MAX, 1)
 _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 
 
@@ -205,10 +221,10 @@ class Announce(WireMessage):
     entries: tuple[AnnounceEntry, ...]
 
 
-@kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=_SHORT_IDS)
+@kind(0x12, Lane.TRANSACTIONS, 4 * _KIB, short_ids=short_ids(PULL_IDS_MAX, 1))
 @dataclass(frozen=True, slots=True)
 class Pull(WireMessage):
-    """Asks for announced transactions by their short ids (8 bytes each)."""
+    """Asks for announced transactions by their short ids (8 bytes each, one after the other on the wire)."""
 
     short_ids: tuple[bytes, ...]
 
@@ -232,83 +248,6 @@ class Evidence(WireMessage):
     data: bytes
 
 
-# --- sync ---
-
-
-@kind(0x30, Lane.SYNC, 70_000, block_hash=HASH, ids=array(HASH, GET_TRANSACTIONS_IDS_MAX, 1))
-@dataclass(frozen=True, slots=True)
-class GetTransactions(WireMessage):
-    """Asks for transactions of a proposed block (hash: 32 bytes) by their ids (32 bytes each)."""
-
-    block_hash: bytes
-    ids: tuple[bytes, ...]
-
-
-@kind(
-    0x31,
-    Lane.SYNC,
-    BLOCK_BYTES_MAX + 64,
-    block_hash=HASH,
-    items=array(_TRANSACTION, GET_TRANSACTIONS_IDS_MAX),
-)
-@dataclass(frozen=True, slots=True)
-class BlockTransactions(WireMessage):
-    """Answers `GetTransactions`: those that the sender has, as signed."""
-
-    block_hash: bytes
-    items: tuple[bytes, ...]
-
-
-@kind(0x32, Lane.SYNC, 48, block_hash=HASH)
-@dataclass(frozen=True, slots=True)
-class GetBlock(WireMessage):
-    """Asks for one block by its hash (32 bytes)."""
-
-    block_hash: bytes
-
-
-@kind(0x33, Lane.SYNC, BLOCK_BYTES_MAX + 16, block=blob(BLOCK_BYTES_MAX, 1))
-@dataclass(frozen=True, slots=True)
-class BlockBody(WireMessage):
-    """Answers `GetBlock`."""
-
-    block: bytes
-
-
-@kind(0x34, Lane.SYNC, 48, block_hash=HASH)
-@dataclass(frozen=True, slots=True)
-class NoBlock(WireMessage):
-    """Answers `GetBlock` or `GetTransactions`: the sender does not have that block."""
-
-    block_hash: bytes
-
-
-@kind(0x35, Lane.SYNC, 16, from_height=U32, count=U16)
-@dataclass(frozen=True, slots=True)
-class GetBlocks(WireMessage):
-    """Asks for up to `count` final blocks from a height on."""
-
-    from_height: int
-    count: int
-
-
-@kind(
-    0x36,
-    Lane.SYNC,
-    2 * _MIB,
-    from_height=U32,
-    blocks=array(blob(BLOCK_BYTES_MAX, 1), BLOCKS_COUNT_MAX),
-    proof=blob(ENGINE_DATA_BYTES_MAX),
-)
-@dataclass(frozen=True, slots=True)
-class Blocks(WireMessage):
-    """Answers `GetBlocks`: consecutive blocks from a height on, and the proof that the last of them is final."""
-
-    from_height: int
-    blocks: tuple[bytes, ...]
-    proof: bytes
-
-
 # --- peer exchange ---
 
 
@@ -328,6 +267,14 @@ class Peers(WireMessage):
     records: tuple[bytes, ...]
 
 
+@kind(0x42, Lane.EXCHANGE, 320, address=text(ADDRESS_BYTES_MAX))
+@dataclass(frozen=True, slots=True)
+class Observed(WireMessage):
+    """The address of the receiver as the sender sees it: told once to whoever dials."""
+
+    address: str
+
+
 Message: TypeAlias = (
     Ping
     | Pong
@@ -339,6 +286,12 @@ Message: TypeAlias = (
     | Transactions
     | Announce
     | Pull
+    | GetSymbols
+    | Symbols
+    | GetIds
+    | Ids
+    | Lacking
+    | Found
     | Engine
     | Evidence
     | GetTransactions
@@ -357,6 +310,7 @@ Message: TypeAlias = (
     | GetPeers
     | Peers
     | OffChainMessage
+    | Observed
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}

@@ -22,7 +22,7 @@ from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.simulation import outcome as outcome_room
 from p2pcommerce.simulation.faults import FAULTS
-from p2pcommerce.simulation.gossip import ATTACKS, STRATEGIES
+from p2pcommerce.simulation.gossip import ATTACKS, ROWS, STRATEGIES
 from p2pcommerce.simulation.options import WorldOptions
 from p2pcommerce.simulation.outcome import Outcome
 from p2pcommerce.simulation.pictures import ALBUM, spacetime
@@ -90,6 +90,22 @@ def test_gossip_says_for_people_which_delays_it_used(capsys):
     assert code == 0
     assert "delays: simblock: " in out
     assert "attack mute" in out
+
+
+def test_the_table_of_gossip_has_a_line_for_each_goal_and_says_which_hold(capsys):
+    code, out, _ = run(capsys, *GOSSIP, "--table")
+    _, columns, *lines = out.splitlines()
+    assert columns.split() == ["delivered", "p99", "goal", "bytes", "goal", "upload", "goal"]
+    assert [line[:40].strip() for line in lines] == [goal.name for goal in ROWS]
+    assert all("holds" in line or "misses" in line for line in lines)
+    assert code == int(any("misses" in line for line in lines))
+
+
+def test_the_table_of_gossip_takes_no_single_strategy_or_attack(capsys):
+    for option in (("--strategy", "chosen"), ("--attack", "mute"), ("--attack-share", "0.2"), ("--settle", "1")):
+        code, _, err = run(capsys, *GOSSIP, "--table", *option)
+        assert code == 2
+        assert f"leave out {option[0]}" in err
 
 
 # --- finality and network ---

@@ -156,7 +156,12 @@ def test_a_sponsor_pays_the_fee_and_the_senders_account(world):
     before = world.balance("bob")
     world.refused("NO_FUNDS", "carol", Transfer(key("alice"), 5), fee=1_000, sponsor="bob")
     assert world.balance("bob") == before - 1_000 - DEPOSIT
-    assert world.query("account", account=key("carol")) == {"balance_minor": 0, "nonce": 1, "exists": True}
+    assert world.query("account", account=key("carol")) == {
+        "balance_minor": 0,
+        "nonce": 1,
+        "exists": True,
+        "active": None,
+    }
     world.do("alice", Transfer(key("carol"), 50))
     world.do("carol", Transfer(key("alice"), 20), fee=1_000, sponsor="bob")
     assert world.balance("carol") == 30
@@ -194,14 +199,14 @@ def test_admission_refuses_what_the_payer_cannot_pay(world):
 
 def test_admission_counts_the_deposit_of_new_records(world):
     transaction = world.build("alice", StoreSet("A", HASH, HASH))
-    assert checked(world, transaction).spend_minor == transaction.fee + 304 * 10
+    assert checked(world, transaction).spend_minor == transaction.fee + (304 + 72) * 10
 
 
 def test_admission_refuses_what_the_body_alone_forbids(world):
-    transaction = world.build("alice", OrderPlace(key("bob"), (OrderLine(1, HASH, 1),), referrer=HASH))
-    verdict = checked(world, transaction)
-    assert verdict.code is RejectionCode.FORBIDDEN
-    assert "not offered" in verdict.detail
+    lines = (OrderLine(1, HASH, 1), OrderLine(2, HASH, 1))
+    verdict = checked(world, world.build("alice", OrderPlace(key("bob"), lines, team=HASH)))
+    assert verdict.code is RejectionCode.BAD_FORMAT
+    assert "one line" in verdict.detail
 
 
 def test_the_weight_of_an_unreadable_body_is_its_bytes_and_signatures(world):

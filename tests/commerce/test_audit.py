@@ -86,7 +86,7 @@ def test_a_number_out_of_range_is_noticed(world, changes, number):
     with pytest.raises(LocalProtocolError, match="broken account"):
         audited(world, changes)
     changes[ACCOUNT.key(key("bob"))] = ACCOUNT.write(Account(1, 1))
-    changes[TOTALS.tag] = pack((number,) * 8)
+    changes[TOTALS.tag] = pack((number,) * 10)
     with pytest.raises(LocalProtocolError, match="broken totals"):
         audited(world, changes)
 
@@ -129,12 +129,12 @@ def test_what_was_audited_is_not_decoded_again_unless_its_value_is_another():
     state_key, first, second = ACCOUNT.key(key("bob")), ACCOUNT.write(Account(5, 0)), ACCOUNT.write(Account(7, 1))
     audited_before: Audited = {}
     assert sums_of([(state_key, first)], audited=audited_before)[0].balances_minor == 5
-    held, size = sums_of([(state_key, first)])
-    audited_before[state_key] = (first, held._replace(balances_minor=6), size)
+    held, size, _ = sums_of([(state_key, first)])
+    audited_before[state_key] = (first, held._replace(balances_minor=6), size, ())
     assert sums_of([(state_key, first)], audited=audited_before)[0].balances_minor == 6
     assert sums_of([(state_key, second)], audited=audited_before)[0].balances_minor == 7
     equal = bytes(bytearray(second))
-    audited_before[state_key] = (second, held, size)
+    audited_before[state_key] = (second, held, size, ())
     assert sums_of([(state_key, equal)], audited=audited_before)[0].balances_minor == 7
 
 

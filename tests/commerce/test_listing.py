@@ -74,8 +74,16 @@ def test_a_traced_listing_needs_a_product(world):
         listing(world, traced=True, product=None).check(None)
 
 
-def test_team_prices_are_not_offered(world):
-    assert "team" in world.refused("FORBIDDEN", "shop", listing(world, team=Team(3, 1, 60)))
+@pytest.mark.parametrize("team", [Team(1, 1, 60), Team(10_001, 1, 60), Team(3, 1, 0), Team(3, 1, 61 * 86_400)])
+def test_a_team_has_its_limits(world, team):
+    assert "team" in world.refused("LIMIT", "shop", listing(world, team=team))
+
+
+def test_a_price_for_teams_makes_a_new_revision(world):
+    tx_id = world.do("shop", listing(world, team=Team(3, PRICE // 2, 60)))
+    assert world.revision() == tx_id
+    offer = world.query("listing", store=key("shop"), number=1)["team"]
+    assert offer == {"size": 3, "price_minor": PRICE // 2, "window_s": 60}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from p2pcommerce.commerce import (
     OrderRefund,
     OrderSettle,
     OrderShip,
-    PointsSpent,
     ProductId,
     ProductSet,
     TermsSet,
@@ -25,6 +24,7 @@ from p2pcommerce.commerce import (
 )
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.item import lot_id, serial_id
+from p2pcommerce.commerce.kind import RECORD_BYTES_MAX
 from p2pcommerce.commerce.order import (
     DONE_ORDER,
     DONE_ORDER_BYTES,
@@ -33,9 +33,11 @@ from p2pcommerce.commerce.order import (
     ORDER,
     ORDER_BYTES,
     DoneOrder,
+    HeldPoints,
     Order,
     PlacedLine,
 )
+from p2pcommerce.commerce.points import POINTS_HELD_BYTES
 from p2pcommerce.ledger.genesis import ChainParameters
 from tests.commerce.world import BALANCE, GTIN, HASH, OTHER_GTIN, PRICE, TOKEN, World, key
 
@@ -133,15 +135,6 @@ def test_a_buyer_without_the_cash_or_the_deposit_fails_with_no_funds(world):
 def test_a_sum_of_2_to_63_or_more_fails_with_limit(world):
     world.do("shop", ListingSet(1, world.product, 2**62, 0, False, 1))
     world.refused("LIMIT", "buyer", world.order(quantity=2))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"referrer": HASH}, {"team": HASH}, {"points": (PointsSpent(HASH, 1),)}, {"arbiter": HASH}],
-)
-def test_what_this_version_lacks_is_forbidden_by_name(world, change):
-    detail = world.refused("FORBIDDEN", "buyer", dataclasses.replace(world.order(), **change))
-    assert "not offered by this version" in detail
 
 
 @pytest.mark.parametrize(
@@ -539,12 +532,15 @@ def test_the_largest_orders_fit_their_sizes():
     most, product = 2**63 - 1, ProductId(HASH, GTIN)
     lines = tuple(PlacedLine(2**32 - 1, most, product) for _ in range(64))
     ids = tuple(serial_id(product, "x" * 20) for _ in range(64))
+    points, parties = (HeldPoints(HASH, most, most),) * 4, (HASH, HASH, HASH)
     for record in (
-        Order(HASH, HASH, HASH, 2, 2**32 - 1, most, most, most, lines, ids),
-        Order(HASH, HASH, HASH, 1, 2**32 - 1, most, most, most, lines[:1], ids[:1]),
+        Order(*parties, 2, 2**32 - 1, most, most, most, lines, ids, points, HASH, HASH, HASH, HASH, most),
+        Order(*parties, 1, 2**32 - 1, most, most, most, lines[:1], ids[:1], points[:1], HASH, HASH, HASH, HASH, most),
+        Order(*parties, 3, 2**32 - 1, most, most, most, lines[:1], (), (), HASH, HASH, HASH, HASH, most),
         Order(HASH, HASH, HASH, 1, 2**32 - 1, most, most, most, (PlacedLine(1, 1, None),), ()),
     ):
         assert len(ORDER.key(HASH)) + len(ORDER.write(record)) <= ORDER.size(record)
     done = DoneOrder(HASH, HASH, most, most)
     assert len(DONE_ORDER.key(HASH)) + len(DONE_ORDER.write(done)) <= DONE_ORDER_BYTES
-    assert DONE_ORDER_BYTES <= ORDER_BYTES + LINE_BYTES
+    assert DONE_ORDER_BYTES + POINTS_HELD_BYTES <= ORDER_BYTES + LINE_BYTES
+    assert len(ORDER.write(dataclasses.replace(record, lines=lines, items=ids, points=points))) <= RECORD_BYTES_MAX

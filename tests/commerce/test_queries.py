@@ -4,7 +4,22 @@ import json
 
 import pytest
 
-from p2pcommerce.commerce import QUERIES, OrderShip, SubmitEvidence, TraceShip, item_id
+from p2pcommerce.commerce import (
+    NEW_TEAM,
+    QUERIES,
+    AttestIssue,
+    CampaignSet,
+    ListingSet,
+    OrderShip,
+    PointsOpen,
+    Subject,
+    SubjectKind,
+    SubmitEvidence,
+    Team,
+    TraceShip,
+    attestation_id,
+    item_id,
+)
 from p2pcommerce.ledger.application import QueryError
 from p2pcommerce.ledger.validators import Offence
 from tests.commerce.world import BALANCE, GTIN, HASH, PRICE, Operator, World, key
@@ -23,6 +38,12 @@ def test_every_answer_is_plain_json(world):
     item = item_id(key("shop"), GTIN, serial="1")
     world.do("shop", OrderShip(order_id, (item,)))
     shop = key("shop").hex()
+    world.do("shop", ListingSet(2, None, PRICE, 5, False, 1, Team(2, 5, 60)))
+    team = world.do("buyer", world.order(number=2, team=NEW_TEAM))
+    campaign = world.do("shop", CampaignSet(None, 5, 0, 10**9))
+    world.do("shop", PointsOpen(5))
+    store = Subject(SubjectKind.STORE, key("shop"))
+    world.do("buyer", AttestIssue(store, "organic", HASH, 10**9))
     world.offences[b"evidence"] = Offence(key("validator"), 0, "E1")
     world.do("shop", SubmitEvidence(b"evidence"))
     asked = {
@@ -33,12 +54,18 @@ def test_every_answer_is_plain_json(world):
         "terms": {"store": shop, "number": 1},
         "listing": {"store": shop, "number": "1"},
         "order": {"order": order_id.hex()},
+        "team": {"team": team.hex()},
+        "campaign": {"campaign": campaign.hex()},
+        "points": {"issuer": shop, "account": shop},
+        "rating": {"store": shop},
+        "attestation": {"id": attestation_id(key("buyer"), store, "organic").hex()},
         "item": {"issuer": shop, "gtin": GTIN, "serial": "1"},
         "validators": {},
         "validator": {"validator": key("validator")},
         "offence": {"validator": key("validator"), "epoch": 0},
         "stake": {"account": key("validator")},
         "time": {},
+        "rules": {},
     }
     assert list(asked) == list(QUERIES)
     for name, arguments in asked.items():
@@ -57,7 +84,7 @@ def test_supply_is_conserved_and_says_where_it_is(world):
     supply = world.query("supply")
     assert supply["conserved"] is True
     assert supply["total_minor"] == supply["genesis_minor"] == 3 * BALANCE + BALANCE
-    parts = ("balances", "bonded", "rewards", "escrow", "deposits", "fee_pot", "burned")
+    parts = ("balances", "bonded", "rewards", "escrow", "campaigns", "points", "deposits", "fee_pot", "burned")
     assert sum(supply[f"{part}_minor"] for part in parts) == supply["total_minor"]
     assert supply["escrow_minor"] == PRICE
 
@@ -71,12 +98,21 @@ def test_an_item_on_its_way_says_to_whom(world):
 
 def test_what_is_not_there_is_none(world):
     nobody = key("nobody").hex()
-    assert world.query("account", account=nobody) == {"balance_minor": 0, "nonce": 0, "exists": False}
+    assert world.query("account", account=nobody) == {
+        "balance_minor": 0,
+        "nonce": 0,
+        "exists": False,
+        "active": None,
+    }
     assert world.query("store", store=nobody) is None
     assert world.query("product", issuer=nobody, gtin=GTIN) is None
     assert world.query("terms", store=nobody, number=1) is None
     assert world.query("listing", store=nobody, number=1) is None
-    assert world.query("order", order=nobody) is None
+    for name in ("order", "team", "campaign"):
+        assert world.query(name, **{name: nobody}) is None
+    assert world.query("points", issuer=nobody) is None
+    assert world.query("rating", store=nobody) is None
+    assert world.query("attestation", id=nobody) is None
     assert world.query("item", issuer=nobody, gtin=GTIN, lot="1") is None
 
 

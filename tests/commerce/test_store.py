@@ -17,6 +17,7 @@ from p2pcommerce.commerce import (
 )
 from p2pcommerce.commerce.errors import FormatError
 from p2pcommerce.commerce.item import serial_id
+from p2pcommerce.commerce.rating import RATING_BYTES
 from p2pcommerce.commerce.store import OPERATOR_BYTES, STORE, STORE_BYTES
 from tests.commerce.world import GTIN, HASH, PRICE, World, key
 
@@ -72,9 +73,9 @@ def test_the_owner_is_no_operator(world):
 def test_the_deposit_of_a_store_follows_its_operators(world):
     start = world.balance("shop")
     world.do("shop", StoreSet("A", HASH, HASH, "", (operator(1),)), fee=1_000)
-    assert world.balance("shop") == start - 1_000 - 10 * (STORE_BYTES + OPERATOR_BYTES)
+    assert world.balance("shop") == start - 1_000 - 10 * (STORE_BYTES + RATING_BYTES + OPERATOR_BYTES)
     world.do("shop", StoreSet("A", HASH, HASH), fee=1_000)
-    assert world.balance("shop") == start - 2_000 - 10 * STORE_BYTES
+    assert world.balance("shop") == start - 2_000 - 10 * (STORE_BYTES + RATING_BYTES)
 
 
 def test_who_cannot_pay_the_deposit_fails_with_no_funds(world):

@@ -29,7 +29,12 @@ def test_a_transfer_to_oneself_costs_only_the_fee(world):
 
 def test_a_new_account_pays_its_deposit_from_its_first_credit(world):
     world.do("alice", Transfer(key("carol"), DEPOSIT + 7))
-    assert world.query("account", account=key("carol")) == {"balance_minor": 7, "nonce": 0, "exists": True}
+    assert world.query("account", account=key("carol")) == {
+        "balance_minor": 7,
+        "nonce": 0,
+        "exists": True,
+        "active": None,
+    }
 
 
 def test_a_first_credit_may_be_just_the_deposit(world):
@@ -47,4 +52,9 @@ def test_a_transfer_above_the_balance_fails_with_no_funds(world):
 
 def test_the_whole_balance_can_be_sent(world):
     world.do("alice", Transfer(key("bob"), world.balance("alice") - 1_000), fee=1_000)
-    assert world.query("account", account=key("alice")) == {"balance_minor": 0, "nonce": 1, "exists": True}
+    assert world.query("account", account=key("alice")) == {
+        "balance_minor": 0,
+        "nonce": 1,
+        "exists": True,
+        "active": None,
+    }

@@ -94,15 +94,16 @@ class World:
             convict=self.offences.get,
         )
 
-    def build(self, name, payload, *, nonce=None, fee=None, sponsor=None, pays=False, expires=10**6):
+    def build(self, name, payload, *, nonce=None, fee=None, sponsor=None, pays=False, expires=10**6, active=None):
         return build_transaction(
             payload,
             self.genesis,
-            seed(name),
+            seed(active or name),
             self.nonce(name) if nonce is None else nonce,
             expires,
             fee=fee,
             sponsor=None if sponsor is None else Sponsor(seed(sponsor), pays),
+            account=key(name),
             scheme=SCHEME,
         )
 
@@ -174,8 +175,18 @@ class World:
     def place(self, buyer="buyer", quantity=1, number=1, **options):
         return self.do(buyer, self.order(quantity, number), **options)
 
-    def order(self, quantity=1, number=1):
-        return OrderPlace(key("shop"), (OrderLine(number, self.revision(number), quantity),))
+    def order(self, quantity=1, number=1, **fields):
+        return OrderPlace(key("shop"), (OrderLine(number, self.revision(number), quantity),), **fields)
+
+    def status(self, order_id):
+        answer = self.query("order", order=order_id)
+        return None if answer is None else answer["status"]
+
+    def item(self, serial):
+        return self.query("item", issuer=key("shop"), gtin=GTIN, serial=serial)
+
+    def held(self, name, issuer="shop"):
+        return self.query("points", issuer=key(issuer), account=key(name))["held"]
 
     def commission(self, *serials, name="shop"):
         self.do(name, TraceCommission(GTIN, tuple(sorted(serials)), None, HASH, 1))

@@ -17,6 +17,11 @@ def key_of(number):
     return ED25519.public_key(seed_of(number))
 
 
+def where(number):
+    """Return the address of a node: each is in an address group of its own."""
+    return f"tcp://node{number}.example{number}.net:7400"
+
+
 def record_of(number, *, addresses=None, sequence=1, life_us=7 * DAY, genesis_hash=GENESIS_HASH, now=START):
-    where = (f"tcp://node{number}.example:7400",) if addresses is None else addresses
-    return sign_record(ED25519, seed_of(number), genesis_hash, where, sequence, (now + life_us) // 1_000)
+    places = (where(number),) if addresses is None else addresses
+    return sign_record(ED25519, seed_of(number), genesis_hash, places, sequence, (now + life_us) // 1_000)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcommerce.discovery import DiscoveryParameters, dialling
-from p2pcommerce.discovery.dialling import Dialling, backoff_us
+from p2pcommerce.discovery.dialling import Dialling, Purpose, backoff_us
 from tests.discovery.people import SECOND, START, key_of
 
 PARAMETERS = DiscoveryParameters()
@@ -16,8 +16,8 @@ def new():
     return Dialling(PARAMETERS, random.Random(1))
 
 
-def fail(places, address=PLACE, now=START, *, ordinary=True):
-    places.start(address, key_of(1), ordinary=ordinary, now=now)
+def fail(places, address=PLACE, now=START, *, purpose=Purpose.TRIED):
+    places.start(address, key_of(1), purpose=purpose, now=now)
     return places.on_failed(address, now)
 
 
@@ -35,16 +35,16 @@ def test_two_nodes_do_not_come_back_together():
 
 
 def test_an_ordinary_address_rests_up_to_five_minutes_a_wanted_one_up_to_15_s():
-    for ordinary, most in ((True, 300 * SECOND), (False, 15 * SECOND)):
+    for purpose, most in ((Purpose.TRIED, 300 * SECOND), (Purpose.RESERVED, 15 * SECOND)):
         places = new()
         for _ in range(40):
-            fail(places, ordinary=ordinary)
+            fail(places, purpose=purpose)
         assert most // 2 <= places.next_us(PLACE) - START <= most
 
 
 def test_an_address_is_not_dialled_twice_at_once():
     places = new()
-    places.start(PLACE, None, ordinary=True, now=START)
+    places.start(PLACE, None, purpose=Purpose.TRIED, now=START)
     assert places.next_us(PLACE) is None
     assert places.best([PLACE], START) is None
     assert (places.in_flight, places.ordinary_in_flight) == (1, 1)
@@ -86,7 +86,7 @@ def test_a_connection_that_ends_soon_counts_as_a_failure_and_a_lasting_one_wipes
 
 def test_a_dial_that_nobody_reports_on_is_overdue():
     places = new()
-    places.start(PLACE, None, ordinary=True, now=START)
+    places.start(PLACE, None, purpose=Purpose.TRIED, now=START)
     assert places.deadline == START + PARAMETERS.dial_timeout_us
     assert places.overdue(places.deadline - 1) == []
     assert places.overdue(places.deadline) == [PLACE]
@@ -102,7 +102,7 @@ def small_memory(monkeypatch):
 @pytest.mark.usefixtures("small_memory")
 def test_the_memory_of_addresses_is_bounded_and_keeps_what_is_under_way():
     places = new()
-    places.start("tcp://a:1", None, ordinary=True, now=START)
+    places.start("tcp://a:1", None, purpose=Purpose.TRIED, now=START)
     for number in range(10):
         fail(places, f"tcp://b:{number + 1}")
     assert len(places) == 3

@@ -14,18 +14,19 @@ from p2pcommerce.discovery import (
     DiscoveryParameters,
     SaveBook,
     SendTo,
+    Source,
     Which,
 )
 from p2pcommerce.primitives.crypto import ED25519
-from p2pcommerce.wire.messages import GetPeers, Peers
-from tests.discovery.people import DAY, GENESIS_HASH, SECOND, START, key_of, record_of
+from p2pcommerce.wire.messages import GetPeers, Observed, Peers
+from tests.discovery.people import DAY, GENESIS_HASH, SECOND, START, key_of, record_of, where
 
 RECORDS = [record_of(number) for number in range(80)]
 RAWS = tuple(record.raw for record in RECORDS)
 
 
 def address_of(number):
-    return f"tcp://node{number}.example:7400"
+    return where(number)
 
 
 def new(own=0, bootstrap=(), seed=1, **parameters):
@@ -42,9 +43,15 @@ def tick(core, now=START):
     return core.on_deadline(now)
 
 
+def tell(core, raws, now=START):
+    """Let somebody nearby tell of peers."""
+    core.on_found(raws, Source.of_name("beacon", is_local=True), now)
+
+
 def filled(count, **options):
     core = new(**options)
-    assert core.on_peers(key_of(70), RAWS[1 : count + 1], START) == []
+    tell(core, RAWS[1 : count + 1])
+    assert len(core.book) == count
     return core
 
 
@@ -68,7 +75,7 @@ def test_a_malformed_bootstrap_address_is_refused():
 
 
 def test_a_bootstrap_address_is_redialled_for_ever_at_least_each_15_s():
-    core = new(bootstrap=("memory://seed",))
+    core = new(bootstrap=("memory://seed",), feeler_us=0)
     now, count, pauses = START, 0, []
     while count < 60:
         assert dials(tick(core, now)) == [Dial("memory://seed", None)]
@@ -133,7 +140,7 @@ def test_a_validator_that_is_connected_is_not_dialled():
 def test_this_node_is_never_dialled():
     core = new(own=5, bootstrap=("memory://me", "memory://other"))
     core.set_own_addresses(["memory://other"])
-    core.on_peers(key_of(70), (RAWS[5],), START)
+    tell(core, (RAWS[5],))
     assert key_of(5) not in core.book
     assert dials(tick(core)) == [Dial("memory://me", None)]
     assert core.on_connected(key_of(5), "memory://me", True, START) == [CloseOne(key_of(5), Which.NEW, "SELF")]
@@ -184,16 +191,27 @@ def test_a_failed_dial_is_followed_by_another_peer_and_repeated_after_its_pause(
         now = core.deadline
 
 
-def test_an_ordinary_peer_that_fails_ten_times_is_forgotten():
-    core = filled(1)
+def fail_ten_times(core, *, reaches_others):
     now = START
-    for _ in range(10):
+    for turn in range(10):
         assert key_of(1) in core.book
+        if reaches_others:
+            connect(core, 20 + turn, now=now)
         tick(core, now)
         core.on_dial_failed(address_of(1), now)
-        tick(core, now)
         now += 600 * SECOND
+
+
+def test_a_peer_never_reached_that_fails_ten_times_while_others_answer_is_forgotten():
+    core = filled(1, outbound_target=20)
+    fail_ten_times(core, reaches_others=True)
     assert key_of(1) not in core.book
+
+
+def test_whose_own_network_is_down_forgets_nobody():
+    core = filled(1)
+    fail_ten_times(core, reaches_others=False)
+    assert core.book.get(key_of(1)).failures == 1
 
 
 def test_a_dial_without_a_report_is_given_up():
@@ -219,7 +237,7 @@ def test_validators_never_wait_behind_ordinary_dials():
     core = filled(40)
     assert len(dials(tick(core))) == 8
     wanted = [key_of(number) for number in range(41, 50)]
-    core.on_peers(key_of(70), RAWS[41:50], START)
+    tell(core, RAWS[41:50])
     core.set_wanted(wanted)
     assert {effect.peer for effect in dials(tick(core))} == set(wanted)
 
@@ -227,14 +245,212 @@ def test_validators_never_wait_behind_ordinary_dials():
 # --- inbound and duplicates ---
 
 
-def test_forty_inbound_peers_are_accepted_and_the_next_one_is_closed():
+def call(core, number, remote, now=START):
+    """Let a peer call from an address; return the connections that are closed for it."""
+    effects = core.on_connected(key_of(number), None, False, now, remote)
+    return [effect for effect in effects if isinstance(effect, CloseOne)]
+
+
+def test_forty_inbound_peers_are_accepted_and_one_more_of_the_same_group_is_closed():
     core = new()
     for number in range(1, 41):
-        assert connect(core, number, outbound=False) == []
-    assert connect(core, 41, outbound=False) == [CloseOne(key_of(41), Which.NEW, "INBOUND_FULL")]
+        assert call(core, number, f"tcp://9.9.9.{number}:5000") == []
+    assert call(core, 41, "tcp://9.9.8.1:5000") == [CloseOne(key_of(41), Which.NEW, "INBOUND_FULL")]
     assert core.statistics()["inbound"] == 40
     core.on_disconnected(key_of(1), START)
-    assert connect(core, 41, outbound=False) == []
+    assert call(core, 41, "tcp://9.9.8.1:5000") == []
+
+
+def test_a_caller_of_another_group_takes_the_place_of_the_last_of_a_crowd():
+    core = new()
+    for number in range(1, 41):
+        call(core, number, f"tcp://9.9.9.{number}:5000", START + number)
+    assert call(core, 41, "tcp://8.8.8.8:5000", START + 50) == [CloseOne(key_of(40), Which.NEW, "EVICTED")]
+    assert core.statistics()["inbound"] == 40
+    assert core.statistics()["EVICTED"] == 1
+
+
+def test_of_connections_to_one_address_group_the_second_is_closed_though_a_name_led_there():
+    core = new()
+    connect(core, 1, address="tcp://9.9.1.1:7400")
+    effects = core.on_connected(key_of(2), "tcp://seed.example:7400", True, START, "tcp://9.9.2.2:7400")
+    assert effects == [CloseOne(key_of(2), Which.NEW, "GROUP_FULL")]
+    assert core.statistics()["outbound"] == 1
+
+
+def test_validators_and_configured_peers_need_no_group_of_their_own():
+    core = new(bootstrap=("tcp://9.9.1.9:7400",))
+    core.set_wanted([key_of(3)])
+    connect(core, 1, address="tcp://9.9.1.1:7400")
+    for number, address in ((3, "tcp://9.9.1.3:7400"), (9, "tcp://9.9.1.9:7400")):
+        assert not any(isinstance(each, CloseOne) for each in connect(core, number, address=address))
+    assert core.statistics()["outbound"] == 3
+
+
+def test_two_peers_of_one_address_group_are_not_dialled_together():
+    core = new()
+    tell(core, [record_of(n, addresses=(f"tcp://9.9.{n}.1:7400",)).raw for n in range(1, 20)])
+    assert len(dials(tick(core))) == 1
+
+
+def test_on_one_machine_no_two_addresses_are_of_one_group():
+    core = new()
+    tell(core, [record_of(n, addresses=(f"tcp://127.0.0.1:{7400 + n}",)).raw for n in range(1, 20)])
+    assert len(dials(tick(core))) == 8
+
+
+def test_local_addresses_are_believed_of_local_sources_alone():
+    core = new()
+    lan = record_of(1, addresses=("tcp://192.168.0.7:7400",))
+    both = record_of(2, addresses=("tcp://192.168.0.8:7400", "tcp://9.9.9.9:7400"))
+    core.on_found([lan.raw, both.raw], Source.of_name("dns seed.example"), START)
+    assert key_of(1) not in core.book
+    assert core.book.get(key_of(2)).addresses == ("tcp://9.9.9.9:7400",)
+    core.on_found([lan.raw], Source.of_name("beacon", is_local=True), START)
+    assert key_of(1) in core.book
+
+
+# --- feelers, anchors, hints ---
+
+
+def full(count=40, **parameters):
+    """Return a core whose ordinary places are taken, with the rest of its peers in the book, and who took them."""
+    core = filled(count, **parameters)
+    first = dials(tick(core))
+    for effect in first:
+        core.on_connected(effect.peer, effect.address, True, START)
+    return core, [effect.peer for effect in first]
+
+
+def test_a_feeler_goes_out_every_two_minutes_and_its_peer_counts_as_reached():
+    core, _ = full()
+    now, felt = START, []
+    while now < START + 3_600 * SECOND:
+        for effect in dials(tick(core, now)):
+            felt.append(now)
+            assert core.on_connected(effect.peer, effect.address, True, now) == [
+                CloseOne(effect.peer, Which.NEW, "FEELER")
+            ]
+            assert core.book.get(effect.peer).tried is not None
+        now = core.deadline
+    assert 25 <= len(felt) <= 36
+    assert all(100 * SECOND <= later - earlier <= 141 * SECOND for earlier, later in itertools.pairwise(felt))
+    assert core.statistics()["outbound"] == 8
+
+
+def test_no_feeler_goes_out_while_places_are_free():
+    core = filled(4)
+    for effect in dials(tick(core)):
+        core.on_connected(effect.peer, effect.address, True, START)
+    tell(core, [record_of(50, addresses=()).raw])
+    for minute in range(30):
+        assert dials(tick(core, START + minute * 60 * SECOND)) == []
+
+
+def test_the_two_peers_connected_longest_are_dialled_first_after_a_restart():
+    core, peers = full()
+    saved = core.dump()
+    for seed in range(5):
+        again = new(seed=seed + 100)
+        again.load(saved, START)
+        assert [effect.peer for effect in dials(tick(again))][:2] == peers[:2]
+
+
+def test_an_anchor_that_does_not_answer_is_replaced():
+    core, peers = full()
+    again = new(seed=9)
+    again.load(core.dump(), START)
+    for effect in dials(tick(again)):
+        if effect.peer in peers[:2]:
+            again.on_dial_failed(effect.address, START)
+        else:
+            again.on_connected(effect.peer, effect.address, True, START)
+    more = dials(tick(again))
+    assert len(more) == 2
+    assert not {effect.peer for effect in more} & set(peers[:2])
+
+
+def test_at_most_half_of_the_places_go_to_peers_never_reached_while_others_are_there():
+    core = filled(60)
+    for number in range(1, 21):
+        core.book.on_reached(key_of(number), address_of(number), START)
+    for seed in range(20):
+        again = new(seed=seed)
+        again.load(core.dump(), START)
+        fresh = [each for each in dials(tick(again)) if not core.book.get(each.peer).reached_ms]
+        assert len(fresh) <= 4
+
+
+def test_a_hint_is_dialled_while_nobody_is_connected_and_only_once():
+    core = new()
+    core.on_hints(["tcp://9.9.9.9:7400"])
+    assert dials(tick(core)) == [Dial("tcp://9.9.9.9:7400", None)]
+    core.on_dial_failed("tcp://9.9.9.9:7400", START)
+    assert dials(tick(core, START + DAY)) == []
+    core.on_hints([f"tcp://9.9.9.{number % 200}:{7400 + number}" for number in range(1_000)])
+    assert len(core._plan.hints) == 64
+
+
+# --- the address that others see, and whether they reach this node ---
+
+
+def observe(core, number, host, remote):
+    core.on_connected(key_of(number), remote, True, START)
+    return core.on_observed(key_of(number), f"tcp://{host}:50000", START)
+
+
+def test_a_majority_of_three_groups_decides_at_which_address_others_see_this_node():
+    core = new()
+    for number in (1, 2):
+        observe(core, number, "5.6.7.8", f"tcp://{number + 10}.9.1.1:7400")
+    assert core.observed_host is None
+    observe(core, 3, "66.6.6.6", "tcp://13.9.1.1:7400")
+    assert core.observed_host == "5.6.7.8"
+    observe(core, 4, "66.6.6.6", "tcp://14.9.1.1:7400")
+    assert core.observed_host is None
+    core.on_disconnected(key_of(4), START)
+    assert core.observed_host == "5.6.7.8"
+
+
+def test_liars_of_one_group_or_that_call_by_themselves_have_no_say():
+    core = new(outbound_per_group_max=9)
+    for number in (1, 2, 3):
+        observe(core, number, "5.6.7.8", f"tcp://{number + 10}.9.1.1:7400")
+    for number in range(4, 9):
+        observe(core, number, "66.6.6.6", f"tcp://66.6.1.{number}:7400")
+    for number in range(20, 40):
+        call(core, number, f"tcp://{number}.1.1.1:7400")
+        core.on_observed(key_of(number), "tcp://66.6.6.6:50000", START)
+    assert core.observed_host == "5.6.7.8"
+
+
+def test_an_observed_address_that_is_none_closes_its_teller_and_a_local_one_says_nothing():
+    core = new()
+    for number in (1, 2, 3):
+        assert observe(core, number, "127.0.0.1", f"tcp://{number + 10}.9.1.1:7400") == []
+    assert core.observed_host is None
+    (closing,) = core.on_observed(key_of(1), "no address", START)
+    assert (closing.peer, closing.fault) == (key_of(1), True)
+
+
+def test_a_caller_is_told_at_which_address_it_is_seen():
+    core = new()
+    assert core.on_connected(key_of(1), None, False, START, "tcp://9.9.9.9:5000") == [
+        SendTo(key_of(1), Observed("tcp://9.9.9.9:5000"))
+    ]
+
+
+def test_a_node_that_nobody_calls_within_ten_minutes_says_so_until_somebody_does():
+    core = new()
+    connect(core, 1, address="tcp://9.9.9.9:7400")
+    tick(core, START + 599 * SECOND)
+    assert core.statistics()["unreachable"] == 0
+    tick(core, START + 600 * SECOND)
+    assert core.statistics()["unreachable"] == 1
+    call(core, 2, "tcp://192.168.0.1:5000", START + 601 * SECOND)
+    assert core.is_unreachable
+    call(core, 3, "tcp://8.8.8.8:5000", START + 602 * SECOND)
+    assert core.statistics()["unreachable"] == 0
 
 
 def test_validators_and_bootstrap_peers_have_inbound_places_of_their_own():
@@ -303,11 +519,34 @@ def test_an_outbound_peer_is_asked_for_records_and_an_inbound_one_only_for_want_
     core = new()
     assert connect(core, 1) == [SendTo(key_of(1), GetPeers(1_000))]
     assert connect(core, 2, outbound=False) == []
-    assert tick(core) == [SendTo(key_of(2), GetPeers(1_000))]
+    assert tick(core) == []
+    core.on_disconnected(key_of(1), START)
+    assert SendTo(key_of(2), GetPeers(1_000)) in tick(core)
+
+
+def test_a_peer_that_is_dialled_again_within_a_minute_is_not_asked_again():
+    core = new()
+    assert connect(core, 1) == [SendTo(key_of(1), GetPeers(1_000))]
+    core.on_disconnected(key_of(1), START)
+    assert connect(core, 1, now=START + 59 * SECOND) == []
+    core.on_disconnected(key_of(1), START)
+    assert connect(core, 1, now=START + 60 * SECOND) == [SendTo(key_of(1), GetPeers(1_000))]
+
+
+def test_of_records_that_nobody_asked_for_only_the_first_is_looked_into():
+    core = new()
+    connect(core, 9, outbound=False)
+    assert core.on_peers(key_of(9), RAWS[20:30], START) == []
+    assert [entry.record for entry in core.book] == [RECORDS[20]]
+    assert core.statistics()["RECORDS_UNASKED"] == 1
+    connect(core, 8)
+    core.on_peers(key_of(8), RAWS[30:35], START)
+    core.on_peers(key_of(8), RAWS[40:45], START)
+    assert len(core.book) == 1 + 5 + 1
 
 
 def test_a_peer_is_asked_at_most_once_a_minute_and_nobody_once_there_are_enough():
-    core = new(outbound_target=2)
+    core = new(outbound_target=2, feeler_us=0)
     connect(core, 1)
     asked, now = [], START
     while now < START + 600 * SECOND:
@@ -337,11 +576,24 @@ def test_answers_of_a_large_book_are_a_share_of_it():
 
 def test_records_beyond_the_allowance_are_left_aside_without_fault():
     core = new(accept_burst=5)
+    connect(core, 70)
     assert core.on_peers(key_of(70), RAWS[1:20], START) == []
     assert len(core.book) == 5
-    assert core.statistics()["RECORDS_OVER_ALLOWANCE"] == 1
-    core.on_peers(key_of(70), RAWS[20:30], START + 20 * SECOND)
-    assert len(core.book) == 7
+    assert core.statistics()["RECORDS_OVER_ALLOWANCE"] == 14
+    tick(core, START + 70 * SECOND)
+    core.on_peers(key_of(70), RAWS[20:40], START + 70 * SECOND)
+    assert len(core.book) == 10
+
+
+def test_records_that_are_known_cost_no_allowance():
+    core = new(accept_burst=5)
+    connect(core, 70)
+    core.on_peers(key_of(70), RAWS[1:4], START)
+    for minute in range(1, 6):
+        now = START + minute * 61 * SECOND
+        tick(core, now)
+        core.on_peers(key_of(70), RAWS[1:4], now)
+    assert "RECORDS_OVER_ALLOWANCE" not in core.statistics()
 
 
 @pytest.mark.parametrize(
@@ -367,6 +619,7 @@ def test_who_passes_on_bad_records_is_closed(raw, code):
 
 def test_who_passes_on_an_expired_record_is_not_closed():
     core = new()
+    connect(core, 9)
     assert core.on_peers(key_of(9), (record_of(1, life_us=SECOND).raw, RAWS[2]), START + 2 * SECOND) == []
     assert len(core.book) == 1
 
@@ -376,7 +629,7 @@ def test_the_book_is_saved_after_changes_at_most_each_minute():
     saves, now = [], START
     for number in range(10, 40):
         now = START + number * 10 * SECOND
-        core.on_peers(key_of(70), (RAWS[number],), now)
+        tell(core, (RAWS[number],), now)
         saves += [now for effect in tick(core, now) if isinstance(effect, SaveBook)]
     assert 3 <= len(saves) <= 6
     assert all(later - earlier >= 60 * SECOND for earlier, later in itertools.pairwise(saves))
@@ -480,7 +733,7 @@ class Network:
                     other = self.number_of(peer)
                     self.act(other, self.cores[other].on_peers(key_of(number), records, self.now))
                 case CloseOne(peer, which, reason):
-                    assert reason in {"DUPLICATE", "SELF"}
+                    assert reason in {"DUPLICATE", "SELF", "FEELER"}
                     other = self.number_of(peer)
                     links = self.links[number].get(other, [])
                     if links:

@@ -19,7 +19,7 @@ from p2pcommerce.discovery.record import RECORD_BYTES_MAX, RECORD_LIFE_MS_MAX, R
 from p2pcommerce.primitives.codec import pack, unpack
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import CodecError
-from tests.discovery.people import DAY, GENESIS_HASH, SECOND, START, key_of, record_of, seed_of
+from tests.discovery.people import DAY, GENESIS_HASH, SECOND, START, key_of, record_of, seed_of, where
 
 
 def check(record, now=START):
@@ -36,12 +36,12 @@ def test_a_signed_record_is_read_back_and_counts():
     record = record_of(1)
     assert decode_record(record.raw) == record
     assert record.public_key == key_of(1)
-    assert record.addresses == ("tcp://node1.example:7400",)
+    assert record.addresses == (where(1),)
     check(record)
 
 
 def test_the_encoding_is_pinned():
-    record = record_of(1, sequence=7)
+    record = record_of(1, sequence=7, addresses=("tcp://node1.example:7400",))
     assert record.raw.hex() == (
         "9701c420"
         + key_of(1).hex()

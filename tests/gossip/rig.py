@@ -5,12 +5,16 @@ import random
 from p2pcommerce.gossip import GossipParameters, Misbehaving, Offer, Router, SendTo, short_id
 from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.primitives.errors import Verdict
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import PublicKey
 from p2pcommerce.wire.messages import Announce, Choose, Pull, Transactions, Unchoose
 
 MS = 1_000
 SECOND = 1_000_000
 OWN_KEY = b"o" * 16
+NEVER = 10**9 * SECOND
+QUIET = {"reconcile_us": NEVER, "reconcile_connect_us": NEVER}
+"""No reconciliation: peers of a rig answer only what a test lets them answer."""
 
 
 def peer_of(number):
@@ -32,7 +36,8 @@ def id_of(raw):
 class Rig:
     def __init__(self, peers=0, outbound=3, seed=1, rtts=(), **parameters):
         self.pool = {}
-        self.router = Router(GossipParameters(**parameters), random.Random(seed), self.pool.get)
+        self.index = IdIndex()
+        self.router = Router(GossipParameters(**(QUIET | parameters)), random.Random(seed), self.pool.get, self.index)
         self.now = 100 * SECOND
         self.effects = []
         for number in range(1, peers + 1):
@@ -59,8 +64,17 @@ class Rig:
         """Admission has judged transactions."""
         if verdict is Verdict.ACCEPT:
             self.pool.update((id_of(raw), raw) for raw in raws)
+            for raw in raws:
+                self.index.add(id_of(raw))
         source = None if origin is None else peer_of(origin)
         return self.router.on_verdicts([(id_of(raw), raw, verdict, source, fee) for raw in raws], self.now)
+
+    def retire(self, *raws):
+        """Transactions are final: the pool drops them."""
+        for raw in raws:
+            self.index.discard(id_of(raw))
+            self.pool.pop(id_of(raw), None)
+        self.router.retire([id_of(raw) for raw in raws])
 
     def relay(self, number, *raws):
         """A peer pushes transactions that are good."""

@@ -271,9 +271,9 @@ def test_an_own_transaction_is_offered_again_until_it_is_retired():
     assert pushed(effects) == {1: [A]}
     assert sorted(told(effects)) == [2, 3]
     assert pushed(rig.wait(10 * SECOND)) == {1: [A]}
-    rig.router.retire([id_of(A)])
+    rig.retire(A)
     assert pushed(rig.wait(60 * SECOND)) == {}
-    assert rig.count("own") == rig.count("live") == 0
+    assert rig.count("own") == 0
 
 
 @pytest.mark.parametrize("show", [Rig.show, Rig.announce])
@@ -318,17 +318,6 @@ def test_an_own_transaction_that_was_refused_may_come_again():
     rig.judge(A, verdict=Verdict.IGNORE)
     rig.wait(5 * SECOND)
     assert offered(rig.show(1, A)) == [id_of(A)]
-
-
-def test_a_new_peer_is_told_the_newest_of_what_is_live():
-    rig = Rig(peers=1, greeting_max=3, live_max=4)
-    rig.relay(1, *(raw_of(number) for number in range(6)))
-    rig.router.retire([id_of(raw_of(5))])
-    rig.wait(SECOND)
-    rig.connect(2)
-    entries = told(rig.wait(20 * MS))[2]
-    assert [short for short, _, _ in entries] == [short_id(key_of(2), id_of(raw_of(number))) for number in (2, 3, 4)]
-    assert rig.count("live") == 3
 
 
 def test_a_final_transaction_that_was_never_heard_of_is_not_taken_later():
@@ -438,4 +427,4 @@ def test_statistics_name_what_is_here():
     rig = Rig(peers=2)
     rig.relay(1, A, D)
     statistics = rig.router.statistics()
-    assert (statistics["peers"], statistics["senders"], statistics["live"]) == (2, 2, 2)
+    assert (statistics["peers"], statistics["senders"], statistics["asking"]) == (2, 2, 0)

@@ -31,6 +31,7 @@ async def test_all_places_are_taken_and_given_back(autojump_clock):
         ("tcp://192.0.2.{number}:{port}", PER_SUBNET_MAX),
         ("tcp://[2001:db8:1::7]:{port}", PER_HOST_MAX),
         ("tcp://[2001:db8:1:{number}::7]:{port}", PER_SUBNET_MAX),
+        ("tcp://[2001:db8::{number}]:{port}", PER_SUBNET_MAX),
         ("memory://dialler", PER_HOST_MAX),
     ],
 )

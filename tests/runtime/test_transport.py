@@ -231,3 +231,12 @@ async def test_any_other_failure_of_a_listener_is_raised(autojump_clock):
         await TcpListener(listening).accept()
     listening.near.close()
     listening.far.close()
+
+
+async def test_a_stream_tells_the_address_that_a_name_led_to():
+    listener = await TcpTransport().listen("tcp://127.0.0.1:0")
+    port = listener.address.rpartition(":")[2]
+    near = await TcpTransport().dial(f"tcp://localhost:{port}")
+    far, _ = await listener.accept()
+    async with closing(listener, near, far):
+        assert near.remote == f"tcp://127.0.0.1:{port}"

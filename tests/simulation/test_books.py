@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from p2pcommerce.commerce import build_transaction, read_body
+from p2pcommerce.commerce import OrderDispute, OrderResolve, build_transaction, read_body
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.ledger.transaction import decode_transaction
@@ -100,6 +100,37 @@ def test_who_has_no_right_to_it_is_seen(market, kind, words):
     raws[index] = forbidden.raw
     spoilt = replace(committed, block=replace(committed.block, transactions=tuple(raws)))
     assert any(words in complaint for complaint in read(market, [*blocks[:place], spoilt]))
+
+
+def spoilt_at(market, kind, change):
+    """Return what the books say of a chain in which one transaction of a kind was another one."""
+    world, blocks = market
+    place, index = next(
+        (place, index)
+        for place, each in enumerate(blocks)
+        for index, (raw, outcome) in enumerate(zip(each.block.transactions, each.outcomes, strict=True))
+        if outcome.ok and decode_transaction(raw).type == kind
+    )
+    committed = blocks[place]
+    honest = decode_transaction(committed.block.transactions[index])
+    seed = next(seed for number in range(99) if world.scheme.public_key(seed := account_seed(number)) == honest.sender)
+    body = change(read_body(honest.type, honest.body))
+    changed = build_transaction(body, world.genesis, seed, honest.nonce, HEIGHT_MAX, scheme=world.scheme)
+    raws = [*committed.block.transactions]
+    raws[index] = changed.raw
+    spoilt = replace(committed, block=replace(committed.block, transactions=tuple(raws)))
+    return read(market, [*blocks[:place], spoilt])
+
+
+@pytest.mark.parametrize("kind", [OrderDispute, lambda order: OrderResolve(order, 5)])
+def test_a_dispute_of_an_order_without_an_arbiter_is_seen(market, kind):
+    said = spoilt_at(market, "order.confirm", lambda body: kind(body.order))
+    assert any("has no arbiter" in words for words in said)
+
+
+def test_an_order_that_these_books_do_not_follow_makes_its_block_vague(market):
+    said = spoilt_at(market, "order.place", lambda body: replace(body, referrer=bytes(32)))
+    assert not any("are accounted for" in words for words in said)
 
 
 def test_what_stands_in_a_block_after_its_expiry_is_seen(market):

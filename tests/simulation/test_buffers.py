@@ -35,7 +35,7 @@ def test_a_quiet_node_is_within_every_cap_and_keeps_nothing(rooms):
         ("gossip", "seen"),
         ("gossip", "in_flight"),
         ("gossip", "ignored_waiting"),
-        ("gossip", "live"),
+        ("gossip", "asking"),
         ("gossip", "own"),
         ("gossip", "wanted"),
         ("gossip", "scores"),

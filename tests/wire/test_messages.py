@@ -21,16 +21,22 @@ from p2pcommerce.wire.messages import (
     Engine,
     Evidence,
     FeeFloor,
+    Found,
     GetBlock,
     GetBlocks,
     GetChunk,
+    GetIds,
     GetLinks,
     GetPeers,
     GetSnapshot,
+    GetSymbols,
     GetTransactions,
+    Ids,
+    Lacking,
     Links,
     Message,
     NoBlock,
+    Observed,
     Peers,
     Ping,
     Pong,
@@ -38,6 +44,7 @@ from p2pcommerce.wire.messages import (
     Refuse,
     Snapshot,
     Status,
+    Symbols,
     Transactions,
     Unchoose,
     decode_message,
@@ -55,6 +62,7 @@ def some(items, min_size=0):
     return st.lists(items, min_size=min_size, max_size=5).map(tuple)
 
 
+SHORTS = st.lists(SHORT, max_size=5).map(b"".join)
 BLOB = st.binary(min_size=1, max_size=40)
 STRATEGIES = {
     Ping: st.builds(Ping, U64),
@@ -67,6 +75,12 @@ STRATEGIES = {
     Transactions: st.builds(Transactions, some(BLOB, 1)),
     Announce: st.builds(Announce, some(st.tuples(SHORT, st.integers(1, 16_384), U64), 1)),
     Pull: st.builds(Pull, some(SHORT, 1)),
+    GetSymbols: st.builds(GetSymbols, U32, st.integers(1, 512)),
+    Symbols: st.builds(Symbols, U32, U32, st.binary(max_size=40)),
+    GetIds: st.builds(GetIds, SHORT, st.integers(1, 4_096)),
+    Ids: st.builds(Ids, SHORT, st.booleans(), SHORTS),
+    Lacking: st.builds(Lacking, SHORTS),
+    Found: st.builds(Found, SHORTS),
     Engine: st.builds(Engine, BLOB),
     Evidence: st.builds(Evidence, BLOB),
     GetTransactions: st.builds(GetTransactions, HASH, some(HASH, 1)),
@@ -84,6 +98,7 @@ STRATEGIES = {
     Chunk: st.builds(Chunk, U32, U16, st.binary(max_size=40)),
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
+    Observed: st.builds(Observed, st.text(st.characters(categories=["L", "N"]), max_size=40)),
 }
 
 # The largest message of each kind.
@@ -98,6 +113,12 @@ LARGEST = [
     Transactions((bytes(16_384),) * 15),
     Announce(((bytes(8), 16_384, 2**64 - 1),) * 1_024),
     Pull((bytes(8),) * 256),
+    GetSymbols(2**32 - 1, 512),
+    Symbols(2**32 - 1, 2**32 - 1, bytes(512 * 16)),
+    GetIds(bytes(8), 4_096),
+    Ids(bytes(8), False, bytes(4_096 * 8)),
+    Lacking(bytes(4_096 * 8)),
+    Found(bytes(4_096 * 8)),
     Engine(bytes(256 * 1024)),
     Evidence(bytes(64 * 1024)),
     GetTransactions(H, (H,) * 2_000),
@@ -115,6 +136,7 @@ LARGEST = [
     Chunk(2**32 - 1, 2**16 - 1, bytes(256 * 1024)),
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
+    Observed("x" * 272),
 ]
 
 PINNED = {
@@ -127,7 +149,13 @@ PINNED = {
     "1991cd1000": FeeFloor(4_096),
     "109192c40161c4026263": Transactions((b"a", b"bc")),
     "119191" + "93c4080001020304050607cd012c0a": Announce(((H[:8], 300, 10),)),
-    "129191c4080001020304050607": Pull((H[:8],)),
+    "1291c4080001020304050607": Pull((H[:8],)),
+    "13920010": GetSymbols(0, 16),
+    "149310cd2710c40162": Symbols(16, 10_000, b"b"),
+    "1592c4080001020304050607cd1000": GetIds(H[:8], 4_096),
+    "1693c4080001020304050607c3c40808090a0b0c0d0e0f": Ids(H[:8], True, H[8:16]),
+    "1791c4080001020304050607": Lacking(H[:8]),
+    "1891c4080001020304050607": Found(H[:8]),
     "2091c40176": Engine(b"v"),
     "2191c40378797a": Evidence(b"xyz"),
     "3092c420" + H.hex() + "91c420" + H.hex(): GetTransactions(H, (H,)),
@@ -145,6 +173,7 @@ PINNED = {
     "3c930703c40163": Chunk(7, 3, b"c"),
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
+    "4291a961646472657373203a": Observed("address :"),
 }
 
 
@@ -196,6 +225,15 @@ def test_a_message_over_its_cap_is_not_sent():
         (Transactions((b"",)), "items"),
         (Transactions(()), "items"),
         (Transactions((b"a",) * 257), "items"),
+        (GetSymbols(0, 0), "count"),
+        (GetSymbols(0, 513), "count"),
+        (Symbols(0, 2**32, b""), "size"),
+        (Symbols(0, 0, bytes(512 * 16 + 1)), "data"),
+        (GetIds(bytes(7), 1), "after"),
+        (GetIds(bytes(8), 4_097), "count"),
+        (Ids(bytes(8), True, bytes(9)), "data"),
+        (Lacking(bytes(7)), "data"),
+        (Found(bytes(4_097 * 8)), "data"),
         (Announce(()), "entries"),
         (Announce(((bytes(8), 1, 1),) * 1_025), "entries"),
         (Announce(((bytes(7), 1, 1),)), "entries"),
@@ -206,6 +244,7 @@ def test_a_message_over_its_cap_is_not_sent():
         (Announce(((bytes(8), 1),)), "entries"),
         (Pull((bytes(8),) * 257), "short_ids"),
         (Pull((bytes(9),)), "short_ids"),
+        (Pull(()), "short_ids"),
         (Engine(b""), "data"),
         (Engine(bytes(256 * 1024 + 1)), "data"),
         (GetTransactions(H, (H,) * 2_001), "ids"),
@@ -216,6 +255,8 @@ def test_a_message_over_its_cap_is_not_sent():
         (Peers((bytes(1_025),)), "records"),
         (Peers((b"r",) * 1_001), "records"),
         (GetPeers(2**16), "count"),
+        (Observed("x" * 273), "address"),
+        (Observed("line\nbreak"), "address"),
         (Status(2**32, H, 0), "height"),
         (Ping(-1), "nonce"),
         (Ping("1"), "nonce"),

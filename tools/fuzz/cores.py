@@ -25,15 +25,15 @@ from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.mempool import Admitted, Dropped, Mempool, MempoolParameters, Refused
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import Verdict
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
 from p2pcommerce.simulation.buffers import over_caps
 from p2pcommerce.wire import messages as wire
+from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols
 
 __all__ = ["core_targets"]
 
-_GOSSIP: Final = GossipParameters(
-    seen_max=16, in_flight_max=8, ignored_max=8, live_max=12, own_max=4, wants_max=8, scores_max=4
-)
+_GOSSIP: Final = GossipParameters(seen_max=16, in_flight_max=8, ignored_max=8, own_max=4, wants_max=8, scores_max=4)
 _POOL: Final = MempoolParameters(count_max=6, bytes_max=2_000)
 
 
@@ -42,7 +42,8 @@ class _RouterRig(Rig):
         super().__init__()
         self.pool: dict[TransactionId, bytes] = {}
         self.offered: dict[TransactionId, tuple[bytes, PeerId]] = {}
-        self.core = Router(_GOSSIP, random.Random(1), self.pool.get)
+        self.index = IdIndex()
+        self.core = Router(_GOSSIP, random.Random(1), self.pool.get, self.index)
 
     @override
     def connect(self, peer: PeerId, step: Step) -> None:
@@ -71,6 +72,8 @@ class _RouterRig(Rig):
                 self.do(self.core.on_unchoose(peer, self.now))
             case wire.Refuse():
                 self.do(self.core.on_refuse(peer, self.now))
+            case GetSymbols() | Symbols() | GetIds() | Ids() | Lacking() | Found():
+                self.do(self.core.on_reconcile(peer, message, self.now))
             case _:
                 return
         self.accepted = True
@@ -83,19 +86,27 @@ class _RouterRig(Rig):
                 judged = [(tx_id, raw, verdict, origin, 1) for tx_id, (raw, origin) in self.offered.items()]
                 self.offered.clear()
                 if verdict is Verdict.ACCEPT:
-                    self.pool.update((tx_id, raw) for tx_id, raw, *_ in judged)
+                    for known, raw, *_ in judged:
+                        self._pool(known, raw)
                 self.do(self.core.on_verdicts(judged, self.now))
             case 5:
                 tx_id = transaction_id(step.payload)
-                self.pool[tx_id] = step.payload
+                self._pool(tx_id, step.payload)
                 self.core.mark_known(tx_id, self.now)
                 self.do(self.core.publish(tx_id, step.payload, step.argument, self.now))
             case 6:
                 self.do(self.core.on_rtt(peer, step.argument * 1_000, self.now))
             case 7:
-                self.core.retire(list(self.pool)[: step.argument % 4])
+                gone = list(self.pool)[: step.argument % 4]
+                for each in gone:
+                    self.index.discard(each)
+                self.core.retire(gone)
             case _:
                 pass
+
+    def _pool(self, tx_id: TransactionId, raw: bytes) -> None:
+        self.pool[tx_id] = raw
+        self.index.add(tx_id)
 
     @override
     def do(self, effects: Sequence[Any]) -> None:
@@ -116,8 +127,13 @@ class _RouterRig(Rig):
     @override
     def check_bounds(self) -> None:
         sizes = self.core.statistics()
-        caps = {"seen": 2 * _GOSSIP.seen_max, "in_flight": _GOSSIP.in_flight_max, "live": _GOSSIP.live_max}
-        caps |= {"ignored_waiting": _GOSSIP.ignored_max, "own": _GOSSIP.own_max, "wanted": _GOSSIP.wants_max}
+        caps = {"seen": 2 * _GOSSIP.seen_max, "in_flight": _GOSSIP.in_flight_max}
+        caps |= {
+            "asking": _GOSSIP.reconcile_asks_max,
+            "ignored_waiting": _GOSSIP.ignored_max,
+            "own": _GOSSIP.own_max,
+            "wanted": _GOSSIP.wants_max,
+        }
         keep_within(sizes, caps | {"scores": _GOSSIP.scores_max + len(PEERS)})
 
 

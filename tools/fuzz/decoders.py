@@ -13,6 +13,7 @@ from fuzz.verdicts import check
 from p2pcommerce.discovery import Discovery, DiscoveryParameters
 from p2pcommerce.finality import SigningGuard, make_engine
 from p2pcommerce.finality.engine import Context, FinalityEngine
+from p2pcommerce.gossip.coding import read_symbols, write_symbols
 from p2pcommerce.ledger.block import decode_header
 from p2pcommerce.ledger.epochs import read_set
 from p2pcommerce.ledger.genesis import Genesis
@@ -33,6 +34,9 @@ from p2pcommerce.wire.messages import Blocks
 
 __all__ = ["decoder_targets", "light_client"]
 
+_FIRST: Final = 3
+_POOL: Final = 100
+_SYMBOLS: Final = (write_symbols((2**87, 1, 0), (40, 0, 41), _FIRST, _POOL),)
 _ROWS: Final = codec.array(codec.blob(2**20), 64)
 _TRIPLE: Final = codec.array(codec.blob(2**16), 3, 3)
 _PAIR: Final = codec.pair(codec.blob(2**20), codec.blob(2**20))
@@ -213,6 +217,15 @@ def _trust(data: bytes) -> object:
     return anchor
 
 
+def _symbols(data: bytes) -> list[tuple[int, int]]:
+    return read_symbols(data, _FIRST, _POOL)
+
+
+def _symbol_bytes(symbols: list[tuple[int, int]]) -> bytes:
+    values, counts = zip(*symbols, strict=True) if symbols else ((), ())
+    return write_symbols(values, counts, _FIRST, _POOL)
+
+
 def decoder_targets() -> tuple[Target, ...]:
     """Return the targets of this room."""
     engines = ("simplex", "ffg")
@@ -231,10 +244,21 @@ def decoder_targets() -> tuple[Target, ...]:
             covers=["ledger.epochs.read_set"],
             refused=(CodecError, ValidatorSetError),
         ),
-        *(decoder(f"finality.{name}.journal", _journal(name)) for name in engines),
+        *(
+            decoder(f"finality.{name}.journal", _journal(name), covers=["finality.ffg.voting.read_own"])
+            for name in engines
+        ),
         *(decoder(f"finality.guard.{name}", _guard(name)) for name in engines),
         *(Target(f"finality.verify.{name}", _verify(name)) for name in engines),
         *(Target(f"finality.convict.{name}", _convict(name)) for name in engines),
+        decoder(
+            "gossip.symbols",
+            _symbols,
+            _symbol_bytes,
+            form=Form.RAW,
+            covers=["gossip.coding.read_symbols"],
+            examples=_SYMBOLS,
+        ),
         decoder("node.log", lambda data: sort_records(_rows(data))),
         Target("node.light", _light),
         decoder("node.proof", _proof),

@@ -269,4 +269,5 @@ def engine_targets() -> tuple[Target, ...]:
 
 
 def _target(name: str) -> Target:
-    return Target(f"core.{name}", lambda data: _run(name, data), (), Form.SCRIPT)
+    covers = ("finality.messages.MessageKinds.decode",)
+    return Target(f"core.{name}", lambda data: _run(name, data), covers, Form.SCRIPT)

@@ -98,6 +98,7 @@ class _Memory:
 
     def __init__(self, genesis: Genesis) -> None:
         self.log: list[bytes] = []
+        self.own: list[bytes] = []
         self.guard: list[bytes] = []
         self.blocks: list[CommittedBlock] = []
         self.book: bytes | None = None
@@ -169,7 +170,9 @@ class Station:
             head=None if last is None else last.block.header,
             proof=b"" if last is None else last.proof,
         )
-        self.give(lambda now: self.node.start(list(memory.log), self.guard.last, memory.book, [self.address], now))
+        self.give(
+            lambda now: self.node.start(list(memory.log), self.guard.last, memory.book, [self.address], now, memory.own)
+        )
         return self
 
     @property
@@ -246,7 +249,7 @@ class Station:
 
     # --- effects ---
 
-    def _do(self, effect: out.Effect) -> None:  # noqa: C901 - one arm per effect
+    def _do(self, effect: out.Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
         memory = self.memory
         match effect:
             case out.Transmit(peer, message):
@@ -264,6 +267,10 @@ class Station:
                 memory.log.append(record)
             case out.Rewrite(records):
                 memory.log = list(records)
+            case out.AppendOwn(record):
+                memory.own.append(record)
+            case out.RewriteOwn(records):
+                memory.own = list(records)
             case out.SignRequest():
                 self._sign(effect)
             case out.Commit(blocks):

@@ -121,9 +121,9 @@ BUGS = (
         MARKET,
         (
             Edit(
-                "commerce/order.py",
-                "ledger.credit(order.store, order.cash_minor - fee_minor)",
-                "ledger.credit(order.store, 2 * (order.cash_minor - fee_minor))",
+                "commerce/order_money.py",
+                "ledger.credit(order.store, store_minor)",
+                "ledger.credit(order.store, 2 * store_minor)",
             ),
         ),
     ),
@@ -133,9 +133,9 @@ BUGS = (
         MARKET,
         (
             Edit(
-                "commerce/order.py",
-                "ledger.credit(order.store, order.cash_minor - fee_minor)",
-                "ledger.credit(order.buyer, order.cash_minor - fee_minor)",
+                "commerce/order_money.py",
+                "ledger.credit(order.store, store_minor)",
+                "ledger.credit(order.buyer, store_minor)",
             ),
         ),
     ),
@@ -145,9 +145,9 @@ BUGS = (
         MARKET,
         (
             Edit(
-                "commerce/order_close.py",
-                'if call.sender != order.buyer:\n            raise ForbiddenError("only the buyer confirms an order")',
-                'if not order.buyer:\n            raise ForbiddenError("only the buyer confirms an order")',
+                "commerce/order_machine.py",
+                'Transition("order.confirm", Who.BUYER, _S.SHIPPED,',
+                'Transition("order.confirm", Who.ANYONE, _S.SHIPPED,',
             ),
         ),
     ),
@@ -157,9 +157,9 @@ BUGS = (
         MARKET,
         (
             Edit(
-                "commerce/order_close.py",
-                "call.sender, order.store, Rights.FULFIL)\n        if call.sender != order.store and",
-                "order.store, order.store, Rights.FULFIL)\n        if not order.store and",
+                "commerce/order_machine.py",
+                'Transition("order.refund", Who.FULFIL, _S.PLACED, When.IN_TIME, Effect.UNDO',
+                'Transition("order.refund", Who.ANYONE, _S.PLACED, When.IN_TIME, Effect.UNDO',
             ),
         ),
     ),
@@ -181,9 +181,9 @@ BUGS = (
         MARKET,
         (
             Edit(
-                "commerce/order.py",
-                "    ledger.credit(order.payer, order.cash_minor)\n    if",
-                "    ledger.credit(order.store, order.cash_minor)\n    if",
+                "commerce/order_money.py",
+                "        ledger.credit(order.payer, cash_minor)\n",
+                "        ledger.credit(order.store, cash_minor)\n",
             ),
         ),
     ),

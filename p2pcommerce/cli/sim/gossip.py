@@ -11,11 +11,22 @@ from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.cli.shared import print_json
+from p2pcommerce.cli.sim import poison
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.workers import terminable
+from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.runtime.collector import calm_collector
-from p2pcommerce.simulation.gossip import ATTACKS, GossipResult, GossipScenario, SwarmFigures, World, run_gossip
+from p2pcommerce.simulation.gossip import (
+    ATTACKS,
+    Comparison,
+    GossipResult,
+    GossipScenario,
+    SwarmFigures,
+    World,
+    compare_rows,
+    run_gossip,
+)
 from p2pcommerce.simulation.tables import table
 
 __all__ = ["run"]
@@ -44,14 +55,23 @@ _TRANSACTIONS_MIN: Final = 100
 _SWARM_NODES: Final = 500
 _COMPARED: Final = ("spam",)
 """Attacks, beside swarms, whose goal is a ratio: the same world is run without them, too."""
+_TABLE_LINE: Final = "{:<40} {:>9} {:>7} {:<8} {:>7} {:<8} {:>7} {:<7} {}"
+_TABLE_HEAD: Final = (
+    "The product's router over gossipsub (D = 8): 99th percentile of latency, bytes; its busiest upload over the mean\n"
+    + _TABLE_LINE.format("", "delivered", "p99", "goal", "bytes", "goal", "upload", "goal", "")
+)
 _CONNECTING_S: Final = 1.0
 """Nothing is published before."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
+    if args.attack == "poison":
+        return poison.run(args)
     scenario = _scenario(args)
     calm_collector()  # a world is millions of small objects without cycles, as a pool is
+    if args.table:
+        return _run_table(args, scenario)
     result = _run(scenario, "gossip")
     told, lines = result.to_json(), _lines(result)
     if result.swarm is not None or scenario.attack in _COMPARED:
@@ -68,6 +88,40 @@ def run(args: argparse.Namespace) -> int:
         for line in lines:
             print(line)
     return 0
+
+
+def _run_table(args: argparse.Namespace, scenario: GossipScenario) -> int:
+    """Measure all goals; 1 if one is missed."""
+    if args.seeds < 1:
+        raise UsageError(f"--seeds is {args.seeds}; give 1 or more")
+    taken = [name for name in ("strategy", "attack", "attack_share", "settle") if getattr(args, name) is not None]
+    if taken:
+        raise UsageError(f"--table runs all strategies and attacks: leave out --{taken[0].replace('_', '-')}")
+    rows = []
+    if not args.json:
+        print(_TABLE_HEAD)
+    for row in compare_rows(scenario, seeds=args.seeds, run=lambda world: _run(world, f"gossip {world.strategy}")):
+        rows.append(row)
+        if not args.json:
+            print(_table_line(row), flush=True)
+    if args.json:
+        print_json({"nodes": scenario.nodes, "rows": [row.to_json() for row in rows]})
+    return int(any(row.misses for row in rows))
+
+
+def _table_line(row: Comparison) -> str:
+    goal, p99 = row.goal, row.p99_ratio
+    return _TABLE_LINE.format(
+        goal.name,
+        f"{row.delivered:.2%}",
+        "never" if p99 is None else f"{p99:.3f}",
+        f"<= {goal.p99_max:g}",
+        f"{row.bytes_ratio:.3f}",
+        "" if goal.bytes_max is None else f"<= {goal.bytes_max:g}",
+        f"{row.upload:.2f}",
+        "" if goal.upload_max is None else f"<= {goal.upload_max:g}",
+        "misses " + ", ".join(row.misses) if row.misses else "holds",
+    )
 
 
 def _scenario(args: argparse.Namespace) -> GossipScenario:

@@ -14,7 +14,12 @@ __all__ = ["add_gossip", "add_picture", "add_twins", "add_worlds"]
 def add_gossip(parser: argparse.ArgumentParser) -> None:
     """Add the options of `sim gossip`."""
     add = parser.add_argument
-    add("--nodes", type=int, metavar="N", help="attackers included (default 200; sybil and eclipse 500)")
+    add(
+        "--nodes",
+        type=int,
+        metavar="N",
+        help="attackers included (default 200; sybil and eclipse 500); poison: honest ones (50)",
+    )
     add(
         "--transactions",
         type=int,
@@ -36,14 +41,22 @@ def add_gossip(parser: argparse.ArgumentParser) -> None:
     add(
         "--attack",
         metavar="NAME",
-        help="mute, never-answering, censor, churn, cold-start, spam, sybil, eclipse (default none)",
+        help="mute, never-answering, censor, churn, cold-start, spam, sybil, eclipse, poison (default none)",
     )
     add("--attack-share", type=float, metavar="X", help="share of nodes that attack, 0 to 0.95 (default: the attack's)")
     add(
         "--settle", type=float, metavar="S", help="seconds of attack before measuring (default 0; sybil and eclipse 60)"
     )
+    add("--book", metavar="NAME", help="of poison: buckets (default; the product's address book) or flat")
+    add("--restarts", type=int, metavar="N", help="of poison: restarts of the victim (default 100)")
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")
     add("--seed", type=int, metavar="N", help="decides everything (default 1)")
+    add(
+        "--table",
+        action="store_true",
+        help="measure all goals: the product's router against gossipsub, quiet and under each attack, one row each",
+    )
+    add("--seeds", type=int, default=1, metavar="N", help="of each row of the table, whose medians count (default 1)")
 
 
 def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:

@@ -56,6 +56,14 @@ class TcpStream(trio.abc.Stream):
         with contextlib.suppress(OSError):  # only TCP knows it: a socket pair is as good for the rest
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    @property
+    def remote(self) -> str | None:
+        """The other end's address, which a name led to; None: it is gone already."""
+        try:
+            return _text(self._socket.getpeername())
+        except OSError:
+            return None
+
     def send_nowait(self, data: bytes) -> int:
         """Send what the kernel takes now and return how many bytes that was.
 

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from p2pcommerce.gossip import Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip import Judged, Misbehaving, Offer, ReconcileMessage, SendTo
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.frames import Frame
 from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
 
 __all__ = ["Action", "GossipMessage", "SendFrame", "Strategy"]
 
-GossipMessage: TypeAlias = Transactions | Announce | Pull | Choose | Unchoose | Refuse | Frame
+GossipMessage: TypeAlias = Transactions | Announce | Pull | Choose | Unchoose | Refuse | ReconcileMessage | Frame
 """Anything that travels over a link of a gossip world."""
 
 

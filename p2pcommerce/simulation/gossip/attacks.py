@@ -24,7 +24,7 @@ from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.baselines import GossipMessage, IHave
 from p2pcommerce.simulation.gossip.publication import Publication
-from p2pcommerce.wire.messages import SHORT_ID_BYTES, Announce, Transactions
+from p2pcommerce.wire.messages import SHORT_ID_BYTES, Announce, Found, Ids, Symbols, Transactions
 
 __all__ = [
     "ATTACKS",
@@ -154,7 +154,7 @@ class Mute(Attack):
     @override
     def passes(self, message: GossipMessage) -> bool:
         """Send roles and questions, and no content."""
-        return type(message) not in {Transactions, Announce, IHave}
+        return type(message) not in {Transactions, Announce, IHave, Symbols, Ids, Found}
 
 
 class NeverAnswering(Attack):

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Final
 
 from p2pcommerce.gossip import GossipParameters, Judged, Router
+from p2pcommerce.primitives.errors import Verdict
+from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines import (
     Action,
@@ -21,7 +23,20 @@ from p2pcommerce.simulation.baselines import (
     GossipsubParameters,
     Strategy,
 )
-from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
+from p2pcommerce.wire.messages import (
+    Announce,
+    Choose,
+    Found,
+    GetIds,
+    GetSymbols,
+    Ids,
+    Lacking,
+    Pull,
+    Refuse,
+    Symbols,
+    Transactions,
+    Unchoose,
+)
 
 __all__ = ["STRATEGIES", "Chosen", "Setting"]
 
@@ -57,13 +72,14 @@ class Setting:
 class Chosen:
     """The product's router."""
 
-    __slots__ = ("_key_of", "_own_key", "router")
+    __slots__ = ("_index", "_key_of", "_own_key", "router")
 
     def __init__(self, setting: Setting) -> None:
         """Start a router without peers."""
         self._key_of = setting.key_of
         self._own_key = setting.own_key
-        self.router = Router(_PARAMETERS, setting.rng, setting.lookup, setting.identify)
+        self._index = IdIndex()
+        self.router = Router(_PARAMETERS, setting.rng, setting.lookup, self._index, setting.identify)
 
     @property
     def deadline(self) -> int | None:
@@ -98,19 +114,28 @@ class Chosen:
             return self.router.on_unchoose(peer, now)
         if isinstance(message, Refuse):
             return self.router.on_refuse(peer, now)
+        if isinstance(message, (GetSymbols, Symbols, GetIds, Ids, Lacking, Found)):
+            return self.router.on_reconcile(peer, message, now)
         return ()  # a baseline's, which nobody sends here
 
     def judged(self, verdicts: Sequence[Judged], now: int) -> Sequence[Action]:
-        """Learn what admission said."""
+        """Learn what admission said; here what is accepted is in the pool from now on."""
+        for tx_id, _, verdict, _, _ in verdicts:
+            if verdict is Verdict.ACCEPT:
+                self._index.add(tx_id)
         return self.router.on_verdicts(verdicts, now)
 
     def publish(self, tx_id: TransactionId, raw: bytes, now: int) -> Sequence[Action]:
         """Send a transaction (id of 32 bytes) of this node's own."""
+        self._index.add(tx_id)
         return self.router.publish(tx_id, raw, _FEE_MINOR, now)
 
     def retire(self, tx_ids: Iterable[TransactionId]) -> None:
         """Stop offering transactions (32 bytes each)."""
-        self.router.retire(tx_ids)
+        retired = list(tx_ids)
+        for tx_id in retired:
+            self._index.discard(tx_id)
+        self.router.retire(retired)
 
     def on_deadline(self, now: int) -> Sequence[Action]:
         """Do what is due."""

@@ -18,10 +18,17 @@ from p2pcommerce.wire.messages import (
     Announce,
     AnnounceEntry,
     Choose,
+    Found,
+    GetIds,
+    GetSymbols,
+    Ids,
+    Lacking,
     Pull,
     Refuse,
+    Symbols,
     Transactions,
     Unchoose,
+    encode_message,
 )
 from p2pcommerce.wire.records import RECORD_OVERHEAD_BYTES
 
@@ -73,8 +80,8 @@ def _announce_bytes(message: Announce) -> int:
 
 
 def _pull_bytes(message: Pull) -> int:
-    count = len(message.short_ids)
-    return _HEAD_BYTES + _array_head_bytes(count) + count * (2 + SHORT_ID_BYTES)
+    size = len(message.short_ids) * SHORT_ID_BYTES
+    return _HEAD_BYTES + (2 if size < 0x100 else 3) + size
 
 
 def _bare_bytes(message: Choose | Unchoose | Refuse) -> int:
@@ -86,10 +93,15 @@ def _frame_bytes(message: IHave | IWant | IDontWant | Graft | Prune) -> int:
     return FRAMING_BYTES + message.body_bytes
 
 
+def _rare_bytes(message: GetSymbols | Symbols | GetIds | Ids | Lacking | Found) -> int:
+    return FRAMING_BYTES + len(encode_message(message))
+
+
 _SIZES: Final[dict[type[Any], Callable[[Any], int]]] = {
     Transactions: _transactions_bytes,
     Announce: _announce_bytes,
     Pull: _pull_bytes,
     **dict.fromkeys((Choose, Unchoose, Refuse), _bare_bytes),
+    **dict.fromkeys((GetSymbols, Symbols, GetIds, Ids, Lacking, Found), _rare_bytes),
     **dict.fromkeys((IHave, IWant, IDontWant, Graft, Prune), _frame_bytes),
 }

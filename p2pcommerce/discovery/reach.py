@@ -1,0 +1,42 @@
+"""Can others reach this node? Whoever dials others for ten minutes and is dialled by nobody cannot be reached.
+
+Other nodes' feelers are the test: they dial whom they know of, all the time. Among global addresses only callers from
+global addresses count.
+
+Source: the discovery section of the networking specification (a node that cannot be reached says so).
+"""
+
+from __future__ import annotations
+
+__all__ = ["Reach"]
+
+
+class Reach:
+    """When this node was last called, and since when it could have been."""
+
+    __slots__ = ("_called_us", "_global_us", "_since_us", "_wait_us")
+
+    def __init__(self, wait_us: int) -> None:
+        """Judge after so many microseconds."""
+        self._wait_us = wait_us
+        self._since_us: int | None = None
+        self._global_us: int | None = None
+        self._called_us: dict[bool, int] = {}
+
+    def on_connected(self, now: int, *, outbound: bool, is_local: bool) -> None:
+        """A connection stands that this node dialled, or somebody else."""
+        if not outbound:
+            self._called_us[is_local] = now
+            return
+        if self._since_us is None:
+            self._since_us = now
+        if not is_local and self._global_us is None:
+            self._global_us = now
+
+    def is_unreachable(self, now: int) -> bool:
+        """Tell whether nobody seems able to reach this node; what is not known yet is not told."""
+        if self._global_us is not None:
+            return False not in self._called_us and now - self._global_us >= self._wait_us
+        if self._since_us is None:
+            return False
+        return not self._called_us and now - self._since_us >= self._wait_us

@@ -1,0 +1,145 @@
+"""The goals of gossip, as rows of one table: the product's router against gossipsub, on the same nodes and links.
+
+Source: the networking specification (Goals); gossipsub v1.1 with D = 8 is the measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final
+
+from p2pcommerce.simulation.gossip.result import GossipResult
+from p2pcommerce.simulation.gossip.run import run_gossip
+from p2pcommerce.simulation.gossip.scenario import GossipScenario
+
+__all__ = ["BASELINE", "ROWS", "Comparison", "Goal", "compare_rows"]
+
+BASELINE: Final = "gossipsub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What one row asks for; every row asks for 100 % delivered.
+
+    Attributes:
+        name: of the row.
+        attack: name of an attack, or `none`.
+        share: of the nodes that attack; None: the attack's own.
+        settle_s: seconds of attack before the window, which is 5 s at 200 transactions per second.
+        p99_max: of the baseline's 99th percentile.
+        bytes_max: of the baseline's bytes; None: no goal.
+        upload_max: of the busiest node's upload, in means; None: no goal.
+    """
+
+    name: str
+    attack: str = "none"
+    share: float | None = None
+    settle_s: float = 0.0
+    p99_max: float = 1.0
+    bytes_max: float | None = None
+    upload_max: float | None = None
+
+
+ROWS: Final = (
+    Goal(name="quiet", bytes_max=0.55, upload_max=1.8),
+    Goal(name="20 % mute, first 5 s", attack="mute", share=0.2, p99_max=1.1),
+    Goal(name="20 % mute, after 30 s", attack="mute", share=0.2, settle_s=30),
+    Goal(name="20 % fast, never answering, first 5 s", attack="never-answering", share=0.2, p99_max=1.1),
+    Goal(name="20 % fast, never answering, after 30 s", attack="never-answering", share=0.2, settle_s=30),
+    Goal(name="40 % mute, first 5 s", attack="mute", share=0.4, p99_max=1.25),
+    Goal(name="40 % mute, after 30 s", attack="mute", share=0.4, settle_s=30),
+    Goal(name="40 % fast, never answering, first 5 s", attack="never-answering", share=0.4, p99_max=1.25),
+    Goal(name="40 % fast, never answering, after 30 s", attack="never-answering", share=0.4, settle_s=30),
+    Goal(name="20 % fast censors of one node", attack="censor", share=0.2, p99_max=1.4),
+    Goal(name="cold start", attack="cold-start"),
+    Goal(name="churn of 20 %", attack="churn", share=0.2),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One row, measured; ratios are medians over the seeds.
+
+    Attributes:
+        goal: what was asked for.
+        results: of each seed, the product's and the baseline's.
+    """
+
+    goal: Goal
+    results: Sequence[tuple[GossipResult, GossipResult]]
+
+    @property
+    def delivered(self) -> float:
+        """The least fraction that the product delivered."""
+        return min(chosen.delivered for chosen, _ in self.results)
+
+    @property
+    def p99_ratio(self) -> float | None:
+        """The product's 99th percentile over the baseline's; None if one of them delivered nothing."""
+        pairs = [(chosen.latency_ms.p99, base.latency_ms.p99) for chosen, base in self.results]
+        ratios = [chosen / base for chosen, base in pairs if chosen is not None and base]
+        return median(ratios) if len(ratios) == len(pairs) else None
+
+    @property
+    def bytes_ratio(self) -> float:
+        """The product's bytes over the baseline's."""
+        return median(chosen.bytes_per_payload_byte / base.bytes_per_payload_byte for chosen, base in self.results)
+
+    @property
+    def upload(self) -> float:
+        """The busiest node's upload over the mean."""
+        return median(chosen.max_over_mean_upload for chosen, _ in self.results)
+
+    @property
+    def misses(self) -> list[str]:
+        """Which goals the row misses."""
+        goal, p99 = self.goal, self.p99_ratio
+        missed = {
+            "delivered": self.delivered < 1,
+            "p99": p99 is None or p99 > goal.p99_max,
+            "bytes": goal.bytes_max is not None and self.bytes_ratio > goal.bytes_max,
+            "upload": goal.upload_max is not None and self.upload > goal.upload_max,
+        }
+        return [name for name, is_missed in missed.items() if is_missed]
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return {
+            "row": self.goal.name,
+            "delivered": self.delivered,
+            "p99_ratio": self.p99_ratio,
+            "p99_max": self.goal.p99_max,
+            "bytes_ratio": self.bytes_ratio,
+            "bytes_max": self.goal.bytes_max,
+            "upload": self.upload,
+            "upload_max": self.goal.upload_max,
+            "misses": self.misses,
+            "seeds": [chosen.seed for chosen, _ in self.results],
+            "chosen": [chosen.to_json() for chosen, _ in self.results],
+            "baseline": [base.to_json() for _, base in self.results],
+        }
+
+
+def compare_rows(
+    scenario: GossipScenario,
+    *,
+    seeds: int = 1,
+    rows: Sequence[Goal] = ROWS,
+    run: Callable[[GossipScenario], GossipResult] = run_gossip,
+) -> Iterator[Comparison]:
+    """Yield each row once it is measured.
+
+    Args:
+        scenario: what all rows share; its seed is the first one.
+        seeds: how many seeds, one after the other, each row is measured with.
+        rows: which.
+        run: runs one world.
+    """
+    for goal in rows:
+        results = []
+        for seed in range(scenario.seed, scenario.seed + seeds):
+            world = replace(scenario, seed=seed, attack=goal.attack, attack_share=goal.share, settle_s=goal.settle_s)
+            results.append((run(replace(world, strategy="chosen")), run(replace(world, strategy=BASELINE))))
+        yield Comparison(goal=goal, results=results)

@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from p2pcommerce.simulation.gossip import ROWS, Comparison, Goal, GossipScenario, LatencyMs, compare_rows, run_gossip
+
+SMALL = GossipScenario(nodes=8, transactions=10, warmup_s=1, seed=7)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run_gossip(SMALL)
+
+
+def made(result, *, p99=100.0, sent=5.0, delivered=1.0, upload=1.5):
+    return replace(
+        result,
+        delivered=delivered,
+        latency_ms=LatencyMs(p50=p99, p99=p99),
+        bytes_per_payload_byte=sent,
+        max_over_mean_upload=upload,
+    )
+
+
+def test_each_row_runs_the_same_world_twice_for_each_seed(result):
+    ran = []
+    rows = list(compare_rows(SMALL, seeds=2, rows=ROWS[:3], run=lambda world: ran.append(world) or result))
+    assert [row.goal for row in rows] == list(ROWS[:3])
+    assert [(world.seed, world.strategy) for world in ran] == 3 * [
+        (7, "chosen"), (7, "gossipsub"), (8, "chosen"), (8, "gossipsub"),
+    ]  # fmt: skip
+    assert [world.attack for world in ran[::4]] == ["none", "mute", "mute"]
+    assert [world.settle for world in ran[::4]] == [0, 0, 30]
+    assert {replace(world, strategy="chosen") for world in ran[:2]} == {replace(SMALL, settle_s=0.0)}
+
+
+def test_ratios_are_medians_over_the_seeds(result):
+    pairs = [(made(result, p99=p99, sent=sent), made(result)) for p99, sent in ((90, 1.0), (120, 2.0), (100, 3.0))]
+    row = Comparison(goal=Goal(name="x"), results=pairs)
+    assert (row.p99_ratio, row.bytes_ratio, row.upload, row.misses) == (1.0, 0.4, 1.5, [])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "missed"),
+    [
+        ({}, []),
+        ({"p99": 110.1}, ["p99"]),
+        ({"sent": 2.8}, ["bytes"]),
+        ({"upload": 1.81}, ["upload"]),
+        ({"delivered": 0.999}, ["delivered"]),
+        ({"p99": None}, ["p99"]),
+        ({"p99": 200, "sent": 9.0}, ["p99", "bytes"]),
+    ],
+)
+def test_a_row_says_which_goals_it_misses(result, chosen, missed):
+    goal = Goal(name="x", p99_max=1.1, bytes_max=0.55, upload_max=1.8)
+    row = Comparison(goal=goal, results=[(made(result, **({"sent": 2.7} | chosen)), made(result))])
+    assert row.misses == missed
+    assert row.to_json()["misses"] == missed
+
+
+def test_a_row_without_goals_for_bytes_and_upload_asks_for_latency_alone(result):
+    row = Comparison(goal=Goal(name="x"), results=[(made(result, sent=50.0, upload=9.0), made(result))])
+    assert row.misses == []
