@@ -28,8 +28,8 @@ from p2pcommerce.wire.off_chain_messages import BlobChunk, BlobProviders, GetBlo
 
 __all__ = ["READS_MAX", "Blobs"]
 
-READS_MAX: Final = 256
-"""Requests of the application that wait for the disk; further ones are refused."""
+READS_MAX: Final = 64
+"""Requests of the application that wait for the disk, of each kind; further ones are refused."""
 
 
 class Blobs:

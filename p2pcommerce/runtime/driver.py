@@ -29,6 +29,7 @@ from p2pcommerce.node.effects import (
     LoadBlocks,
     LoadItems,
     Log,
+    OffChainWork,
     OffenceFound,
     Report,
     RewriteOwn,
@@ -114,6 +115,7 @@ class Driver:
         self._load_blocks = load_blocks
         self._load_items = load_items
         self._disk: Disk | None = None
+        self._off_chain: Callable[[OffChainWork], None] | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
         self._peers: dict[PeerId, Connection] = {}
@@ -129,6 +131,10 @@ class Driver:
     def attach_disk(self, disk: Disk) -> None:
         """Give the driver its disk, which needs the driver itself to be made."""
         self._disk = disk
+
+    def attach_off_chain(self, perform: Callable[[OffChainWork], None]) -> None:
+        """Give the driver who keeps blobs and messages."""
+        self._off_chain = perform
 
     async def run(
         self, listeners: Sequence[Listener], begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None]
@@ -226,6 +232,9 @@ class Driver:
                 self._load_blocks(effect)
             case LoadItems():
                 self._load_items(effect)
+            case OffChainWork():
+                if self._off_chain is not None:
+                    self._off_chain(effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):
