@@ -10,6 +10,7 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.primitives.ids import BlockHash, Height, PublicKey, TransactionId
+from p2pcommerce.runtime.control_off_chain import ControlledOffChain
 from p2pcommerce.runtime.transaction_status import TransactionStatus
 
 __all__ = ["ControlledNode"]
@@ -50,7 +51,7 @@ class _Identity(Protocol):
     public_key: PublicKey
 
 
-class ControlledNode(Protocol):
+class ControlledNode(ControlledOffChain, Protocol):
     """What the control port needs of a running node."""
 
     @property
