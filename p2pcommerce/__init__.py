@@ -55,6 +55,15 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.identity import Identity, KeyFileError
     from p2pcommerce.runtime.light import Followed, follow
     from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
+    from p2pcommerce.runtime.off_chain import Message
+    from p2pcommerce.runtime.off_chain_errors import (
+        BlobNotFoundError,
+        BlobTooLargeError,
+        OffChainBusyError,
+        OffChainDiskError,
+        OffChainError,
+        OffChainQuotaError,
+    )
     from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
     from p2pcommerce.runtime.transport import Transport
     from p2pcommerce.runtime.waiting import Watch
@@ -62,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AnchorError",
     "Application",
+    "BlobNotFoundError",
+    "BlobTooLargeError",
     "ChainParameters",
     "ConfigError",
     "ConflictError",
@@ -77,8 +88,13 @@ __all__ = [
     "KeyFileError",
     "LightClient",
     "LocalProtocolError",
+    "Message",
     "NodeConfig",
     "NodeHaltedError",
+    "OffChainBusyError",
+    "OffChainDiskError",
+    "OffChainError",
+    "OffChainQuotaError",
     "P2PError",
     "PeerId",
     "PeerInfo",
@@ -122,6 +138,8 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "AnchorError": "p2pcommerce.node.trust",
     "Application": "p2pcommerce.ledger.application",
+    "BlobNotFoundError": "p2pcommerce.runtime.off_chain_errors",
+    "BlobTooLargeError": "p2pcommerce.runtime.off_chain_errors",
     "ChainParameters": "p2pcommerce.ledger.genesis",
     "ConfigError": "p2pcommerce.runtime.config",
     "ConflictError": "p2pcommerce.node.light",
@@ -137,8 +155,13 @@ _HOMES: Final = {
     "KeyFileError": "p2pcommerce.runtime.identity",
     "LightClient": "p2pcommerce.node.light",
     "LocalProtocolError": "p2pcommerce.primitives.errors",
+    "Message": "p2pcommerce.runtime.off_chain",
     "NodeConfig": "p2pcommerce.runtime.config",
     "NodeHaltedError": "p2pcommerce.runtime.driver",
+    "OffChainBusyError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainDiskError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainQuotaError": "p2pcommerce.runtime.off_chain_errors",
     "P2PError": "p2pcommerce.primitives.errors",
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",
