@@ -159,14 +159,14 @@ class Mailbox:
             if entry.box is Box.OUT
         ]
 
-    def drop(self, name: bytes, now: int) -> list[Effect]:
-        """Forget a message for this node that was read (id: 32 bytes); its id is remembered."""
+    def drop(self, request: int, name: bytes, now: int) -> list[Effect]:
+        """Forget a message for this node that was read (id: 32 bytes); `Done` comes once its id is remembered."""
         entry = self._entries.get(name)
         if entry is None or entry.box is not Box.IN:
-            return []
+            return [Done(request, name)]
         gone = Letter(entry.letter.to, bytes(32), entry.letter.expires_ms, b"", b"")
         until_us = now + self._parameters.life_us
-        return self._keep(name, _Entry(gone, Box.GONE, until_us))
+        return self._keep(name, _Entry(gone, Box.GONE, until_us, [request]))
 
     # --- peers ---
 
@@ -206,7 +206,7 @@ class Mailbox:
             self.counters["refused"] += 1
             return [SendTo(peer, MessageTaken(name, Taken.REFUSED))]
         letter = Letter(message.to, message.salt, message.expires_ms, message.sealed, peer)
-        # What is for this node stays until it is read, however late that is.
+        # What is for this node stays a whole life from now, so that its reader may be late.
         expires_us = now + self._parameters.life_us if box is Box.IN else message.expires_ms * 1_000
         entry = _Entry(letter, box, expires_us, owed={peer: None})
         return self._keep(name, entry)

@@ -99,9 +99,9 @@ class OffChain:
         """Send a sealed message; see `Mailbox.send`."""
         return self._do(self.mailbox.send(request, letter, now), now)
 
-    def drop_message(self, message_id: bytes, now: int) -> list[Effect]:
-        """Forget a message that was read (id: 32 bytes)."""
-        return self._do(self.mailbox.drop(message_id, now), now)
+    def drop_message(self, request: int, message_id: bytes, now: int) -> list[Effect]:
+        """Forget a message that was read (id: 32 bytes); see `Mailbox.drop`."""
+        return self._do(self.mailbox.drop(request, message_id, now), now)
 
     # --- the disk ---
 

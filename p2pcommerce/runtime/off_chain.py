@@ -112,8 +112,8 @@ class OffChainDesk:
         return await self._ask(lambda number, now: self._core.off_chain.send(number, letter, now))
 
     async def drop_message(self, message_id: bytes) -> None:
-        """Forget a message that was read."""
-        await self._tell(self._core.off_chain.drop_message(message_id, self._clock.now()))
+        """Forget a message that was read; durable when it returns."""
+        await self._ask(lambda number, now: self._core.off_chain.drop_message(number, message_id, now))
 
     def inbox(self, secret: bytes) -> list[Message]:
         """Return the messages for this node, opened with its box secret (32 bytes) where that fits."""
@@ -182,7 +182,15 @@ class OffChainDesk:
             pending.event.set()
 
     async def run(self) -> None:
-        """Work on files for ever."""
+        """Work on files until cancelled; what was to be removed then is, as nobody would do it later."""
+        try:
+            await self._work_off()
+        finally:
+            for work in self._work:
+                if isinstance(work, RemoveBlob | RemoveMessage):
+                    self._folder.do(self._core, work)
+
+    async def _work_off(self) -> None:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()

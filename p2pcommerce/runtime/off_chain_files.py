@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -97,16 +98,21 @@ class OffChainFiles:
             older.unlink(missing_ok=True)
 
     def read(self, name: bytes, bytes_max: int) -> bytes | None:
-        """Return the bytes under a name (32 bytes) and note their use; None: missing, too large or unreadable."""
+        """Return the bytes under a name (32 bytes) and note their use; None: missing, too large or unreadable.
+
+        A file that cannot be read now is forgotten until the next start, but not removed: it may be good.
+        """
         path = self._paths.get(name)
         if path is None:
             return None
         try:
             with path.open("rb") as file:
                 data = file.read(bytes_max + 1)
-            os.utime(path)
         except OSError:
+            del self._paths[name]
             return None
+        with suppress(OSError):  # who may not note the use may still read
+            os.utime(path)
         return data if len(data) <= bytes_max else None
 
     def remove(self, name: bytes) -> None:

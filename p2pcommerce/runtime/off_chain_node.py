@@ -162,9 +162,10 @@ class OffChainNode:
         return self._desk.inbox(box_secret(self.identity.seed))
 
     async def drop_message(self, message_id: bytes) -> None:
-        """Forget a message that was dealt with (id: 32 bytes); it is not taken again.
+        """Forget a message that was dealt with (id: 32 bytes), durably; it is not taken again.
 
         Raises:
+            OffChainDiskError: the disk does not take it: the message stays for the next start.
             ClosedResourceError: the node has stopped.
         """
         await self._desk.drop_message(message_id)

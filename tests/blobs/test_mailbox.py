@@ -105,8 +105,8 @@ def test_a_message_is_taken_once_even_after_it_was_read_and_after_a_restart():
     box, item = make(A, B, own=SHOP), letter()
     take(box, A, item)
     assert states(box.on_post(B, post(item), NOW)) == [(B, Taken.DELIVERED)]
-    (kept,) = of(box.drop(name_of(item), NOW), StoreMessage)
-    box.on_stored(name_of(item), is_kept=True, now=NOW)
+    (kept,) = of(box.drop(2, name_of(item), NOW), StoreMessage)
+    assert Done(2, name_of(item)) in box.on_stored(name_of(item), is_kept=True, now=NOW)
     assert (kept.box, box.inbox()) == ("gone", [])
     again = make(own=SHOP)
     again.start([(kept.message_id, kept.box, kept.expires_us, kept.data)], NOW)
@@ -145,7 +145,7 @@ def test_messages_of_peers_beyond_a_cap_are_refused_for_now(own, changes):
 def test_read_messages_count_in_the_inbox_as_long_as_they_are_remembered():
     box = make(A, own=SHOP, inbox_count_max=1)
     take(box, A, letter(1))
-    box.drop(name_of(letter(1)), NOW)
+    box.drop(2, name_of(letter(1)), NOW)
     box.on_stored(name_of(letter(1)), is_kept=True, now=NOW)
     assert states(take(box, A, letter(2))) == [(A, Taken.REFUSED)]
     later = NOW + 7 * DAY

@@ -251,3 +251,17 @@ def test_a_file_over_the_cap_is_not_read(tmp_path):
     files.write(bytes(32), "own", 0, bytes(11))
     assert files.read(bytes(32), 10) is None
     assert files.read(bytes(32), 11) == bytes(11)
+
+
+def test_a_file_that_cannot_be_read_now_is_not_removed(tmp_path):
+    files = OffChainFiles(tmp_path)
+    files.write(bytes(32), "own", 0, b"good")
+    (path,) = tmp_path.iterdir()
+    path.rename(tmp_path / "away")
+    path.mkdir()  # opening it fails, whoever runs the test
+    assert files.read(bytes(32), 10) is None
+    files.remove(bytes(32))
+    assert path.exists()
+    path.rmdir()
+    (tmp_path / "away").rename(path)
+    assert OffChainFiles(tmp_path).read(bytes(32), 10) == b"good"
