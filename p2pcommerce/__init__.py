@@ -13,6 +13,7 @@ The map of the house; a room imports only rooms on lower floors:
     2  discovery     who is there           gossip    transactions from peer to peer
        mempool       what waits             finality  what is final: simplex, ffg, solo
        sync          catching up            commerce  the default application
+       blobs         data off the chain
     1  wire          Noise, records, lanes  ledger    transactions, blocks, state
     0  primitives    codec, crypto, trees, ids, errors
 
@@ -54,6 +55,15 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.identity import Identity, KeyFileError
     from p2pcommerce.runtime.light import Followed, follow
     from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
+    from p2pcommerce.runtime.off_chain import Message
+    from p2pcommerce.runtime.off_chain_errors import (
+        BlobNotFoundError,
+        BlobTooLargeError,
+        OffChainBusyError,
+        OffChainDiskError,
+        OffChainError,
+        OffChainQuotaError,
+    )
     from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
     from p2pcommerce.runtime.transport import Transport
     from p2pcommerce.runtime.waiting import Watch
@@ -61,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AnchorError",
     "Application",
+    "BlobNotFoundError",
+    "BlobTooLargeError",
     "ChainParameters",
     "ConfigError",
     "ConflictError",
@@ -76,8 +88,13 @@ __all__ = [
     "KeyFileError",
     "LightClient",
     "LocalProtocolError",
+    "Message",
     "NodeConfig",
     "NodeHaltedError",
+    "OffChainBusyError",
+    "OffChainDiskError",
+    "OffChainError",
+    "OffChainQuotaError",
     "P2PError",
     "PeerId",
     "PeerInfo",
@@ -121,6 +138,8 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     "AnchorError": "p2pcommerce.node.trust",
     "Application": "p2pcommerce.ledger.application",
+    "BlobNotFoundError": "p2pcommerce.runtime.off_chain_errors",
+    "BlobTooLargeError": "p2pcommerce.runtime.off_chain_errors",
     "ChainParameters": "p2pcommerce.ledger.genesis",
     "ConfigError": "p2pcommerce.runtime.config",
     "ConflictError": "p2pcommerce.node.light",
@@ -136,8 +155,13 @@ _HOMES: Final = {
     "KeyFileError": "p2pcommerce.runtime.identity",
     "LightClient": "p2pcommerce.node.light",
     "LocalProtocolError": "p2pcommerce.primitives.errors",
+    "Message": "p2pcommerce.runtime.off_chain",
     "NodeConfig": "p2pcommerce.runtime.config",
     "NodeHaltedError": "p2pcommerce.runtime.driver",
+    "OffChainBusyError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainDiskError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainError": "p2pcommerce.runtime.off_chain_errors",
+    "OffChainQuotaError": "p2pcommerce.runtime.off_chain_errors",
     "P2PError": "p2pcommerce.primitives.errors",
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",

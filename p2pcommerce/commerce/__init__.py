@@ -13,7 +13,7 @@
   `epoch_clock`: when unbonded stake is free
 - `ledger`: the draft of one transaction; `founding`: the state at height 0; `audit`: conservation; `stake_audit`: the
   books of stake
-- `gtin`: check digits
+- `gtin`: check digits; `sealed`: messages that only a store can read
 - `item_ids`: how items are named; `item_origin`: what they were made of
 - `history`: the custody history of an item, checked offline; `epcis`: the events that it refers to
 - `queries`, `stake_queries`, `trade_queries`: questions about a state, `arguments` of theirs
@@ -63,6 +63,7 @@ from p2pcommerce.commerce.queries import QUERIES
 from p2pcommerce.commerce.registry import BODIES, read_body
 from p2pcommerce.commerce.review import ReviewPost
 from p2pcommerce.commerce.schema import KINDS
+from p2pcommerce.commerce.sealed import Sealed, box_secret, open_address, seal_address
 from p2pcommerce.commerce.share_link import ShareLink, ShareLinkError, read_share_link, write_share_link
 from p2pcommerce.commerce.stake import Bond, Unbond, Withdraw
 from p2pcommerce.commerce.store import Operator, Rights, StoreSet
@@ -122,6 +123,7 @@ __all__ = [
     "RegisterValidator",
     "ReviewPost",
     "Rights",
+    "Sealed",
     "ShareLink",
     "ShareLinkError",
     "Sponsor",
@@ -147,6 +149,7 @@ __all__ = [
     "Withdraw",
     "attestation_id",
     "audit_block",
+    "box_secret",
     "build_transaction",
     "entry_from",
     "extends_history",
@@ -154,10 +157,12 @@ __all__ = [
     "fold",
     "item_id",
     "item_key",
+    "open_address",
     "read_body",
     "read_item",
     "read_share_link",
     "scan",
+    "seal_address",
     "verify_history",
     "write_share_link",
 ]

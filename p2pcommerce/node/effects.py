@@ -8,6 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pcommerce.blobs.effects import (
+    Arrived,
+    Done,
+    Failed,
+    LoadBlob,
+    RemoveBlob,
+    RemoveMessage,
+    StoreBlob,
+    StoreMessage,
+)
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
@@ -32,6 +42,7 @@ __all__ = [
     "LoadItems",
     "Log",
     "NewestSnapshot",
+    "OffChainWork",
     "OffenceFound",
     "Query",
     "Report",
@@ -260,6 +271,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class OffChainWork:
+    """What off-chain data want of the disk and the application; the answers go to the room `node.off_chain`."""
+
+    effect: StoreBlob | LoadBlob | RemoveBlob | StoreMessage | RemoveMessage | Arrived | Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBook:
     """Save the address book."""
 
@@ -307,6 +325,7 @@ Effect: TypeAlias = (
     | Dropped
     | OffenceFound
     | Report
+    | OffChainWork
     | SaveBook
     | Log
     | Halt

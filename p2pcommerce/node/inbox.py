@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from p2pcommerce.node.effects import Effect, Transmit
 from p2pcommerce.node.switchboard import Switchboard
@@ -11,6 +11,7 @@ from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.sync.effects import Ready
 from p2pcommerce.wire import messages as wire
+from p2pcommerce.wire.off_chain_messages import OffChainMessage
 
 __all__ = ["Inbox"]
 
@@ -56,6 +57,7 @@ class Inbox:
             wire.Observed: lambda peer, m, now: board.discover(board.discovery.on_observed(peer, m.address, now), now),
             wire.Ping: lambda peer, m, _: [Transmit(peer, wire.Pong(m.nonce))],
             wire.Pong: self._on_pong,
+            **dict.fromkeys(get_args(OffChainMessage), board.off_chain.on_message),
         }
 
     def take(self, peer: PeerId, message: wire.Message, now: int) -> list[Effect]:

@@ -27,6 +27,7 @@ from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transm
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import Executed
 from p2pcommerce.node.inbox import Inbox
+from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import NodeParameters, Switchboard
 from p2pcommerce.primitives.core import earliest
@@ -72,6 +73,7 @@ class Node:
         application: what the chain is for.
         chain: the final state and the blocks above it.
         mempool: what waits.
+        off_chain: blobs and sealed messages.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Node:
         )
         self._inbox = Inbox(self._board)
         self.mempool: Mempool = self._board.mempool
+        self.off_chain: OffChain = self._board.off_chain
 
     # --- life ---
 
@@ -182,6 +185,7 @@ class Node:
             board.discovery.deadline,
             board.pulse.deadline,
             board.fee_floors.deadline,
+            board.off_chain.deadline,
         )
 
     def on_deadline(self, now: int) -> list[Effect]:
@@ -206,7 +210,7 @@ class Node:
             effects += board.fee_floors.on_deadline(board.links, now)
         if _due(board.offences.deadline, now):
             effects += board.offences.on_deadline(now)
-        return effects
+        return effects + board.off_chain.on_deadline(now)
 
     # --- peers ---
 
@@ -238,6 +242,7 @@ class Node:
         effects += board.gossip(joined, now)
         effects += board.fee_floors.on_connected(peer)
         effects += board.offences.on_connected(peer, now)
+        effects += board.off_chain.on_connected(peer, now)
         return effects + board.after(board.agreement.on_connected(peer, now), now)
 
     def _dial_failed(self, connected: Connected, now: int) -> None:
@@ -358,6 +363,8 @@ class Node:
             "sync": {**board.sync.statistics(), **board.restoring.counters},
             "finality": self._engine.status().counters,
             "offences": dict(board.offences.counters),
+            "blobs": board.off_chain.blobs.statistics(),
+            "messages": board.off_chain.mailbox.statistics(),
             "blocks": {
                 **board.agreement.counters,
                 **board.bodies.counters,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from p2pcommerce.blobs.parameters import BlobParameters, MailParameters
 from p2pcommerce.discovery import Discovery, DiscoveryParameters
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import FinalityEngine
@@ -30,6 +31,7 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, Restore, SaveBook, Submitted, Transmit
 from p2pcommerce.node.fee_floors import FeeFloors
 from p2pcommerce.node.light import TrustExpiredError
+from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.pulse import Pulse
@@ -54,7 +56,7 @@ class NodeParameters:
     """The numbers of all rooms of a node.
 
     Attributes:
-        mempool, gossip, discovery, sync, restore: of the rooms.
+        mempool, gossip, discovery, sync, restore, blobs, mail: of the rooms.
         checkpoint: what the operator trusts beside the chain itself.
     """
 
@@ -63,6 +65,8 @@ class NodeParameters:
     discovery: DiscoveryParameters = field(default_factory=DiscoveryParameters)
     sync: SyncParameters = field(default_factory=SyncParameters)
     restore: RestoreParameters = field(default_factory=RestoreParameters)
+    blobs: BlobParameters = field(default_factory=BlobParameters)
+    mail: MailParameters = field(default_factory=MailParameters)
     checkpoint: TrustAnchor | None = None
 
 
@@ -125,6 +129,8 @@ class Switchboard:
         self.subjectivity = Subjectivity(chain, genesis, parameters.checkpoint)
         self.restoring = Restoring(parameters.restore, chain, genesis, engine, scheme, rng, self.subjectivity)
         self.pulse = Pulse(rng)
+        numbers = parameters.blobs, parameters.mail
+        self.off_chain = OffChain(public_key, genesis.hash, scheme, rng, numbers, self.blame, self._record_of)
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
         self.own = OwnTransactions(self.mempool, parameters.mempool)
@@ -171,7 +177,8 @@ class Switchboard:
         self.agreement.on_disconnected(peer, now)
         self.offences.on_disconnected(peer)
         self.sync.on_disconnected(peer, now)
-        return self.gossip(self.router.on_disconnected(peer, now), now)
+        beside = self.off_chain.on_disconnected(peer, now)
+        return self.gossip(self.router.on_disconnected(peer, now), now) + beside
 
     def blame(self, peer: PeerId, code: str, reason: str, now: int) -> list[Effect]:
         """Close the connection with a peer that broke a rule."""
@@ -366,6 +373,10 @@ class Switchboard:
         for peer in silent:
             effects += self.blame(peer, "SILENT", "it does not answer", now)
         return effects
+
+    def _record_of(self, peer: PeerId) -> bytes | None:
+        entry = self.discovery.book.get(peer)
+        return None if entry is None else entry.record.raw
 
     def _verify(self, header: Header, proof: bytes) -> bool:
         return self._engine.verify(header, proof, self.chain.sets)

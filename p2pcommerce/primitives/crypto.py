@@ -30,6 +30,7 @@ from p2pcommerce.primitives.ids import GenesisHash, PublicKey
 
 __all__ = [
     "AEAD_TAG_BYTES",
+    "BOX_OVERHEAD_BYTES",
     "ED25519",
     "SEED_BYTES",
     "Ed25519",
@@ -37,6 +38,8 @@ __all__ = [
     "aead_open",
     "aead_seal",
     "blake2b_256",
+    "box_open",
+    "box_seal",
     "domain_prefix",
     "ed25519_keypair",
     "ed25519_sign",
@@ -51,6 +54,8 @@ __all__ = [
 
 SEED_BYTES: Final = 32
 AEAD_TAG_BYTES: Final = 16
+BOX_OVERHEAD_BYTES: Final = 48
+"""What a sealed box adds: the sender's ephemeral key and a tag."""
 _SIGNATURE_BYTES: Final = 64
 _PUBLIC_KEY_BYTES: Final = 32
 
@@ -246,5 +251,45 @@ def secretbox_open(key: bytes, nonce: bytes, ciphertext: bytes) -> bytes:
     """
     try:
         return nacl.bindings.crypto_secretbox_open(ciphertext, nonce, key)
+    except _FAILURES as error:
+        raise CryptoError("the sealed bytes do not open with this key") from error
+
+
+def box_seal(public: bytes, ephemeral_secret: bytes, plaintext: bytes) -> bytes:
+    """Return a sealed box, which only the secret key of `public` opens: the plaintext's length plus 48 bytes.
+
+    It is libsodium's `crypto_box_seal`, but for the ephemeral key, which a core is handed.
+
+    Args:
+        public: X25519 key of the reader, 32 bytes.
+        ephemeral_secret: 32 random bytes, used for this box alone.
+        plaintext: any length.
+
+    Raises:
+        CryptoError: `public` is no usable key.
+        ValueError: `ephemeral_secret` is not 32 bytes.
+    """
+    ephemeral = x25519_public(ephemeral_secret)
+    if len(public) != _PUBLIC_KEY_BYTES:
+        raise CryptoError("a box key that is not 32 bytes")
+    nonce = _blake2b(ephemeral + public, digest_size=24).digest()
+    try:
+        return ephemeral + nacl.bindings.crypto_box(plaintext, nonce, public, ephemeral_secret)
+    except _FAILURES as error:
+        raise CryptoError("the box key is not usable") from error
+
+
+def box_open(secret: bytes, sealed: bytes) -> bytes:
+    """Return the plaintext of a sealed box for the X25519 key of `secret` (32 bytes).
+
+    Raises:
+        CryptoError: it is for another key, or was changed.
+        ValueError: `secret` is not 32 bytes.
+    """
+    public = x25519_public(secret)
+    if len(sealed) < BOX_OVERHEAD_BYTES:
+        raise CryptoError("sealed bytes shorter than their overhead")
+    try:
+        return nacl.bindings.crypto_box_seal_open(sealed, public, secret)
     except _FAILURES as error:
         raise CryptoError("the sealed bytes do not open with this key") from error

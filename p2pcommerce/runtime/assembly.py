@@ -41,6 +41,8 @@ from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.journal import Journal, JournalDamagedError
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.runtime.log import Log
+from p2pcommerce.runtime.off_chain import OffChainFolder
+from p2pcommerce.runtime.off_chain_files import OffChainFiles
 from p2pcommerce.runtime.own_journal import open_own
 from p2pcommerce.runtime.snapshots import Snapshots
 from p2pcommerce.runtime.store import Store
@@ -66,6 +68,7 @@ class Assembly:
         log: where log lines go.
         records: what the write-ahead log held.
         own_journal: of own transactions; own_records: what it held.
+        off_chain: the files of blobs and messages.
         static_secret: the X25519 secret (32 bytes) of this run.
     """
 
@@ -81,6 +84,7 @@ class Assembly:
     records: list[bytes]
     own_journal: Journal
     own_records: list[bytes]
+    off_chain: OffChainFolder
     files: ExitStack
     static_secret: bytes
     _local: LocalPeer = field(init=False)
@@ -206,9 +210,15 @@ def assemble(
             records=records,
             own_journal=own_journal,
             own_records=own_records,
+            off_chain=_open_off_chain(folder, log),
             files=files.pop_all(),
             static_secret=secrets.token_bytes(32),
         )
+
+
+def _open_off_chain(folder: Path, log: Log) -> OffChainFolder:
+    bytes_max = NodeParameters().blobs.blob_bytes_max
+    return OffChainFolder(OffChainFiles(folder / "blobs"), OffChainFiles(folder / "messages"), bytes_max, log)
 
 
 def _engine_of(config: NodeConfig, engine: FinalityEngine | None) -> FinalityEngine:

@@ -46,6 +46,7 @@ from p2pcommerce.runtime.control_frames import (
     json_object,
     json_text,
 )
+from p2pcommerce.runtime.control_off_chain import OFF_CHAIN_KINDS, Transfers, serve_off_chain
 from p2pcommerce.runtime.control_status import STATUS
 from p2pcommerce.runtime.controlled_node import ControlledNode
 from p2pcommerce.runtime.durable_file import replace_file
@@ -138,6 +139,7 @@ class _Server:
             "subscribe": self._subscribe,
             "cancel": self._cancel,
             "stop": self._stop,
+            **dict.fromkeys(OFF_CHAIN_KINDS, self._off_chain),
         }
 
     async def serve(self, stream: trio.SocketStream) -> None:
@@ -265,6 +267,9 @@ class _Server:
             scope.cancel()
         return None
 
+    async def _off_chain(self, client: _Client, request: Request) -> object:
+        return await serve_off_chain(self._node, client.transfers, request.kind, request.arguments)
+
     async def _stop(self, _: _Client, request: Request) -> object:
         _arguments(request, 0)
         if self._on_stop is None:
@@ -281,11 +286,13 @@ class _Client:
 
     Attributes:
         scopes: the requests in flight by number.
+        transfers: blobs on their way.
     """
 
     def __init__(self, frames: FrameStream) -> None:
         self._frames = frames
         self.scopes: dict[int, trio.CancelScope] = {}
+        self.transfers = Transfers()
 
     async def send(self, request: Request, status: str, value: object) -> None:
         await self._frames.send(ANSWER, Answer(request.number, status, value))

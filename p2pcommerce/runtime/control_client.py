@@ -61,6 +61,7 @@ from p2pcommerce.runtime.control_frames import (
     Welcome,
     json_object,
 )
+from p2pcommerce.runtime.control_off_chain import OffChainControl
 from p2pcommerce.runtime.control_pending import ERROR, Pending
 from p2pcommerce.runtime.control_status import STATUS, loss_of
 from p2pcommerce.runtime.transaction_status import TransactionStatus
@@ -107,7 +108,7 @@ _ANCHOR: Final = blob(ANCHOR_BYTES_MAX)
 _PROOF: Final = blob(FRAME_BYTES_MAX)
 
 
-class Control:
+class Control(OffChainControl):
     """A connection to a running node; see `connect_control`.
 
     Attributes:
@@ -117,6 +118,7 @@ class Control:
 
     def __init__(self, frames: FrameStream, welcome: Welcome, where: str) -> None:
         """Use `connect_control`."""
+        super().__init__()
         self.public_key: PublicKey = welcome.public_key
         self.genesis_hash: GenesisHash = welcome.genesis_hash
         self._frames = frames
@@ -267,6 +269,7 @@ class Control:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise NodeStoppedError(f"{self._where}: the node stopped") from error
 
+    @override
     async def _ask(self, kind: str, *arguments: object) -> object:
         number, pending = self._open(1)
         try:

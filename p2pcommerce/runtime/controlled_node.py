@@ -11,6 +11,7 @@ from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import BlockHash, Height, PublicKey, TransactionId
+from p2pcommerce.runtime.control_off_chain import ControlledOffChain
 from p2pcommerce.runtime.transaction_status import TransactionStatus
 
 __all__ = ["ControlledNode"]
@@ -51,7 +52,7 @@ class _Identity(Protocol):
     public_key: PublicKey
 
 
-class ControlledNode(Protocol):
+class ControlledNode(ControlledOffChain, Protocol):
     """What the control port needs of a running node."""
 
     @property

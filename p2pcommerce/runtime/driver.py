@@ -29,6 +29,7 @@ from p2pcommerce.node.effects import (
     LoadBlocks,
     LoadItems,
     Log,
+    OffChainWork,
     OffenceFound,
     Report,
     RewriteOwn,
@@ -115,6 +116,7 @@ class Driver:
         self._save_book = save_book
         self._load = load
         self._disk: Disk | None = None
+        self._off_chain: Callable[[OffChainWork], None] | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
         self._peers: dict[PeerId, Connection] = {}
@@ -131,6 +133,10 @@ class Driver:
     def attach_disk(self, disk: Disk) -> None:
         """Give the driver its disk, which needs the driver itself to be made."""
         self._disk = disk
+
+    def attach_off_chain(self, perform: Callable[[OffChainWork], None]) -> None:
+        """Give the driver who keeps blobs and messages."""
+        self._off_chain = perform
 
     async def run(
         self, listeners: Sequence[Listener], begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None]
@@ -226,6 +232,9 @@ class Driver:
                 self._on_offence(effect)
             case LoadBlocks() | LoadItems():
                 self._load(effect)
+            case OffChainWork():
+                if self._off_chain is not None:
+                    self._off_chain(effect)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

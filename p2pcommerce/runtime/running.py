@@ -42,6 +42,8 @@ from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.metrics import MetricsServer
+from p2pcommerce.runtime.off_chain import OffChainDesk
+from p2pcommerce.runtime.off_chain_node import OffChainNode
 from p2pcommerce.runtime.offers import Offers
 from p2pcommerce.runtime.own_disk import OwnDisk
 from p2pcommerce.runtime.reading import Reading
@@ -90,7 +92,7 @@ class QueryResult:
     value: object
 
 
-class RunningNode:
+class RunningNode(OffChainNode):
     """A node that runs; made by `open_node`.
 
     Attributes:
@@ -148,6 +150,8 @@ class RunningNode:
         self._wallet = Wallet(config.identity, core)
         self._own_disk = OwnDisk(assembly.own_journal, self._on_submitted, self._driver.on_turn)
         self._submitting = Submitting(core, self._driver, self._wallet, self._clock, lambda: self._own_disk.has_room)
+        self._desk = OffChainDesk(core, self._driver.give, self._clock, assembly.off_chain)
+        self._driver.attach_off_chain(self._desk.perform)
         self._stored_height = core.height
         self._progress = trio.Event()
         self._loads = 0
@@ -359,6 +363,7 @@ class RunningNode:
             self._nursery = nursery
             self._reporting.begin(nursery)
             nursery.start_soon(self._own_disk.run)
+            nursery.start_soon(self._desk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             nursery.start_soon(self._waiting.run, self._driver.wait_tick)
             if self._assembly.config.metrics:
@@ -372,7 +377,7 @@ class RunningNode:
         effects = self._assembly.start(self.listen_addresses, self._clock.now())
         for raw in self._core.own():
             self._wallet.note(decode_transaction(raw))
-        return effects
+        return effects + self._desk.start(self._clock.now())
 
     def close(self) -> None:
         """Nothing will happen any more: whoever still waits for something is told so; used by `open_node`."""
@@ -380,6 +385,7 @@ class RunningNode:
         self._nursery = None
         self._reporting.begin(None)
         self._waiting.close()
+        self._desk.close()
         self._events.close()
         self._on_progress()
         self._driver.close()

@@ -30,6 +30,7 @@ from p2pcommerce.node.effects import (
     LoadBlocks,
     LoadItems,
     Log,
+    OffChainWork,
     OffenceFound,
     Query,
     Report,
@@ -53,6 +54,7 @@ from p2pcommerce.simulation.clocks import HostClock
 from p2pcommerce.simulation.disk_queue import DiskQueue, first_durable
 from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.journal import JournalDamageError
+from p2pcommerce.simulation.off_chain import SimulatedOffChain
 from p2pcommerce.simulation.offers import Offers
 from p2pcommerce.simulation.own_queue import OwnQueue
 from p2pcommerce.simulation.storage import Storage
@@ -77,7 +79,7 @@ class Host:
         behaviour: of an adversary; None: it is honest.
         life: changes with each start and each end.
         attached: peer -> the number of its link.
-        storage: the open files of this life.
+        storage: the open files of this life; off_chain: blobs and messages.
         is_halted, is_damaged: it must never start again; it cannot, as its log or guard is damaged.
         stays_down: a person stopped it: it starts when that person says so.
     """
@@ -109,6 +111,7 @@ class Host:
         self._queue: DiskQueue | None = None
         self._contents: dict[BlockHash, CommittedBlock] = {}
         self._offers = Offers(world.genesis)
+        self.off_chain = SimulatedOffChain(self)
         self._wake_us: int | None = None
         self._crash_in: int | None = None
         self._ticks = (0, 0)
@@ -168,6 +171,7 @@ class Host:
         world.trace.record(world.now_us, self.number, "start", self.head)
         records, own, signed, book = storage.log.records, storage.own.records, guard.last, storage.book()
         self.give(lambda now: node.start(records, signed, book, [self.address], now, own))
+        self.off_chain.start(node)
         storage.log.records, storage.guard.records, storage.own.records = [], [], []
         # What was stored right before a crash: nobody has heard of it if no other node has it.
         self.on_stored(storage.blocks)
@@ -323,8 +327,11 @@ class Host:
                 world.on_dropped(self, effect)
             case OffenceFound() | Report():
                 world.on_offence(self, effect)
+            case OffChainWork():
+                self.off_chain.perform(effect)
             case SaveBook(data):
-                self._save_book(data)
+                if self.storage is not None and (failure := self.storage.try_save_book(data)):
+                    world.on_log(self, "WARNING", "discovery", failure)
             case Log(level, room, message):
                 world.on_log(self, level, room, message)
             case Halt(reason):
@@ -343,14 +350,6 @@ class Host:
         if storage is not None:
             founded = partial(founding_state, genesis, self.world.make_application().genesis(genesis))
             self._work(self.node.on_items(request, self._offers.read(query, lambda up: storage.state(founded(), up))))
-
-    def _save_book(self, data: bytes) -> None:
-        # The runtime says in its log that the book was not saved, and goes on.
-        if self.storage is not None:
-            try:
-                self.storage.save_book(data)
-            except SimulatedDiskError as error:
-                self.world.on_log(self, "WARNING", "discovery", str(error))
 
     def note_final(self, blocks: Sequence[CommittedBlock], *, is_restored: bool = False) -> None:
         """The core says that these blocks are final, or that it restored the state after one; they will be stored."""

@@ -22,6 +22,7 @@ from p2pcommerce.wire.messages import (
     Pull,
     Transactions,
 )
+from p2pcommerce.wire.off_chain_messages import BlobChunk, HaveBlob, PostMessage
 
 __all__ = ["size_of"]
 
@@ -53,5 +54,15 @@ def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
             return 16 + _ITEM * len(blocks) + sum(map(len, blocks)) + len(proof)
         case Peers(records):
             return _HEAD + _ITEM * len(records) + sum(map(len, records))
+        case _:
+            return _off_chain(message)
+
+
+def _off_chain(message: Message) -> int:
+    match message:
+        case BlobChunk(data=content) | PostMessage(sealed=content):
+            return 100 + len(content)
+        case HaveBlob(chunks=chunks):
+            return 44 + 34 * len(chunks)
         case _:
             return _SMALL

@@ -16,7 +16,7 @@ from typing import Final
 from p2pcommerce.ledger.state import StateChanges
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.primitives.ids import HEIGHT_MAX, BlockHash
-from p2pcommerce.simulation.disks import SimulatedDisk
+from p2pcommerce.simulation.disks import SimulatedDisk, SimulatedDiskError
 from p2pcommerce.simulation.journal import JournalDamageError, SimulatedJournal
 
 __all__ = ["Storage"]
@@ -147,14 +147,14 @@ class Storage:
             values.update(committed.changes)
         return {key: value for key, value in values.items() if value is not None}
 
-    def save_book(self, data: bytes) -> None:
-        """Write the address book.
-
-        Raises:
-            SimulatedDiskError: of the disk; the old book stays.
-        """
-        self._disk.replace("peers", data)
-        self._disk.sync_directory()
+    def try_save_book(self, data: bytes) -> str:
+        """Write the address book; return why it could not be, empty: it was. The runtime says so in its log, too."""
+        try:
+            self._disk.replace("peers", data)
+            self._disk.sync_directory()
+        except SimulatedDiskError as error:
+            return str(error)
+        return ""
 
     def book(self) -> bytes | None:
         """Return the saved address book, None if there is none."""

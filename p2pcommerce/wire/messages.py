@@ -46,6 +46,7 @@ from p2pcommerce.wire.block_messages import (
 )
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
+from p2pcommerce.wire.off_chain_messages import OffChainMessage
 from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
 
 __all__ = [
@@ -308,6 +309,7 @@ Message: TypeAlias = (
     | Chunk
     | GetPeers
     | Peers
+    | OffChainMessage
     | Observed
 )
 

@@ -22,14 +22,14 @@ class WireParameters:
         control_bytes_max: small messages; a peer that asks without reading gets nowhere.
         transactions_bytes_max: four full messages; beyond that the source is pushed back.
         sync_bytes_max: two answers of 2 MiB.
-        exchange_bytes_max: one answer of 256 KiB and what is small.
+        exchange_bytes_max: one answer of 256 KiB, eight chunks of blobs, and what is small.
     """
 
     finality_bytes_max: int = 2 * _MIB
     control_bytes_max: int = 64 * _KIB
     transactions_bytes_max: int = _MIB
     sync_bytes_max: int = 4 * _MIB + 64 * _KIB
-    exchange_bytes_max: int = 288 * _KIB
+    exchange_bytes_max: int = 832 * _KIB
 
     def lane_bytes_max(self) -> tuple[int, int, int, int, int]:
         """Return the bounds in the order of the lanes."""

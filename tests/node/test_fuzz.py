@@ -13,6 +13,7 @@ from p2pcommerce.node.node import Connected
 from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.wire import messages as wire
+from p2pcommerce.wire import off_chain_messages as beside
 
 from .cluster import KEYED, Cluster, KeyedScheme, make_genesis, replace, seed_of, transfer
 
@@ -83,6 +84,13 @@ def recorded():
         wire.Snapshot(first.header.raw, block.proof, b"\x00"),
         wire.GetChunk(1, 0),
         wire.Chunk(1, 0, b"chunk"),
+        beside.WantBlob(bytes(32), may_ask_on=True),
+        beside.HaveBlob(bytes(32), 70_000, (bytes(32),) * 2),
+        beside.GetBlobChunk(bytes(32), 0),
+        beside.BlobChunk(bytes(32), 0, b"chunk"),
+        beside.BlobProviders(bytes(32), (cluster.record_of(host),)),
+        beside.PostMessage(host.key, bytes(32), cluster.now // 1_000 + 60_000, b"sealed"),
+        beside.MessageTaken(bytes(32), 1),
     ]
     said += [wire.encode_message(message) for message in made]
     assert {data[0] for data in said} == set(wire.MESSAGES)
@@ -179,6 +187,15 @@ _FIELDS = {
     "blocks": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
     "proof": st.binary(max_size=300),
     "address": st.text(max_size=60) | st.just("tcp://9.9.9.9:1"),
+    "blob_hash": st.sampled_from([bytes(32), b"\xff" * 32]) | st.binary(min_size=32, max_size=32),
+    "may_ask_on": st.booleans(),
+    "chunks": st.lists(st.binary(min_size=32, max_size=32), max_size=4),
+    "to": st.binary(min_size=32, max_size=32),
+    "salt": st.binary(min_size=32, max_size=32),
+    "expires_ms": st.integers(0, 2**64 - 1),
+    "sealed": st.binary(min_size=1, max_size=400),
+    "message_id": st.sampled_from([bytes(32)]) | st.binary(min_size=32, max_size=32),
+    "state": st.integers(0, 255),
     "records": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
 }
 

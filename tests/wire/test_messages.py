@@ -50,6 +50,15 @@ from p2pcommerce.wire.messages import (
     decode_message,
     encode_message,
 )
+from p2pcommerce.wire.off_chain_messages import (
+    BlobChunk,
+    BlobProviders,
+    GetBlobChunk,
+    HaveBlob,
+    MessageTaken,
+    PostMessage,
+    WantBlob,
+)
 from p2pcommerce.wire.parameters import WireParameters
 
 H = bytes(range(32))
@@ -99,6 +108,13 @@ STRATEGIES = {
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
     Observed: st.builds(Observed, st.text(st.characters(categories=["L", "N"]), max_size=40)),
+    WantBlob: st.builds(WantBlob, HASH, st.booleans()),
+    HaveBlob: st.builds(HaveBlob, HASH, U32, some(HASH)),
+    GetBlobChunk: st.builds(GetBlobChunk, HASH, U16),
+    BlobChunk: st.builds(BlobChunk, HASH, U16, st.binary(max_size=40)),
+    BlobProviders: st.builds(BlobProviders, HASH, st.lists(BLOB, min_size=1, max_size=4).map(tuple)),
+    PostMessage: st.builds(PostMessage, HASH, HASH, U64, BLOB),
+    MessageTaken: st.builds(MessageTaken, HASH, st.integers(0, 255)),
 }
 
 # The largest message of each kind.
@@ -137,6 +153,13 @@ LARGEST = [
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
     Observed("x" * 272),
+    WantBlob(H, may_ask_on=True),
+    HaveBlob(H, 2**32 - 1, (H,) * 1_024),
+    GetBlobChunk(H, 2**16 - 1),
+    BlobChunk(H, 2**16 - 1, bytes(64 * 1024)),
+    BlobProviders(H, (bytes(1_024),) * 4),
+    PostMessage(H, H, 2**64 - 1, bytes(16 * 1024)),
+    MessageTaken(H, 255),
 ]
 
 PINNED = {
@@ -174,6 +197,13 @@ PINNED = {
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
     "4291a961646472657373203a": Observed("address :"),
+    "5092c420" + H.hex() + "c3": WantBlob(H, may_ask_on=True),
+    "5193c420" + H.hex() + "0591c420" + H.hex(): HaveBlob(H, 5, (H,)),
+    "5292c420" + H.hex() + "07": GetBlobChunk(H, 7),
+    "5393c420" + H.hex() + "07c40163": BlobChunk(H, 7, b"c"),
+    "5492c420" + H.hex() + "91c40172": BlobProviders(H, (b"r",)),
+    "5594c420" + H.hex() + "c420" + H.hex() + "05c40173": PostMessage(H, H, 5, b"s"),
+    "5692c420" + H.hex() + "01": MessageTaken(H, 1),
 }
 
 

@@ -18,6 +18,8 @@ from fuzz.target import Target
 __all__ = ["NOT_HOSTILE", "found_names", "targets"]
 
 NOT_HOSTILE: Final = {
+    "runtime.control_off_chain.OffChainControl.read_message": "asks the own node; `control_frames` reads the answer",
+    "runtime.off_chain_files.OffChainFiles.read": "reads an own file by its name; what it holds is checked by its hash",
     "simulation.disks.SimulatedDisk.read": "reads a file of the simulator by its name",
     "simulation.peers.flat_book.FlatBook.load": "of a peer that the simulator plays, from its own memory",
 }

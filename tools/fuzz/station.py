@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.verdicts import BrokenRuleError, check
+from p2pcommerce.blobs.effects import LoadBlob, StoreBlob, StoreMessage
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.discovery import sign_record
 from p2pcommerce.finality import SigningGuard, make_engine
@@ -290,6 +291,8 @@ class Station:
             case out.Halt(reason):
                 check(bool(reason), "the node halts without a reason")
                 self.halted = reason
+            case out.OffChainWork(work):
+                self._answer_off_chain(work)
             case out.Submitted() | out.Dropped() | out.OffenceFound() | out.Report() | out.Log():
                 pass
 
@@ -303,6 +306,19 @@ class Station:
             check(height == len(self.memory.blocks) + 1, "final blocks are committed in order, each once")
             self.memory.blocks.append(committed)
             self.memory.offers.on_stored(committed)
+
+    def _answer_off_chain(self, work: object) -> None:
+        """A disk that keeps everything, and finds no blob again: those are fetched from peers."""
+        room = self.node.off_chain
+        match work:
+            case StoreBlob(blob_hash):
+                self._answers.append(lambda now: room.on_blob_stored(blob_hash, now, is_kept=True))
+            case LoadBlob(blob_hash):
+                self._answers.append(lambda now: room.on_blob_loaded(blob_hash, None, (), now))
+            case StoreMessage(message_id):
+                self._answers.append(lambda now: room.on_message_stored(message_id, now, is_kept=True))
+            case _:
+                pass  # removals, and what an application is told
 
     def _sign(self, effect: out.SignRequest) -> None:
         frame = self.guard.admit(effect.kind, effect.data)

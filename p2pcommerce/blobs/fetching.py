@@ -1,0 +1,399 @@
+"""Fetching blobs from peers: who is asked, whose list is believed, who is asked for which chunk.
+
+Every connected peer is asked at once. With no answer that helps after a second, a few of them are asked to ask theirs
+(one hop), and whoever those name is connected to. Chunks are asked of all peers that tell the same list, the least busy
+first; a chunk that does not come in time is asked of another. What nobody has is remembered as such for a while; what
+was fetched of a blob whose fetch was broken off is kept for the next try.
+
+Source: the commerce specification (Off chain).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from p2pcommerce.blobs.claims import Claim, is_possible, sha256
+from p2pcommerce.blobs.effects import Blame, Effect, Failed, Failure, Meet, SendTo
+from p2pcommerce.blobs.parameters import BlobParameters
+from p2pcommerce.primitives.core import earliest
+from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
+from p2pcommerce.wire.off_chain_messages import BlobChunk, BlobProviders, GetBlobChunk, HaveBlob, WantBlob
+
+__all__ = ["CONVICTED_US", "SET_ASIDE_MAX", "Fetching"]
+
+CONVICTED_US: Final = 3_600 * MICROSECONDS
+"""Nothing is fetched from a peer that lied for so long, microseconds."""
+SET_ASIDE_MAX: Final = 1_024
+"""Peers that are set aside; beyond that the first of them is forgotten."""
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """One blob being fetched."""
+
+    waiters: dict[int, int]
+    begun_us: int
+    give_up_us: int
+    asked: dict[PeerId, None] = field(default_factory=dict)
+    asked_on: dict[PeerId, None] = field(default_factory=dict)
+    has_asked_on: bool = False
+    meets: int = 0
+    too_large_bytes: int = 0
+    claims: list[Claim] = field(default_factory=list)
+    current: Claim | None = None
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
+    under_way: dict[tuple[PeerId, int], int] = field(default_factory=dict)
+    strikes: Counter[PeerId] = field(default_factory=Counter)
+
+    @property
+    def bytes_max(self) -> int:
+        return max(self.waiters.values(), default=0)
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(map(len, self.chunks.values()))
+
+
+class Fetching:
+    """All blobs being fetched.
+
+    Attributes:
+        counters: what happened, by name.
+    """
+
+    def __init__(
+        self,
+        parameters: BlobParameters,
+        rng: random.Random,
+        on_fetched: Callable[[bytes, bytes, dict[int, int], int], list[Effect]],
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            parameters: the numbers.
+            rng: picks who is asked to ask on.
+            on_fetched: takes hash (32 bytes), blob, who waits for it with how many bytes each, and now.
+        """
+        self._parameters = parameters
+        self._rng = rng
+        self._on_fetched = on_fetched
+        self._peers: dict[PeerId, None] = {}
+        self._fetches: dict[bytes, _Fetch] = {}
+        self._busy: Counter[PeerId] = Counter()
+        self._aside: OrderedDict[PeerId, int] = OrderedDict()
+        self._not_found: OrderedDict[bytes, int] = OrderedDict()
+        self._partial: OrderedDict[bytes, tuple[int, dict[bytes, bytes]]] = OrderedDict()
+        self._partial_bytes = 0
+        self.counters: Counter[str] = Counter()
+
+    # --- the application ---
+
+    def start(self, request: int, blob_hash: bytes, bytes_max: int, now: int) -> list[Effect]:
+        """Fetch a blob (32 bytes), of at most so many bytes."""
+        parameters = self._parameters
+        fetch = self._fetches.get(blob_hash)
+        if fetch is not None:
+            fetch.waiters[request] = bytes_max
+            return self._pump(blob_hash, fetch, now)
+        if self._not_found.get(blob_hash, 0) > now:
+            return [Failed(request, Failure.NOT_FOUND, "no peer had this blob a moment ago; try again later")]
+        if len(self._fetches) >= parameters.fetches_max:
+            return [Failed(request, Failure.BUSY, f"{parameters.fetches_max} blobs are being fetched already")]
+        fetch = self._fetches[blob_hash] = _Fetch({request: bytes_max}, now, now + parameters.give_up_us)
+        fetch.chunks = self._take_partial(blob_hash)
+        return self._ask(blob_hash, fetch, self._peers, now)
+
+    def cancel(self, request: int, now: int) -> list[Effect]:
+        """Nobody waits for a request any more; what was fetched is kept for a while."""
+        for blob_hash, fetch in list(self._fetches.items()):
+            if fetch.waiters.pop(request, None) is not None and not fetch.waiters:
+                return self._end(blob_hash, fetch, now)
+        return []
+
+    # --- peers ---
+
+    def on_connected(self, peer: PeerId, now: int) -> list[Effect]:
+        """A new peer may have what the others had not."""
+        self._peers[peer] = None
+        self._not_found.clear()
+        effects: list[Effect] = []
+        for blob_hash, fetch in self._fetches.items():
+            effects += self._ask(blob_hash, fetch, [peer], now)
+        return effects
+
+    def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
+        """What was asked of a peer is asked of others."""
+        self._peers.pop(peer, None)
+        return self._drop_peer(peer, now)
+
+    def is_asked(self, peer: PeerId, blob_hash: bytes) -> bool:
+        """Tell whether an answer of a peer is awaited."""
+        fetch = self._fetches.get(blob_hash)
+        return fetch is not None and peer in fetch.asked
+
+    def on_have(self, peer: PeerId, message: HaveBlob, now: int) -> list[Effect]:
+        """A peer says whether it has a blob, and what that is made of."""
+        fetch = self._fetches.get(message.blob_hash)
+        if fetch is None or peer not in fetch.asked:
+            self.counters["unasked"] += 1
+            return []
+        del fetch.asked[peer]
+        fetch.asked_on.pop(peer, None)
+        if not message.size and not message.chunks:
+            return self._see_answered(message.blob_hash, fetch, now)
+        if not is_possible(message.blob_hash, message.size, message.chunks):
+            return self._convict([peer], "BLOB_LIST", "its list of chunks cannot be that of the blob", now)
+        if message.size > fetch.bytes_max:
+            self.counters["too_large"] += 1
+            fetch.too_large_bytes = message.size
+            return self._see_answered(message.blob_hash, fetch, now)
+        claim = next((c for c in fetch.claims if c.size == message.size and c.chunks == message.chunks), None)
+        if claim is None:
+            claim = Claim(message.size, message.chunks)
+            fetch.claims.append(claim)
+        claim.tellers[peer] = claim.sources[peer] = None
+        return self._pump(message.blob_hash, fetch, now)
+
+    def on_chunk(self, peer: PeerId, message: BlobChunk, now: int) -> list[Effect]:
+        """A chunk came."""
+        blob_hash, index, data = message.blob_hash, message.index, message.data
+        fetch = self._fetches.get(blob_hash)
+        if fetch is None or fetch.under_way.pop((peer, index), None) is None or fetch.current is None:
+            self.counters["unasked"] += 1
+            return []
+        self._busy[peer] -= 1
+        claim = fetch.current
+        if not data:
+            claim.sources.pop(peer, None)
+            return self._pump(blob_hash, fetch, now)
+        if len(data) != claim.bytes_of(index) or sha256(data) != claim.chunks[index]:
+            return self._convict([peer], "BLOB_CHUNK", "a chunk of a blob differs from its own list", now)
+        self.counters["chunks"] += 1
+        self.counters["bytes"] += len(data)
+        fetch.chunks[claim.chunks[index]] = data
+        fetch.give_up_us = now + self._parameters.give_up_us
+        fetch.strikes.pop(peer, None)
+        return self._pump(blob_hash, fetch, now)
+
+    def on_providers(self, peer: PeerId, message: BlobProviders) -> list[Effect]:
+        """A peer names others who say that they have a blob."""
+        fetch = self._fetches.get(message.blob_hash)
+        if fetch is None or peer not in fetch.asked_on:
+            self.counters["unasked"] += 1
+            return []
+        del fetch.asked_on[peer]
+        fetch.asked.pop(peer, None)
+        fetch.meets += 1
+        return [Meet(peer, message.records)]
+
+    # --- time ---
+
+    @property
+    def deadline(self) -> int | None:
+        """When it wants to be woken, microseconds."""
+        return earliest(*[self._due(fetch) for fetch in self._fetches.values()])
+
+    def _due(self, fetch: _Fetch) -> int:
+        due = [fetch.give_up_us, *fetch.under_way.values()]
+        if not fetch.has_asked_on and not fetch.claims:
+            due.append(fetch.begun_us + self._parameters.ask_on_us)
+        return min(due)
+
+    def on_deadline(self, now: int) -> list[Effect]:
+        """Ask others for what did not come, and give up what nobody has."""
+        effects: list[Effect] = []
+        for blob_hash, fetch in list(self._fetches.items()):
+            if self._fetches.get(blob_hash) is not fetch or self._due(fetch) > now:
+                continue
+            self._see_late(fetch, now)
+            effects += self._pump(blob_hash, fetch, now)
+            if self._fetches.get(blob_hash) is not fetch:
+                continue
+            if fetch.give_up_us <= now:
+                effects += self._give_up(blob_hash, fetch, now)
+            elif not fetch.has_asked_on and not fetch.claims and fetch.begun_us + self._parameters.ask_on_us <= now:
+                effects += self._ask_on(blob_hash, fetch, now)
+        return effects
+
+    def _see_late(self, fetch: _Fetch, now: int) -> None:
+        """Take back what was asked of peers that are late; a peer that is late again and again is set aside."""
+        late = [key for key, due in fetch.under_way.items() if due <= now]
+        struck = dict.fromkeys(peer for peer, _ in late)
+        for peer, index in late:
+            del fetch.under_way[peer, index]
+            self._busy[peer] -= 1
+        for peer in struck:
+            self.counters["stalls"] += 1
+            fetch.strikes[peer] += 1
+            if fetch.strikes[peer] >= self._parameters.strikes_max:
+                self._set_aside(peer, now + self._parameters.aside_us)
+                for claim in fetch.claims:
+                    claim.sources.pop(peer, None)
+
+    def _see_answered(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+        """Once everybody has answered and nobody has it: ask further at once, or give up."""
+        if fetch.asked or fetch.claims or fetch.meets:
+            return []
+        if fetch.too_large_bytes or fetch.has_asked_on:
+            return self._give_up(blob_hash, fetch, now)
+        return self._ask_on(blob_hash, fetch, now)
+
+    def _give_up(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+        failure, detail = Failure.NOT_FOUND, "no connected peer has this blob"
+        if fetch.claims:
+            detail = "who had this blob no longer sends it"
+        elif fetch.too_large_bytes:
+            failure = Failure.TOO_LARGE
+            detail = f"the blob has {fetch.too_large_bytes} bytes, at most {fetch.bytes_max} are wanted"
+        else:
+            self._not_found[blob_hash] = now + self._parameters.not_found_us
+            while len(self._not_found) > self._parameters.not_found_max:
+                self._not_found.popitem(last=False)
+        self.counters["not_found"] += 1
+        waiters = list(fetch.waiters)
+        effects = self._end(blob_hash, fetch, now)
+        return [*[Failed(request, failure, detail) for request in waiters], *effects]
+
+    # --- asking ---
+
+    def _ask(self, blob_hash: bytes, fetch: _Fetch, peers: Iterable[PeerId], now: int) -> list[Effect]:
+        fresh = [peer for peer in peers if peer not in fetch.asked and not self._is_aside(peer, now)]
+        fetch.asked |= dict.fromkeys(fresh)
+        return [SendTo(peer, WantBlob(blob_hash, may_ask_on=False)) for peer in fresh]
+
+    def _ask_on(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+        fetch.has_asked_on = True
+        peers = [peer for peer in self._peers if not self._is_aside(peer, now)]
+        chosen = self._rng.sample(peers, min(self._parameters.ask_on_peers, len(peers)))
+        fetch.asked |= dict.fromkeys(chosen)
+        fetch.asked_on = dict.fromkeys(chosen)
+        return [SendTo(peer, WantBlob(blob_hash, may_ask_on=True)) for peer in chosen]
+
+    def _pump(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+        """Ask for what is missing; finish what is complete."""
+        if fetch.current is None or not fetch.current.sources:
+            self._choose(fetch)
+        claim = fetch.current
+        if claim is None:
+            return []
+        asked = {index for _, index in fetch.under_way}
+        missing = [index for index, chunk in enumerate(claim.chunks) if chunk not in fetch.chunks]
+        if not missing:
+            return self._finish(blob_hash, fetch, claim, now)
+        effects: list[Effect] = []
+        wanted: set[bytes] = {claim.chunks[index] for index in asked}
+        for index in missing:
+            if claim.chunks[index] in wanted:
+                continue  # it is on its way, under this number or another
+            peer = min(claim.sources, key=lambda source: self._busy[source], default=None)
+            if peer is None or self._busy[peer] >= self._parameters.window:
+                break
+            wanted.add(claim.chunks[index])
+            self._busy[peer] += 1
+            fetch.under_way[peer, index] = now + self._parameters.chunk_timeout_us
+            effects.append(SendTo(peer, GetBlobChunk(blob_hash, index)))
+        return effects
+
+    def _choose(self, fetch: _Fetch) -> None:
+        """Believe the list that most of those who serve tell, if there is memory for its blob."""
+        others = sum(other.current.size for other in self._fetches.values() if other is not fetch and other.current)
+        room = self._parameters.fetch_bytes_max - others
+        found = [claim for claim in fetch.claims if claim.sources and claim.size <= room]
+        best = max(found, key=lambda claim: len(claim.sources), default=None)
+        if best is not fetch.current:
+            self._forget_asked(fetch)
+            fetch.current = best
+
+    def _finish(self, blob_hash: bytes, fetch: _Fetch, claim: Claim, now: int) -> list[Effect]:
+        data = b"".join([fetch.chunks[chunk] for chunk in claim.chunks])
+        if len(data) != claim.size or sha256(data) != blob_hash:
+            fetch.claims.remove(claim)
+            self._forget_asked(fetch)
+            fetch.current = None
+            wanted = {chunk for other in fetch.claims for chunk in other.chunks}
+            fetch.chunks = {chunk: held for chunk, held in fetch.chunks.items() if chunk in wanted}
+            effects = self._convict(list(claim.tellers), "BLOB_FALSE", "the blob of its list has another hash", now)
+            return effects + self._pump(blob_hash, fetch, now)
+        del self._fetches[blob_hash]
+        self._forget_asked(fetch)
+        self.counters["fetched"] += 1
+        return [*self._on_fetched(blob_hash, data, fetch.waiters, now), *self._pump_all(now)]
+
+    # --- peers that are not asked any more ---
+
+    def _convict(self, peers: Sequence[PeerId], code: str, reason: str, now: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for peer in peers:
+            self.counters["convicted"] += 1
+            self._set_aside(peer, now + CONVICTED_US)
+            effects += [Blame(peer, code, reason)] if peer in self._peers else []
+            effects += self._drop_peer(peer, now)
+        return effects
+
+    def _is_aside(self, peer: PeerId, now: int) -> bool:
+        until_us = self._aside.get(peer)
+        if until_us is None:
+            return False
+        if until_us > now:
+            return True
+        del self._aside[peer]
+        return False
+
+    def _set_aside(self, peer: PeerId, until_us: int) -> None:
+        self._aside[peer] = max(until_us, self._aside.pop(peer, 0))
+        while len(self._aside) > SET_ASIDE_MAX:
+            self._aside.popitem(last=False)
+
+    def _drop_peer(self, peer: PeerId, now: int) -> list[Effect]:
+        for fetch in self._fetches.values():
+            fetch.asked.pop(peer, None)
+            fetch.asked_on.pop(peer, None)
+            for claim in fetch.claims:
+                claim.sources.pop(peer, None)
+            for key in [key for key in fetch.under_way if key[0] == peer]:
+                del fetch.under_way[key]
+        self._busy.pop(peer, None)
+        return self._pump_all(now)
+
+    def _pump_all(self, now: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for blob_hash, fetch in list(self._fetches.items()):
+            if self._fetches.get(blob_hash) is fetch:
+                effects += self._pump(blob_hash, fetch, now)
+        return effects
+
+    def _forget_asked(self, fetch: _Fetch) -> None:
+        for peer, _ in fetch.under_way:
+            self._busy[peer] -= 1
+        fetch.under_way.clear()
+
+    # --- what was broken off ---
+
+    def _end(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+        """End a fetch, and keep the chunks of the list that was believed."""
+        del self._fetches[blob_hash]
+        self._forget_asked(fetch)
+        if fetch.chunks:
+            self._partial[blob_hash] = (now + self._parameters.partial_life_us, fetch.chunks)
+            self._partial_bytes += fetch.held_bytes
+        while self._partial and (
+            self._partial_bytes > self._parameters.fetch_bytes_max
+            or len(self._partial) > self._parameters.fetches_max
+            or next(iter(self._partial.values()))[0] <= now
+        ):
+            self._take_partial(next(iter(self._partial)))
+        return self._pump_all(now)
+
+    def _take_partial(self, blob_hash: bytes) -> dict[bytes, bytes]:
+        _, chunks = self._partial.pop(blob_hash, (0, {}))
+        self._partial_bytes -= sum(map(len, chunks.values()))
+        return chunks
+
+    def statistics(self) -> dict[str, int]:
+        """Return counters by name."""
+        held = {"fetching": len(self._fetches), "set_aside": len(self._aside), "partial_bytes": self._partial_bytes}
+        return {**self.counters, **held}
