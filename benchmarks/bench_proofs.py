@@ -1,9 +1,9 @@
 """Offline proofs: how large they are, whether they fit one QR code, and what checking one costs.
 
-Method: proofs are made of claims with real keys and signatures (`proof_load`): an item whose events three parties sign
-in turn, a Simplex header, a certificate in which every validator signed, a state tree of a given depth. Sizes are exact;
-the cost is CPU milliseconds of this process, the best of `--runs`. The full form is the compact one's alternative for a
-verifier with the same anchor: without links.
+Method: proofs are made of claims with real keys and signatures (`proof_load`): an item whose events three parties
+signed in turn, a Simplex header, a certificate that every validator signed, a state tree of a given depth. Sizes are
+exact; the cost is CPU milliseconds of this process, the best of `--runs`. `full_bytes` is the full form for a verifier
+with the same anchor: without a single link.
 
     python benchmarks/bench_proofs.py [--json] [--runs 20]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.simplex.messages import decode_seal, encode_seal
 from p2pcommerce.ledger.validators import Validator, ValidatorSet
 from p2pcommerce.node.compact import _OUTLINE, COMPACT_VERSION, read_outline, write_compact
 from p2pcommerce.node.proof import (
@@ -128,6 +129,23 @@ def test_no_more_signatures_than_a_quorum_needs_are_kept():
     assert quorum_only(certificate, validators).signers == (1, 2, 3)
     below = decode_proof(load().claim(1, signatures=2).finality).certificate
     assert quorum_only(below, load().validators) is below
+
+
+def test_a_carrier_takes_little_more_than_its_seal():
+    """The last block of an epoch may be final by an F of a carrier: same height, same state, no transactions."""
+    claim = load().claim(2)
+    seal = replace(decode_seal(claim.header), view=123_457, parent_view=123_456, carrier=True)
+    carrier = replace(
+        claim.header,
+        parent_hash=claim.header.hash,
+        tx_root=ZERO_HASH,
+        receipts_root=ZERO_HASH,
+        engine_data=encode_seal(seal),
+    )
+    carried = replace(claim, finality=load()._certify([claim.header, carrier], None))
+    raw = compact(carried).raw
+    assert len(raw) - len(compact(claim).raw) <= len(carrier.engine_data) + 24
+    assert verify_proof(raw, load().anchor).header == claim.header
 
 
 # --- what is changed is refused ---
@@ -313,4 +331,3 @@ def test_a_header_that_names_other_validators_proves_nothing():
     stranger = replace(claim.header, genesis_hash=ZERO_HASH)
     with pytest.raises(WrongNetworkError):
         verify_proof_by_header(proof, stranger)
-

@@ -56,7 +56,9 @@ def test_the_proofs_of_the_file_hold(name):
     anchor = TrustAnchor.from_json(json.dumps(PINNED["anchors"]["21" if name == "item" else "4"]))
     subject = subject_of(*SUBJECTS[name])
     forms = PINNED["proofs"][name]
-    first, second = (verify_proof(form, anchor, subject=subject) for form in (bytes.fromhex(forms["raw"]), forms["text"]))
+    first, second = (
+        verify_proof(form, anchor, subject=subject) for form in (bytes.fromhex(forms["raw"]), forms["text"])
+    )
     assert first == second
     assert len(first.history) == {"item": 6, "descendant": 3}.get(name, 0)
     assert (first.value is None) == (name == "absence")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from p2pcommerce.commerce import SubjectKind, attestation_id
 from p2pcommerce.commerce import Subject as Attested
+from p2pcommerce.commerce import SubjectKind, attestation_id
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.attestation import ATTESTATION, Attestation
 from p2pcommerce.commerce.rating import RATING, Rating
