@@ -7,9 +7,21 @@ from dataclasses import replace
 import pytest
 
 import p2pcommerce as p2p
-from p2pcommerce.commerce import ProductSet, StoreSet, TraceCommission, TraceShip, item_id
+from p2pcommerce.commerce import (
+    AttestIssue,
+    AttestRevoke,
+    ProductSet,
+    StoreSet,
+    Subject,
+    SubjectKind,
+    TraceCommission,
+    TraceShip,
+    attestation_id,
+    item_id,
+)
 from p2pcommerce.node.compact import COMPACT_MAGIC
 from p2pcommerce.node.proof_errors import AnchorTooOldError
+from p2pcommerce.node.subjects import describe_record
 from tests.finality.cases import example
 
 from .nodes import SHOP, config_of, genesis_of, identity, open_memory, pay
@@ -49,6 +61,26 @@ async def test_the_example_proves_and_checks_an_items_history(tmp_path, jumping_
     assert prove.check(text, anchor, **item) == [f"trace.commission {signed}", f"trace.ship {signed}"]
     with pytest.raises(p2p.ProofError, match="something else"):
         prove.check(text, anchor, **item | {"serial": "8"})
+
+
+async def test_a_certificate_its_revocation_and_a_score_are_proven(tmp_path, jumping_clock):
+    config = config_of(tmp_path)
+    named = {"issuer": MAKER.hex(), "schema": "organic", "subject": f"store:{MAKER.hex()}"}
+    about = Subject(SubjectKind.STORE, MAKER)
+    anchor = p2p.TrustAnchor.of(config.genesis)
+    wanted = p2p.subject_of("certificate", named)
+    async with open_memory(config) as node:
+        await do(node, StoreSet("Shop", HASH, HASH, "https://shop.example", ()))
+        await do(node, AttestIssue(about, "organic", HASH, 2**62))
+        issued = await node.prove("certificate", **named)
+        await do(node, AttestRevoke(attestation_id(MAKER, about, "organic")))
+        revoked = await node.prove("certificate", **named)
+        score = await node.prove("score", store=MAKER.hex())
+    proven = p2p.verify_proof(issued.text, anchor, subject=wanted)
+    assert describe_record(proven.key, proven.value)["schema"] == "organic"
+    assert p2p.verify_proof(revoked.text, anchor, subject=wanted).value is None
+    proven = p2p.verify_proof(score.text, anchor, subject=p2p.subject_of("score", {"store": MAKER.hex()}))
+    assert describe_record(proven.key, proven.value)["mean_millistars"] == 3_000
 
 
 async def test_a_compact_proof_holds_at_every_height_of_an_epoch(tmp_path, jumping_clock):
