@@ -127,3 +127,15 @@ async def test_a_node_without_a_final_block_has_nothing_to_prove(tmp_path, jumpi
     async with open_memory(config_of(tmp_path)) as node:
         with pytest.raises(p2p.UsageError, match="wait for the next block"):
             await node.prove("balance", account=SHOP.hex())
+
+
+async def test_a_proof_of_ffg_leaves_out_the_links_that_its_verifier_does_not_need(tmp_path, jumping_clock):
+    genesis = genesis_of(engine="ffg")
+    async with open_memory(config_of(tmp_path, genesis=genesis, engine="ffg")) as node:
+        while node.height < 30:
+            await do(node, pay(5_000_000))
+        proof = await node.prove("balance", account=SHOP.hex(), since_epoch="head")
+    assert proof.raw.startswith(COMPACT_MAGIC)
+    assert p2p.verify_proof(proof.text, p2p.TrustAnchor.of(genesis)).height >= 30
+    with pytest.raises(p2p.ProofError):
+        p2p.verify_proof(proof.raw[:-40] + proof.raw[-39:], p2p.TrustAnchor.of(genesis))
