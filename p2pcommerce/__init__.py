@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     from p2pcommerce.ledger.transaction import SignedTransaction
     from p2pcommerce.ledger.validators import Validator, ValidatorSet
     from p2pcommerce.node.light import ConflictError, FinalHeader, LightClient, TrustExpiredError, trust_s_of
-    from p2pcommerce.node.proof import Proof, ProofError, Proven, TrustAnchor, verify_proof
+    from p2pcommerce.node.proof import (
+        Proof,
+        ProofError,
+        Proven,
+        TrustAnchor,
+        subject_of,
+        verify_proof,
+        verify_proof_by_header,
+    )
     from p2pcommerce.node.trust import AnchorError
     from p2pcommerce.primitives.errors import (
         LocalProtocolError,
@@ -129,8 +137,10 @@ __all__ = [
     "commerce",
     "follow",
     "open_node",
+    "subject_of",
     "trust_s_of",
     "verify_proof",
+    "verify_proof_by_header",
 ]
 
 __version__ = "0.1.0"
@@ -194,8 +204,10 @@ _HOMES: Final = {
     "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",
+    "subject_of": "p2pcommerce.node.proof",
     "trust_s_of": "p2pcommerce.node.light",
     "verify_proof": "p2pcommerce.node.proof",
+    "verify_proof_by_header": "p2pcommerce.node.proof",
 }
 """In which room a public name lives; `commerce` is a folder of its own."""
 

@@ -4,24 +4,30 @@
         -> one record (or its absence) -> for an item: its whole history
 
 A proof is made from a final head and the state after it. To check one takes the genesis, or a validator set that is
-trusted, and nothing else: no node, no network, no clock. A proof holds a link for each epoch from genesis, or from the
-epoch that its verifier trusts, to the one of its header (`epoch_links`).
+trusted, or a trusted header, and nothing else: no node, no network, no clock. There are two forms:
+
+- a full proof holds a link for each epoch from genesis, or from the epoch that its verifier trusts, to the one of its
+  header (`epoch_links`);
+- a compact proof holds no link and leaves out what the validators of its epoch, known to the verifier, give
+  (`compact`): the history of an item fits one QR code.
+
+A compact proof also has a form as text, "P2P:" and base45, which is what a QR code shows (`Proof.text`).
 
 Source: "Offline proof" of the commerce specification and the light client of the finality specification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pcommerce.commerce import HISTORY_ENTRY, HistoryEntry, Item, item_id, item_key, verify_history
-from p2pcommerce.commerce.account import ACCOUNT
-from p2pcommerce.commerce.errors import CommerceError
-from p2pcommerce.commerce.order import ORDER
+from p2pcommerce.commerce import HISTORY_ENTRY, HistoryEntry, Item, item_key, verify_history
 from p2pcommerce.finality import ENGINES, make_engine
+from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import HEADER, Header
+from p2pcommerce.ledger.validators import ValidatorSet, ValidatorSetError
+from p2pcommerce.node.compact import Claim, Outline, read_outline, write_compact
 from p2pcommerce.node.epoch_links import (
     EPOCH_LINK,
     FINALITY_BYTES_MAX,
@@ -30,40 +36,55 @@ from p2pcommerce.node.epoch_links import (
     TrustAnchor,
     follow_links,
 )
+from p2pcommerce.node.proof_errors import (
+    AnchorTooOldError,
+    DamagedProofError,
+    ProofError,
+    ProofVersionError,
+    UnknownEpochError,
+    WrongNetworkError,
+    WrongSubjectError,
+)
+from p2pcommerce.node.short_header import Place
+from p2pcommerce.node.subjects import Subject, subject_of
+from p2pcommerce.primitives.base45 import base45_decode, base45_encode
 from p2pcommerce.primitives.codec import array, blob, decode, encode, maybe, record_of, text, uint
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
-from p2pcommerce.primitives.errors import CodecError, P2PError, RemoteProtocolError, UsageError
-from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, Height, PublicKey
+from p2pcommerce.primitives.errors import CodecError, P2PError, UsageError
+from p2pcommerce.primitives.ids import BlockHash, Epoch, Height
 from p2pcommerce.primitives.sparse_merkle import STATE_PROOF, StateProof, verify_state
 
 __all__ = [
     "LINKS_MAX",
     "PROOF_BYTES_MAX",
+    "PROOF_TEXT_BYTES_MAX",
     "Proof",
     "ProofError",
     "Proven",
     "Subject",
     "TrustAnchor",
+    "make_compact_proof",
     "make_proof",
+    "proof_bytes",
     "subject_of",
     "verify_proof",
     "verify_proof_by",
+    "verify_proof_by_header",
 ]
 
 PROOF_VERSION: Final = 2
 PROOF_BYTES_MAX: Final = 4_000_000
 """Bytes of a proof at most: it fits into one frame of the control socket."""
+PROOF_TEXT_BYTES_MAX: Final = PROOF_BYTES_MAX * 3 // 2 + 16
+"""Characters of a proof's text at most."""
 LINKS_MAX: Final = 1_024
 """Epochs from the trusted one to the header's at most; with 100 validators a link has about 9 KB."""
+_FULL_START: Final = 0x99
+"""The first byte of a full proof: an array of nine."""
+_TEXT_START: Final = "P2P:"
 _KEY_BYTES_MAX: Final = 128
 _VALUE_BYTES_MAX: Final = 64 * 1024
 _ENTRIES_MAX: Final = 4_096
-
-
-class ProofError(RemoteProtocolError):
-    """A proof that does not prove what it says."""
-
-    code = "BAD_PROOF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +99,10 @@ class Proof:
     raw: bytes
     height: Height
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a proof is about.
-
-    Attributes:
-        key: the state key of its record.
-        history_id: the id under which events name it, if its history belongs to the proof.
-    """
-
-    key: bytes
-    history_id: bytes | None
+    @property
+    def text(self) -> str:
+        """The same as text of the characters that a QR code holds best."""
+        return _TEXT_START + base45_encode(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,7 @@ class Proven:
         value: its value; None: proven to be absent.
         item: the item's record, if it is one.
         history: the item's whole history as of that height, first event first.
+        header: of the final block: a later proof can be checked with it (`verify_proof_by_header`).
     """
 
     height: Height
@@ -113,6 +127,7 @@ class Proven:
     value: bytes | None
     item: Item | None
     history: tuple[HistoryEntry, ...]
+    header: Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,10 @@ class _Bundle:
     value: bytes | None
     state: StateProof
     history: tuple[HistoryEntry, ...]
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.engine, self.header, self.finality, self.key, self.value, self.state, self.history)
 
 
 _BUNDLE: Final = record_of(
@@ -143,58 +162,6 @@ _BUNDLE: Final = record_of(
 _ITEM_TAG: Final = item_key(b"")
 
 
-def subject_of(name: str, arguments: Mapping[str, object]) -> Subject:
-    """Return what a person wants proven.
-
-    Args:
-        name: "account" (account), "order" (order), "item" (issuer, gtin, and serial or lot), "state" (key).
-        arguments: keys and ids as lower-case hexadecimal, GTIN, serial and lot as text.
-
-    Raises:
-        UsageError: no such subject, or an argument is missing or wrong.
-    """
-    match name:
-        case "account":
-            return Subject(ACCOUNT.key(_hex(arguments, "account", HASH_BYTES)), None)
-        case "order":
-            return Subject(ORDER.key(_hex(arguments, "order", HASH_BYTES)), None)
-        case "state":
-            key = _hex(arguments, "key", None)
-            return Subject(key, key.removeprefix(_ITEM_TAG) if key.startswith(_ITEM_TAG) else None)
-        case "item":
-            identifier = _item_id(arguments)
-            return Subject(item_key(identifier), identifier)
-        case _:
-            raise UsageError(f'"{name}" cannot be proven; one of account, order, item, state can')
-
-
-def _item_id(arguments: Mapping[str, object]) -> bytes:
-    issuer = PublicKey(_hex(arguments, "issuer", HASH_BYTES))
-    texts: dict[str, str] = {}
-    for name in ("gtin", "serial", "lot"):
-        value = arguments.get(name)
-        if value is not None and not isinstance(value, str):
-            raise UsageError(f"{name} must be text")
-        if value is not None:
-            texts[name] = value
-    try:
-        return item_id(issuer, texts.get("gtin", ""), serial=texts.get("serial"), lot=texts.get("lot"))
-    except CommerceError as error:
-        raise UsageError(f"item: {error}") from error
-
-
-def _hex(arguments: Mapping[str, object], name: str, size: int | None) -> bytes:
-    value = arguments.get(name)
-    try:
-        raw = bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError:
-        raw = b""
-    if not raw or (size is not None and len(raw) != size):
-        what = f"{2 * size} hexadecimal digits" if size is not None else "hexadecimal digits"
-        raise UsageError(f"{name} must be {what}")
-    return raw
-
-
 def make_proof(
     engine: str,
     header: Header,
@@ -205,7 +172,7 @@ def make_proof(
     history: Sequence[HistoryEntry] = (),
     links: Sequence[EpochLink] = (),
 ) -> Proof:
-    """Put a proof together.
+    """Put a full proof together.
 
     Args:
         engine: the name of the finality engine.
@@ -230,60 +197,180 @@ def make_proof(
     return Proof(raw, header.height)
 
 
-def verify_proof(proof: bytes, trust: TrustAnchor, *, scheme: SignatureScheme = ED25519) -> Proven:
+def make_compact_proof(claim: Claim, validators: ValidatorSet, *, carries_validators: bool = False) -> Proof:
+    """Put a compact proof together, for a verifier who holds the validators of its epoch.
+
+    Args:
+        claim: what is proven.
+        validators: of the header's epoch.
+        carries_validators: whether they go along, for a verifier who trusts a header alone.
+
+    Raises:
+        UsageError: the header is of other validators, or the proof would be too large.
+        CodecError: the proof of finality is none of its engine's.
+    """
+    raw = write_compact(claim, validators, carries_validators=carries_validators)
+    if len(raw) > PROOF_BYTES_MAX:
+        raise UsageError(f"the proof would have {len(raw)} bytes, {PROOF_BYTES_MAX} are allowed")
+    return Proof(raw, claim.header.height)
+
+
+def proof_bytes(proof: bytes | str) -> bytes:
+    """Return the bytes of a proof in either form, bytes or text; white space around the text does not count.
+
+    Args:
+        proof: untrusted, as it was read from a file, a pipe or a scanner.
+
+    Raises:
+        DamagedProofError: a text that is too long or no text of a proof.
+    """
+    if isinstance(proof, bytes):
+        if proof.lstrip()[: len(_TEXT_START)] != _TEXT_START.encode():
+            return proof
+        proof = proof.decode("latin-1")
+    written = proof.strip()
+    if len(proof) > PROOF_TEXT_BYTES_MAX or not written.startswith(_TEXT_START):
+        raise DamagedProofError(f'it is not a proof: its text does not begin with "{_TEXT_START}", or is too long')
+    try:
+        return base45_decode(written.removeprefix(_TEXT_START))
+    except CodecError as error:
+        raise DamagedProofError(f"it is damaged: the text {error}; copy or scan it again") from error
+
+
+def verify_proof(
+    proof: bytes | str,
+    trust: TrustAnchor,
+    *,
+    subject: Subject | None = None,
+    scheme: SignatureScheme = ED25519,
+) -> Proven:
     """Check a proof with nothing but what is trusted.
 
     Args:
-        proof: untrusted bytes, at most 4 MB.
+        proof: untrusted, at most 4 MB, or its text.
         trust: the network and the validators of an epoch, as a rule of genesis.
+        subject: what it must be about (`subject_of`); None: whatever it says.
         scheme: the network's signature scheme.
 
     Raises:
-        ProofError: it proves nothing; the message says what is wrong.
+        ProofError: it proves nothing; the class and the message say what is wrong.
     """
-    return verify_proof_by(proof, lambda _epoch: trust, scheme)
+    return verify_proof_by(proof, lambda _epoch: trust, scheme, subject)
 
 
-def verify_proof_by(proof: bytes, trusted: Callable[[int], TrustAnchor], scheme: SignatureScheme) -> Proven:
+def verify_proof_by(
+    proof: bytes | str,
+    trusted: Callable[[int], TrustAnchor],
+    scheme: SignatureScheme,
+    subject: Subject | None = None,
+) -> Proven:
     """Check a proof with the best of several anchors.
 
     Args:
-        proof: untrusted bytes, at most 4 MB.
+        proof: untrusted, at most 4 MB, or its text.
         trusted: epoch of the proof's header -> what is trusted, of that epoch or of an earlier one.
         scheme: the network's signature scheme.
+        subject: what it must be about; None: whatever it says.
 
     Raises:
-        ProofError: it proves nothing; the message says what is wrong.
+        ProofError: it proves nothing; the class and the message say what is wrong.
     """
+    raw = proof_bytes(proof)
+    if raw[:1] != bytes([_FULL_START]):
+        outline = read_outline(raw, PROOF_BYTES_MAX)
+        trust = trusted(outline.epoch)
+        return _verify(_claim_of(outline, trust), trust, _engine(outline.engine, scheme), subject)
+    if len(raw) > 1 and PROOF_VERSION < raw[1] < 0x80:
+        raise ProofVersionError(f"it is a proof of format {raw[1]}, this program reads {PROOF_VERSION}")
     try:
-        bundle = decode(_BUNDLE, proof, PROOF_BYTES_MAX)
+        bundle = decode(_BUNDLE, raw, PROOF_BYTES_MAX)
     except CodecError as error:
-        raise ProofError(f"not a proof of this version: {error}") from error
+        raise DamagedProofError(f"it is not a proof of this version: {error}") from error
     header = bundle.header
     trust = trusted(header.epoch)
     if header.genesis_hash != trust.genesis_hash:
-        raise ProofError("it belongs to another network")
-    if bundle.engine not in ENGINES:
-        raise ProofError(f'it was made with an unknown finality engine "{bundle.engine}"')
-    engine = make_engine(bundle.engine, scheme)
+        raise WrongNetworkError("it belongs to another network")
+    engine = _engine(bundle.engine, scheme)
     try:
         trust = follow_links(trust, bundle.links, engine, header.epoch)
     except EpochLinkError as error:
         raise ProofError(str(error)) from error
-    if not engine.verify(header, bundle.finality, trust.sets):
+    return _verify(bundle.claim, trust, engine, subject)
+
+
+def verify_proof_by_header(
+    proof: bytes | str, header: Header, *, subject: Subject | None = None, scheme: SignatureScheme = ED25519
+) -> Proven:
+    """Check a compact proof that carries its validators with nothing but one trusted header.
+
+    Args:
+        proof: untrusted, at most 4 MB, or its text; of the header's epoch or of the next one.
+        header: of a final block, trusted.
+        subject: what it must be about; None: whatever it says.
+        scheme: the network's signature scheme.
+
+    Raises:
+        ProofError: it proves nothing; the class and the message say what is wrong.
+    """
+    outline = read_outline(proof_bytes(proof), PROOF_BYTES_MAX)
+    if outline.validators is None:
+        raise ProofError("it does not carry its validators: a header is not enough to check it, a trust anchor is")
+    hashes = {int(header.epoch): header.validators_hash, header.epoch + 1: header.next_validators_hash}
+    try:
+        validators = ValidatorSet(outline.validators)
+    except ValidatorSetError as error:
+        raise ProofError(f"its validators: {error}") from error
+    if outline.epoch in hashes and hashes[outline.epoch] != validators.hash:
+        raise ProofError(f"its validators are not those of epoch {outline.epoch} that the trusted header names")
+    epoch = outline.epoch if outline.epoch in hashes else header.epoch
+    trust = TrustAnchor(header.genesis_hash, validators, Epoch(epoch), header.time_ms)
+    return _verify(_claim_of(outline, trust), trust, _engine(outline.engine, scheme), subject)
+
+
+def _engine(name: str, scheme: SignatureScheme) -> FinalityEngine:
+    if name not in ENGINES:
+        raise ProofError(f'it was made with an unknown finality engine "{name}"')
+    return make_engine(name, scheme)
+
+
+def _claim_of(outline: Outline, trust: TrustAnchor) -> Claim:
+    """Put a compact proof back into full form with what is trusted."""
+    if not outline.is_of(trust.genesis_hash):
+        raise WrongNetworkError("it belongs to another network")
+    if outline.epoch > trust.epoch:
+        raise AnchorTooOldError(
+            f"it is of epoch {outline.epoch}, and what is trusted of epoch {trust.epoch}: bring the anchor up to date "
+            "(`p2pcommerce light sync`), or ask for a full proof"
+        )
+    if outline.epoch < trust.epoch:
+        raise UnknownEpochError(
+            f"it is of epoch {outline.epoch}, whose validators are not known: what is trusted is of epoch "
+            f"{trust.epoch}; keep the older anchor, or ask for a new proof"
+        )
+    try:
+        return outline.claim(Place(trust.genesis_hash, trust.epoch, trust.validators))
+    except CodecError as error:
+        raise ProofError(f"it does not hold: {error}") from error
+
+
+def _verify(claim: Claim, trust: TrustAnchor, engine: FinalityEngine, subject: Subject | None) -> Proven:
+    header = claim.header
+    if not engine.verify(header, claim.finality, trust.sets):
         raise ProofError("its block is not shown to be final by the trusted validators")
-    if not verify_state(header.state_root, bundle.key, bundle.value, bundle.state):
+    if not verify_state(header.state_root, claim.key, claim.value, claim.state):
         raise ProofError("its record is not in the state of that block")
-    item = _check_history(bundle)
-    return Proven(header.height, header.time_ms, header.hash, bundle.key, bundle.value, item, bundle.history)
+    item = _check_history(claim)
+    if subject is not None and subject.key != claim.key:
+        raise WrongSubjectError("it holds, but it is about something else than what was asked for")
+    return Proven(header.height, header.time_ms, header.hash, claim.key, claim.value, item, claim.history, claim.header)
 
 
-def _check_history(bundle: _Bundle) -> Item | None:
-    if not bundle.key.startswith(_ITEM_TAG) or bundle.value is None:
-        if bundle.history:
+def _check_history(claim: Claim) -> Item | None:
+    if not claim.key.startswith(_ITEM_TAG) or claim.value is None:
+        if claim.history:
             raise ProofError("it holds a history of something that has none")
         return None
     try:
-        return verify_history(bundle.history, bundle.value)
+        return verify_history(claim.history, claim.value)
     except P2PError as error:
         raise ProofError(f"its history is not the item's: {error}") from error

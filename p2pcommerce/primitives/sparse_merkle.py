@@ -41,6 +41,7 @@ __all__ = [
     "first_right",
     "inner_hash",
     "pack_leaf",
+    "state_root_of",
     "subtree_hash",
     "verify_state",
     "verify_subtree",
@@ -245,26 +246,37 @@ def verify_state(root: bytes, key: bytes, value: bytes | None, proof: StateProof
         value: what is claimed to stand there; None: that nothing does.
         proof: untrusted.
     """
+    return state_root_of(key, value, proof) == root
+
+
+def state_root_of(key: bytes, value: bytes | None, proof: StateProof) -> bytes | None:
+    """Return the root (32 bytes) of the one state that `proof` speaks of; None if it speaks of none.
+
+    Args:
+        key: any length.
+        value: what is claimed to stand there; None: that nothing does.
+        proof: untrusted; whether the root is that of a trusted header is for the caller to check.
+    """
     depth = len(proof.siblings)
     if depth > DEPTH_MAX:
-        return False
+        return None
     path = _hash(key)
     if value is not None:
         if proof.other is not None:
-            return False
+            return None
         node = _leaf(path, value)[64:]
     elif proof.other is None:
         node = ZERO_HASH
     else:
         other_path, value_hash = proof.other
         if other_path == path or not _shares_prefix(path, other_path, depth):
-            return False
+            return None
         node = _hash(b"\x00" + other_path + value_hash)
     for level in range(depth - 1, -1, -1):
         byte, mask = _BITS[level]
         sibling = proof.siblings[level]
         node = _hash(b"\x01" + sibling + node) if path[byte] & mask else _hash(b"\x01" + node + sibling)
-    return node == root
+    return node
 
 
 def pack_leaf(key: bytes, value: bytes) -> bytes:

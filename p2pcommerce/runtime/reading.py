@@ -8,15 +8,15 @@ from functools import partial
 import trio
 
 from p2pcommerce.commerce import HistoryEntry, entry_from, extends_history, read_body, verify_history
-from p2pcommerce.commerce.arguments import read_number
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
+from p2pcommerce.node.compact import Claim
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
-from p2pcommerce.node.proof import Proof, make_proof, subject_of
+from p2pcommerce.node.proof import Proof, make_compact_proof, make_proof, subject_of
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.errors import CodecError, P2PError, UsageError
 from p2pcommerce.primitives.ids import Height, TransactionId
@@ -102,7 +102,9 @@ class Reading:
             core: the node.
             engine: name of its engine.
             name: of the subject.
-            arguments: of the subject; `since_epoch` (default 0): the epoch whose validators the verifier trusts.
+            arguments: of the subject; `since_epoch` (default 0): the epoch whose validators the verifier trusts, a
+                number or "head" for that of the last final block. If it is that one, the proof is a compact one;
+                `validators` ("yes"): it carries the validators of its epoch, for a verifier who trusts a header.
             wait_stored: waits until a height is stored: the state in memory is a little ahead of the store.
 
         Raises:
@@ -110,7 +112,10 @@ class Reading:
         """
         subject = subject_of(name, arguments)
         chain = core.chain
-        head, finality, version = chain.head, chain.proof, chain.state.final
+        head, finality, version, sets = chain.head, chain.proof, chain.state.final, chain.sets
+        if not finality:
+            raise UsageError(f"this node has no proof that block {head.height} is final: wait for the next block")
+        since = _since_epoch(arguments, head.epoch)
         value, state = version.get(subject.key), version.tree.prove(subject.key)
         history: list[HistoryEntry] = []
         if subject.history_id is not None and value is not None:
@@ -119,11 +124,13 @@ class Reading:
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )
             self._check_whole(history, value, head.height)
-        since = read_number(arguments, "since_epoch") if "since_epoch" in arguments else 0
-        links: list[EpochLink] = []
-        if head.epoch:
-            await wait_stored(boundary_of(head.epoch - 1, core.genesis.parameters.epoch_blocks))
-            links = await self.links(since, head.epoch, core.genesis.parameters.epoch_blocks)
+        if since == head.epoch:
+            claim = Claim(engine, head, finality, subject.key, value, state, tuple(history))
+            carries = arguments.get("validators") == "yes"
+            return make_compact_proof(claim, sets(head.epoch), carries_validators=carries)
+        epoch_blocks = core.genesis.parameters.epoch_blocks
+        await wait_stored(boundary_of(head.epoch - 1, epoch_blocks))
+        links = await self.links(since, head.epoch, epoch_blocks)
         return make_proof(engine, head, finality, subject.key, value, state, history, links)
 
     def _check_whole(self, history: Sequence[HistoryEntry], value: bytes, height: int) -> None:
@@ -183,3 +190,21 @@ def _is_sound(header: bytes, raw: bytes) -> bool:
     except CodecError:
         return False
     return block.header.raw == header and block.body_is_committed
+
+
+def _since_epoch(arguments: Mapping[str, object], head: int) -> int:
+    """Return the epoch whose validators the verifier of a proof trusts.
+
+    Raises:
+        UsageError: it has not begun, or is no epoch.
+    """
+    since = arguments.get("since_epoch", 0)
+    if since == "head":
+        return head
+    if isinstance(since, str) and since.isdecimal() and len(since) <= 10:
+        since = int(since)
+    if type(since) is not int or since < 0:
+        raise UsageError('since_epoch must be the number of an epoch, or "head"')
+    if since > head:
+        raise UsageError(f"epoch {since} has not begun here: the last final block is of epoch {head}")
+    return since

@@ -75,6 +75,8 @@ NAMES = [
     "open_node",
     "trust_s_of",
     "verify_proof",
+    "verify_proof_by_header",
+    "subject_of",
 ]
 METHODS = {
     "height",

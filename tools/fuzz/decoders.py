@@ -19,6 +19,7 @@ from p2pcommerce.ledger.epochs import read_set
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet, ValidatorSetError
 from p2pcommerce.node.chain import genesis_header
+from p2pcommerce.node.compact import COMPACT_MAGIC, COMPACT_VERSION
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.light import ConflictError, LightClient
 from p2pcommerce.node.log_records import sort_records
@@ -175,6 +176,12 @@ def _proof(data: bytes) -> object:
     return light_client().verify_proof(data, START_US)
 
 
+def _compact(body: bytes) -> object:
+    """Check the body of a compact proof: its checksum would stop every change."""
+    data = COMPACT_MAGIC + bytes([COMPACT_VERSION]) + body
+    return light_client().verify_proof(data + blake2b_256(data)[:4], START_US)
+
+
 def _inclusion(data: bytes) -> bool:
     try:
         root, leaf, raw = codec.decode(_TRIPLE, data, 2**16)
@@ -262,6 +269,7 @@ def decoder_targets() -> tuple[Target, ...]:
         decoder("node.log", lambda data: sort_records(_rows(data))),
         Target("node.light", _light),
         decoder("node.proof", _proof),
+        decoder("node.compact", _compact, covers=["node.compact.read_outline"]),
         decoder("sync.run", _read_blocks),
         decoder("sync.chunk", _chunk, covers=["sync.chunks.read_chunk"]),
         decoder("ledger.genesis", _genesis, covers=["ledger.genesis.Genesis.from_json"], form=Form.TEXT),

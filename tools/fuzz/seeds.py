@@ -19,10 +19,11 @@ from fuzz.target import Form, Step, Target, script
 from fuzz.village import pool, scripts, village
 from p2pcommerce.finality.ffg.voting import Checkpoint, Link
 from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.node.compact import Claim
 from p2pcommerce.node.effects import LinksOf
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.log_records import ENGINE_RECORD
-from p2pcommerce.node.proof import make_proof, subject_of
+from p2pcommerce.node.proof import make_compact_proof, make_proof, subject_of
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.codec import encode, pack
 from p2pcommerce.primitives.ids import BlockHash
@@ -224,6 +225,21 @@ def _proof() -> Iterator[bytes]:
         yield make_proof("simplex", last, proof, key, state.get(key), tree.prove(key), (), links).raw
 
 
+def _compact() -> Iterator[bytes]:
+    """Yield the bodies of compact proofs of the first epoch, whose validators every client of the genesis has."""
+    station = village("simplex").stations[1]
+    memory = station.memory
+    last = next(each for each in reversed(memory.blocks) if each.proof and each.block.header.epoch == 0)
+    state = memory.state(station.founded, last.block.header.height)
+    tree = SparseMerkleTree().update(state)
+    validators = genesis_of("simplex").validators
+    account = subject_of("account", {"account": key_of("ann").hex()})
+    for key in (account.key, b"no such key"):
+        claim = Claim("simplex", last.block.header, last.proof, key, state.get(key), tree.prove(key), ())
+        for carries_validators in (False, True):
+            yield make_compact_proof(claim, validators, carries_validators=carries_validators).raw[2:-4]
+
+
 def _inclusion() -> Iterator[bytes]:
     leaves = [b"leaf", b"other", b"third"]
     yield pack((root(leaves), b"leaf", encode(INCLUSION_PROOF, prove(leaves, 0))))
@@ -310,6 +326,7 @@ _BY_HAND: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "ledger.genesis": _genesis,
     "node.log": lambda: _rows(_log("simplex")),
     "node.light": _light,
+    "node.compact": _compact,
     "node.proof": _proof,
     "node.trust": _trust,
     "primitives.inclusion": _inclusion,
