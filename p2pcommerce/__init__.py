@@ -28,11 +28,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from p2pcommerce import commerce
     from p2pcommerce.finality.engine import FinalityEngine
-    from p2pcommerce.ledger.application import Application, QueryError
+    from p2pcommerce.ledger.application import (
+        Admission,
+        Application,
+        BlockContext,
+        InvalidTransactionError,
+        Payload,
+        QueryError,
+        Rejection,
+    )
     from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
-    from p2pcommerce.ledger.receipt import Event, Receipt
+    from p2pcommerce.ledger.plain_application import PlainApplication, RefusedError
+    from p2pcommerce.ledger.receipt import Event, Outcome, Receipt
+    from p2pcommerce.ledger.state import State, StateChanges, StateView
     from p2pcommerce.ledger.transaction import SignedTransaction
-    from p2pcommerce.ledger.validators import Validator, ValidatorSet
+    from p2pcommerce.ledger.validators import Validator, ValidatorSet, ValidatorUpdate
     from p2pcommerce.node.light import ConflictError, FinalHeader, LightClient, TrustExpiredError, trust_s_of
     from p2pcommerce.node.proof import Proof, ProofError, Proven, TrustAnchor, verify_proof
     from p2pcommerce.node.trust import AnchorError
@@ -59,8 +69,10 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.waiting import Watch
 
 __all__ = [
+    "Admission",
     "AnchorError",
     "Application",
+    "BlockContext",
     "ChainParameters",
     "ConfigError",
     "ConflictError",
@@ -73,14 +85,18 @@ __all__ = [
     "GenesisError",
     "Height",
     "Identity",
+    "InvalidTransactionError",
     "KeyFileError",
     "LightClient",
     "LocalProtocolError",
     "NodeConfig",
     "NodeHaltedError",
+    "Outcome",
     "P2PError",
+    "Payload",
     "PeerId",
     "PeerInfo",
+    "PlainApplication",
     "Proof",
     "ProofError",
     "Proven",
@@ -88,10 +104,15 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "Receipt",
+    "RefusedError",
+    "Rejection",
     "RejectionCode",
     "RemoteProtocolError",
     "RunningNode",
     "SignedTransaction",
+    "State",
+    "StateChanges",
+    "StateView",
     "SubscriberLaggedError",
     "Subscription",
     "TransactionDroppedError",
@@ -107,6 +128,7 @@ __all__ = [
     "UsageError",
     "Validator",
     "ValidatorSet",
+    "ValidatorUpdate",
     "Watch",
     "__version__",
     "commerce",
@@ -119,8 +141,10 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "Admission": "p2pcommerce.ledger.application",
     "AnchorError": "p2pcommerce.node.trust",
     "Application": "p2pcommerce.ledger.application",
+    "BlockContext": "p2pcommerce.ledger.application",
     "ChainParameters": "p2pcommerce.ledger.genesis",
     "ConfigError": "p2pcommerce.runtime.config",
     "ConflictError": "p2pcommerce.node.light",
@@ -133,14 +157,18 @@ _HOMES: Final = {
     "GenesisError": "p2pcommerce.ledger.genesis",
     "Height": "p2pcommerce.primitives.ids",
     "Identity": "p2pcommerce.runtime.identity",
+    "InvalidTransactionError": "p2pcommerce.ledger.application",
     "KeyFileError": "p2pcommerce.runtime.identity",
     "LightClient": "p2pcommerce.node.light",
     "LocalProtocolError": "p2pcommerce.primitives.errors",
     "NodeConfig": "p2pcommerce.runtime.config",
     "NodeHaltedError": "p2pcommerce.runtime.driver",
+    "Outcome": "p2pcommerce.ledger.receipt",
     "P2PError": "p2pcommerce.primitives.errors",
+    "Payload": "p2pcommerce.ledger.application",
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",
+    "PlainApplication": "p2pcommerce.ledger.plain_application",
     "Proof": "p2pcommerce.node.proof",
     "ProofError": "p2pcommerce.node.proof",
     "Proven": "p2pcommerce.node.proof",
@@ -148,10 +176,15 @@ _HOMES: Final = {
     "QueryError": "p2pcommerce.ledger.application",
     "QueryResult": "p2pcommerce.runtime.node",
     "Receipt": "p2pcommerce.ledger.receipt",
+    "RefusedError": "p2pcommerce.ledger.plain_application",
+    "Rejection": "p2pcommerce.ledger.application",
     "RejectionCode": "p2pcommerce.primitives.errors",
     "RemoteProtocolError": "p2pcommerce.primitives.errors",
     "RunningNode": "p2pcommerce.runtime.node",
     "SignedTransaction": "p2pcommerce.ledger.transaction",
+    "State": "p2pcommerce.ledger.state",
+    "StateChanges": "p2pcommerce.ledger.state",
+    "StateView": "p2pcommerce.ledger.state",
     "SubscriberLaggedError": "p2pcommerce.runtime.events",
     "Subscription": "p2pcommerce.runtime.events",
     "TransactionDroppedError": "p2pcommerce.primitives.errors",
@@ -167,6 +200,7 @@ _HOMES: Final = {
     "UsageError": "p2pcommerce.primitives.errors",
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
+    "ValidatorUpdate": "p2pcommerce.ledger.validators",
     "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",
