@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 from p2pcommerce.cli.demo.byzantine.offender import NODES_MIN as HONEST_MIN
 from p2pcommerce.cli.demo.demo import View, run_demo
 from p2pcommerce.cli.demo.folder import NODES_MAX
+from p2pcommerce.cli.demo.founding_story import tell_story
 from p2pcommerce.cli.demo.options import DemoOptions
 from p2pcommerce.cli.demo.outage import NODES_MIN
 from p2pcommerce.cli.demo.plain import PlainView
@@ -56,6 +57,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the network in DIR, and go on with the one there")
     parser.add_argument("--seed", type=int, metavar="N", help="of all that is made up (default: random)")
+    parser.add_argument(
+        "--story",
+        action="store_true",
+        help="no load: tell one story step by step, from the origin of some goods to a scanned proof",
+    )
     add_json(parser)
     parser.set_defaults(handler=_demo)
 
@@ -76,7 +82,8 @@ def _demo(args: argparse.Namespace) -> int:
             byzantine=args.byzantine,
             seed=args.seed,
         )
-        return run_async(lambda: _run(options, as_json=args.json))
+        run = _tell if args.story else _run
+        return run_async(lambda: run(options, as_json=args.json))
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -90,6 +97,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     _check_byzantine(args)
+    if args.story and (args.orders or args.epcis or args.kill_one or args.byzantine or args.forever):
+        raise ArgumentError("--story is told as it is: leave --orders, --epcis, --kill-one, --byzantine, --forever out")
     if not 0.1 <= args.rate <= _RATE_MAX:
         raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
     if not 1 <= args.duration <= _DURATION_MAX_S:
@@ -116,6 +125,19 @@ async def _run(options: DemoOptions, *, as_json: bool) -> int:
     report = await run_demo(options, _view(stream))
     for line in report.lines():
         stream.write(line + "\n")
+    stream.flush()
+    if as_json:
+        print_json(report.to_plain())
+    return 0 if report.ok else 1
+
+
+async def _tell(options: DemoOptions, *, as_json: bool) -> int:
+    stream = sys.stderr if as_json else sys.stdout
+    report = await tell_story(options, stream)
+    if report.ok:
+        stream.write(f"\nall {len(report.steps)} steps came about, and every node holds the same state\n")
+    else:
+        stream.write(f"\nthe story broke: {report.broken or 'the nodes do not agree at its end'}\n")
     stream.flush()
     if as_json:
         print_json(report.to_plain())
