@@ -25,6 +25,7 @@ from p2pcommerce.finality import ENGINES, Simplex, Solo
 __all__ = ["add"]
 
 _RATE_MAX: Final = 5_000.0
+_PEAK_MAX: Final = 20.0
 _DURATION_MAX_S: Final = 7 * 86_400.0
 
 
@@ -45,6 +46,13 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--epcis", type=Path, metavar="FOLDER", help="EPCIS documents (default: made-up custody)")
     parser.add_argument("--rate", type=float, default=50.0, metavar="TX", help="transactions per second (default 50)")
+    parser.add_argument(
+        "--peak",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="X times the rate in the last 5 s of every 30 s (default 1)",
+    )
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
     parser.add_argument("--kill-one", action="store_true", help="kill -9 a validator in the middle, and start it again")
@@ -77,6 +85,7 @@ def _demo(args: argparse.Namespace) -> int:
             orders=args.orders,
             epcis=args.epcis,
             rate_per_s=args.rate,
+            peak=args.peak,
             duration_s=math.inf if args.forever else args.duration,
             kill_one=args.kill_one,
             byzantine=args.byzantine,
@@ -101,6 +110,8 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError("--story is told as it is: leave --orders, --epcis, --kill-one, --byzantine, --forever out")
     if not 0.1 <= args.rate <= _RATE_MAX:
         raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
+    if not 1 <= args.peak <= _PEAK_MAX:
+        raise ArgumentError(f"--peak must be 1 to {_PEAK_MAX:g} times the rate")
     if not 1 <= args.duration <= _DURATION_MAX_S:
         raise ArgumentError(f"--duration must be 1 to {_DURATION_MAX_S:g} seconds; --forever has no end")
     if args.orders is not None and not args.orders.exists():
