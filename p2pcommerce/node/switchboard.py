@@ -265,8 +265,8 @@ class Switchboard:
                 case sync.Blame(peer, reason):
                     if reason != sync.Fault.STALLED:
                         out += self.blame(peer, reason, "it answered a request for blocks wrongly", now)
-                case sync.Conflict(delivered, header):
-                    out.append(Halt(_conflict(delivered, header)))
+                case sync.Conflict(delivered, header, proof):
+                    out += self.after(self.agreement.on_rival(proof, _conflict(delivered, header), now), now)
         return out
 
     def on_status(self, peer: PeerId, status: Status, now: int) -> list[Effect]:
@@ -377,6 +377,5 @@ class Switchboard:
 def _conflict(delivered: Header, header: Header) -> str:
     return (
         f"another chain is final at height {header.height}: its block {short(header.hash)} does not stand on this "
-        f"node's {short(delivered.hash)} at height {delivered.height}; compare genesis and versions with the others, "
-        "then begin with an empty folder"
+        f"node's {short(delivered.hash)} at height {delivered.height}"
     )

@@ -67,10 +67,12 @@ class Conflict:
     Attributes:
         delivered: header of the last delivered block.
         header: header of the block above it that another chain holds.
+        proof: verified, that a block above is final there.
     """
 
     delivered: Header
     header: Header
+    proof: bytes
 
 
 Effect: TypeAlias = SendTo | Ready | Blame | Conflict

@@ -297,7 +297,7 @@ class Sync:
         if blocks[0].header.parent_hash != self.delivered.hash:
             self._halted = True
             self._buffer.clear()
-            effects.append(Conflict(self.delivered, blocks[0].header))
+            effects.append(Conflict(self.delivered, blocks[0].header, run.proof))
             return
         self._handed = run.last
         proofs = (b"",) * (len(blocks) - 1) + (run.proof,)
