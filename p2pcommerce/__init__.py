@@ -29,11 +29,21 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from p2pcommerce import commerce
     from p2pcommerce.finality.engine import FinalityEngine
-    from p2pcommerce.ledger.application import Application, QueryError
+    from p2pcommerce.ledger.application import (
+        Admission,
+        Application,
+        BlockContext,
+        InvalidTransactionError,
+        Payload,
+        QueryError,
+        Rejection,
+    )
     from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
-    from p2pcommerce.ledger.receipt import Event, Receipt
+    from p2pcommerce.ledger.plain_application import PlainApplication, RefusedError
+    from p2pcommerce.ledger.receipt import Event, Outcome, Receipt
+    from p2pcommerce.ledger.state import State, StateChanges, StateView
     from p2pcommerce.ledger.transaction import SignedTransaction
-    from p2pcommerce.ledger.validators import Validator, ValidatorSet
+    from p2pcommerce.ledger.validators import Validator, ValidatorSet, ValidatorUpdate
     from p2pcommerce.node.light import ConflictError, FinalHeader, LightClient, TrustExpiredError, trust_s_of
     from p2pcommerce.node.proof import (
         Proof,
@@ -77,10 +87,12 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.waiting import Watch
 
 __all__ = [
+    "Admission",
     "AnchorError",
     "Application",
     "BlobNotFoundError",
     "BlobTooLargeError",
+    "BlockContext",
     "ChainParameters",
     "ConfigError",
     "ConflictError",
@@ -93,6 +105,7 @@ __all__ = [
     "GenesisError",
     "Height",
     "Identity",
+    "InvalidTransactionError",
     "KeyFileError",
     "LightClient",
     "LocalProtocolError",
@@ -103,9 +116,12 @@ __all__ = [
     "OffChainDiskError",
     "OffChainError",
     "OffChainQuotaError",
+    "Outcome",
     "P2PError",
+    "Payload",
     "PeerId",
     "PeerInfo",
+    "PlainApplication",
     "Proof",
     "ProofError",
     "Proven",
@@ -113,10 +129,15 @@ __all__ = [
     "QueryError",
     "QueryResult",
     "Receipt",
+    "RefusedError",
+    "Rejection",
     "RejectionCode",
     "RemoteProtocolError",
     "RunningNode",
     "SignedTransaction",
+    "State",
+    "StateChanges",
+    "StateView",
     "SubscriberLaggedError",
     "Subscription",
     "TransactionDroppedError",
@@ -132,6 +153,7 @@ __all__ = [
     "UsageError",
     "Validator",
     "ValidatorSet",
+    "ValidatorUpdate",
     "Watch",
     "__version__",
     "commerce",
@@ -146,10 +168,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "Admission": "p2pcommerce.ledger.application",
     "AnchorError": "p2pcommerce.node.trust",
     "Application": "p2pcommerce.ledger.application",
     "BlobNotFoundError": "p2pcommerce.runtime.off_chain_errors",
     "BlobTooLargeError": "p2pcommerce.runtime.off_chain_errors",
+    "BlockContext": "p2pcommerce.ledger.application",
     "ChainParameters": "p2pcommerce.ledger.genesis",
     "ConfigError": "p2pcommerce.runtime.config",
     "ConflictError": "p2pcommerce.node.light",
@@ -162,6 +186,7 @@ _HOMES: Final = {
     "GenesisError": "p2pcommerce.ledger.genesis",
     "Height": "p2pcommerce.primitives.ids",
     "Identity": "p2pcommerce.runtime.identity",
+    "InvalidTransactionError": "p2pcommerce.ledger.application",
     "KeyFileError": "p2pcommerce.runtime.identity",
     "LightClient": "p2pcommerce.node.light",
     "LocalProtocolError": "p2pcommerce.primitives.errors",
@@ -172,9 +197,12 @@ _HOMES: Final = {
     "OffChainDiskError": "p2pcommerce.runtime.off_chain_errors",
     "OffChainError": "p2pcommerce.runtime.off_chain_errors",
     "OffChainQuotaError": "p2pcommerce.runtime.off_chain_errors",
+    "Outcome": "p2pcommerce.ledger.receipt",
     "P2PError": "p2pcommerce.primitives.errors",
+    "Payload": "p2pcommerce.ledger.application",
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",
+    "PlainApplication": "p2pcommerce.ledger.plain_application",
     "Proof": "p2pcommerce.node.proof",
     "ProofError": "p2pcommerce.node.proof",
     "Proven": "p2pcommerce.node.proof",
@@ -182,10 +210,15 @@ _HOMES: Final = {
     "QueryError": "p2pcommerce.ledger.application",
     "QueryResult": "p2pcommerce.runtime.node",
     "Receipt": "p2pcommerce.ledger.receipt",
+    "RefusedError": "p2pcommerce.ledger.plain_application",
+    "Rejection": "p2pcommerce.ledger.application",
     "RejectionCode": "p2pcommerce.primitives.errors",
     "RemoteProtocolError": "p2pcommerce.primitives.errors",
     "RunningNode": "p2pcommerce.runtime.node",
     "SignedTransaction": "p2pcommerce.ledger.transaction",
+    "State": "p2pcommerce.ledger.state",
+    "StateChanges": "p2pcommerce.ledger.state",
+    "StateView": "p2pcommerce.ledger.state",
     "SubscriberLaggedError": "p2pcommerce.runtime.events",
     "Subscription": "p2pcommerce.runtime.events",
     "TransactionDroppedError": "p2pcommerce.primitives.errors",
@@ -201,6 +234,7 @@ _HOMES: Final = {
     "UsageError": "p2pcommerce.primitives.errors",
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
+    "ValidatorUpdate": "p2pcommerce.ledger.validators",
     "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",

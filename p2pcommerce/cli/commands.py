@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Final
 
-from p2pcommerce.cli import blob, genesis, init, key, light, message, proof, query, run, trace, tx
+from p2pcommerce.cli import blob, genesis, init, key, light, message, proof, query, run, share, trace, tx
 from p2pcommerce.cli.demo import command as demo
 from p2pcommerce.cli.interrupt import INTERRUPTED
 from p2pcommerce.cli.shared import CommandParser, print_json
@@ -23,7 +23,7 @@ __all__ = ["run_command"]
 
 _FAILED: Final = 1
 _USAGE: Final = 2
-_COMMANDS: Final = (demo, key, genesis, init, run, tx, query, proof, trace, light, blob, message, sim)
+_COMMANDS: Final = (demo, key, genesis, init, run, tx, query, share, proof, trace, light, blob, message, sim)
 
 
 def run_command(arguments: list[str]) -> int:

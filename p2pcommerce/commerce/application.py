@@ -13,7 +13,7 @@ fails: its nonce must be kept somewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from p2pcommerce.commerce.account import ACCOUNT, Account
@@ -25,7 +25,7 @@ from p2pcommerce.commerce.evidence import EVIDENCE_BYTES_MAX, OFFENCE, SubmitEvi
 from p2pcommerce.commerce.founding import found
 from p2pcommerce.commerce.kind import Kind
 from p2pcommerce.commerce.ledger import Ledger, RecordCache
-from p2pcommerce.commerce.queries import answer
+from p2pcommerce.commerce.queries import QUERIES, Query, answer
 from p2pcommerce.commerce.registry import BODIES, read_body
 from p2pcommerce.commerce.rewards import credit_fees, report_stake
 from p2pcommerce.commerce.rules import Rules
@@ -52,22 +52,60 @@ class Commerce:
 
     Attributes:
         name: of the application.
+        kinds: of the state records, by first byte.
     """
 
     name = "commerce"
 
-    def __init__(self, bodies: Mapping[str, type[Body]] = BODIES, kinds: Mapping[int, Kind[Any]] = KINDS) -> None:
+    def __init__(
+        self,
+        bodies: Mapping[str, type[Body]] = BODIES,
+        kinds: Mapping[int, Kind[Any]] = KINDS,
+        queries: Mapping[str, Query] = QUERIES,
+    ) -> None:
         """Build it.
 
         Args:
             bodies: the transaction types; an embedding application may give more than the default ones.
             kinds: the kinds of state records, by tag.
+            queries: the questions, by name.
         """
         self._bodies = bodies
-        self._kinds = kinds
+        self.kinds = kinds
+        self._queries = queries
         self._cache: RecordCache = {}
         self._audited: Audited = {}
         self._last: tuple[Transaction, Body] | None = None
+
+    @classmethod
+    def extended(
+        cls,
+        bodies: Iterable[type[Body]],
+        kinds: Iterable[Kind[Any]] = (),
+        queries: Mapping[str, Query] | None = None,
+    ) -> Commerce:
+        """Return commerce with more types of transactions, kinds of records and questions than it has by itself.
+
+        Args:
+            bodies: the types.
+            kinds: what they write; each with a first byte of its own.
+            queries: by name: the arguments' names, and the function that answers.
+
+        Raises:
+            ValueError: a name or a first byte is taken: what the chain has already would be read as something else.
+        """
+        tables: tuple[dict[Any, Any], ...] = (dict(BODIES), dict(KINDS), dict(QUERIES))
+        more: tuple[list[tuple[Any, Any]], ...] = (
+            [(each.TYPE, each) for each in bodies],
+            [(each.tag[0], each) for each in kinds],
+            list((queries or {}).items()),
+        )
+        for table, entries in zip(tables, more, strict=True):
+            for name, entry in entries:
+                if name in table or name == 0:
+                    raise ValueError(f"{name!r} is taken; choose another")
+                table[name] = entry
+        return cls(*tables)
 
     def genesis(self, genesis: Genesis) -> StateChanges:
         """Return the whole state at height 0.
@@ -166,7 +204,7 @@ class Commerce:
         Raises:
             QueryError: no such question, or wrong arguments.
         """
-        return answer(name, arguments, Ledger(view, self._cache))
+        return answer(name, arguments, Ledger(view, self._cache), self._queries)
 
     def report(self, evidence: bytes) -> SubmitEvidence:
         """Return the payload that puts evidence on the chain; see `ledger.application.Punishing`.
@@ -194,7 +232,7 @@ class Commerce:
             LocalProtocolError: something was made or lost: a defect of the application.
         """
         parameters = genesis.parameters
-        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self._kinds, self._audited)
+        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self.kinds, self._audited)
 
     def _read_envelope(self, transaction: Transaction, rules: Rules, height: int) -> tuple[Body, int]:
         """Return body and weight of a transaction that may stand in a block at `height`, as far as no account says."""

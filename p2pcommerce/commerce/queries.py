@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.arguments import Arguments, read_key, read_text
@@ -26,20 +26,30 @@ from p2pcommerce.commerce.store import STORE, Rights
 from p2pcommerce.commerce.trade_queries import attestation, campaign, listing, order, points, rating, team, terms
 from p2pcommerce.ledger.application import QueryError
 
-__all__ = ["QUERIES", "answer"]
+__all__ = ["QUERIES", "Query", "answer"]
+
+Query: TypeAlias = tuple[tuple[str, ...], Callable[[Arguments, Ledger], object]]
+"""The names of a question's arguments, and what answers it."""
 
 _RULES: Final = tuple(field.name for field in dataclasses.fields(Rules))
 
 
-def answer(name: str, arguments: Arguments, ledger: Ledger) -> object:
+def answer(name: str, arguments: Arguments, ledger: Ledger, queries: Mapping[str, Query] | None = None) -> object:
     """Answer a question about a state.
+
+    Args:
+        name: of the question.
+        arguments: by name.
+        ledger: the state.
+        queries: the questions that there are; None: `QUERIES`.
 
     Raises:
         QueryError: no such question, or wrong arguments; the message says what exists.
     """
-    query = QUERIES.get(name)
+    table = QUERIES if queries is None else queries
+    query = table.get(name)
     if query is None:
-        raise QueryError(f"there is no query of that name; there are: {', '.join(QUERIES)}")
+        raise QueryError(f"there is no query of that name; there are: {', '.join(table)}")
     names, function = query
     unknown = [given for given in arguments if given not in names]
     if unknown:
@@ -185,7 +195,7 @@ def _record(arguments: Arguments, ledger: Ledger) -> object:
     return None if value is None else {"value": value.hex()}
 
 
-QUERIES: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Arguments, Ledger], object]]]] = {
+QUERIES: Final[Mapping[str, Query]] = {
     "account": (("account",), _account),
     "supply": ((), _supply),
     "store": (("store",), _store),

@@ -8,4 +8,5 @@
 - `state`: the versioned key-value state with its Merkle root
 - `receipt`: what came of a transaction
 - `application`: the protocol of what the chain is for
+- `plain_application`: accounts, nonces and fees for applications of one's own
 """

@@ -111,11 +111,32 @@ class BlockContext:
     proposer: PublicKey
     convict: Callable[[bytes], Offence | None]
 
+    def require_envelope(self, transaction: Transaction, weight: int) -> None:
+        """Demand what `apply` of any application must demand: it has not expired, and it pays for its weight.
+
+        The pool sees to both, but a proposer that wants to can leave the pool out.
+
+        Raises:
+            InvalidTransactionError: a block at this height must not hold it.
+        """
+        if transaction.expires_height < self.height:
+            raise InvalidTransactionError(
+                RejectionCode.EXPIRED, f"it expired at height {transaction.expires_height}, the block has {self.height}"
+            )
+        least = self.genesis.parameters.fee_floor * weight
+        if transaction.fee < least:
+            raise InvalidTransactionError(
+                RejectionCode.NO_FEE, f"the fee is {transaction.fee}, the least for weight {weight} is {least}"
+            )
+
 
 class Payload(Protocol):
     """The body of one transaction type, as an embedding application builds it."""
 
-    TYPE: str
+    @property
+    def TYPE(self) -> str:  # noqa: N802 - a constant of the class
+        """The name in the envelope."""
+        ...
 
     def to_body(self) -> tuple[object, ...]:
         """Return the body as a plain array."""

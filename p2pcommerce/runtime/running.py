@@ -33,7 +33,7 @@ from p2pcommerce.node.effects import (
 from p2pcommerce.node.proof import Proof
 from p2pcommerce.node.resources import ResourceLimits, fitted
 from p2pcommerce.node.trust import TrustAnchor
-from p2pcommerce.primitives.ids import Height, PeerId, TransactionId
+from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
 from p2pcommerce.runtime.assembly import Assembly
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.control import serve_control
@@ -161,17 +161,18 @@ class RunningNode(OffChainNode):
 
     # --- what an application does ---
 
-    async def submit(self, payload: Payload | Transaction) -> TransactionId:
+    async def submit(self, payload: Payload | Transaction, *, account: PublicKey | None = None) -> TransactionId:
         """Submit a transaction; return its id (32 bytes) once it is in this node's pool, and durably in its journal.
 
         Args:
             payload: what to do, signed here with the node's own key; or a transaction that is signed already.
+            account: for whom a payload is signed, 32 bytes, if the node's key is its active one; None: for itself.
 
         Raises:
             TransactionRejectedError: the pool refuses it; the code and a sentence say why.
             ClosedResourceError: the node has stopped.
         """
-        return await self._submitting.submit(payload)
+        return await self._submitting.submit(payload, account)
 
     async def wait_finalized(self, tx_id: TransactionId, *, unknown_s: float = UNKNOWN_S) -> Receipt:
         """Wait until a transaction (id of 32 bytes) is final and stored here, and return its receipt.

@@ -15,7 +15,7 @@ from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.node.effects import Effect, Submitted
 from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
-from p2pcommerce.primitives.ids import TransactionId
+from p2pcommerce.primitives.ids import PublicKey, TransactionId
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.wallet import Wallet
@@ -45,8 +45,12 @@ class Submitting:
         self._next_request = 1
         self._closed = False
 
-    async def submit(self, payload: Payload | Transaction) -> TransactionId:
+    async def submit(self, payload: Payload | Transaction, account: PublicKey | None = None) -> TransactionId:
         """Submit a transaction and return its id (32 bytes) once it is in the pool, and durably in the journal.
+
+        Args:
+            payload: what to do, or a signed transaction.
+            account: whose active key signs a payload, 32 bytes; None: the node's own account.
 
         Raises:
             TransactionRejectedError: the pool refuses it.
@@ -58,7 +62,7 @@ class Submitting:
             return await self._submit(payload)
         async with self._wallet.lock:
             await self._wait_room()  # before anything is built: whoever is cancelled here leaves no gap in the nonces
-            return await self._submit(self._wallet.build(payload))
+            return await self._submit(self._wallet.build(payload, account))
 
     async def _wait_room(self) -> None:
         self._check_open()

@@ -282,7 +282,7 @@ class Oracles:
         """Add up the whole state of a node."""
         if host.core is not None and isinstance(host.core.application, Commerce):
             try:
-                scan(host.core.chain.state.values)
+                scan(host.core.chain.state.values, host.core.application.kinds)
             except LocalProtocolError as error:
                 self.report("supply", world_us, f"node {host.number}: {error}")
 

@@ -131,3 +131,55 @@ def test_a_second_demo_in_the_same_folder_is_refused_and_changes_nothing(tmp_pat
     assert len(second.stderr.splitlines()) == 1
     assert f"process {os.getpid()}" in second.stderr
     assert (tmp_path / "demo.json").read_bytes() == before
+
+
+def test_the_story_is_told_and_a_stranger_verifies_its_end():
+    done = run([*COMMAND, "demo", "--story", "--json"])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert (report["ok"], report["broken"], report["agree"], report["supply_ok"]) == (True, "", True, True)
+    assert len(set(report["state_roots"])) == 1
+    assert len(report["state_roots"]) == 4
+    steps = report["steps"]
+    assert [step["number"] for step in steps] == list(range(1, len(steps) + 1))
+    sent = [step for step in steps if step["type"]]
+    assert [step["type"] for step in sent][4:] == [
+        "product.set",
+        "trace.commission",
+        *("trace.ship", "trace.receive") * 2,
+        "store.set",
+        "terms.set",
+        "listing.set",
+        "order.place",
+        "order.ship",
+        "order.confirm",
+        "review.post",
+    ]
+    assert all(len(step["tx_id"]) == 64 and step["height"] and step["took_ms"] for step in sent)
+    assert len({step["tx_id"] for step in sent}) == len(sent)
+    assert {step["payer"] for step in sent if step["who"] == "Ben"} == {"Sam the sponsor"}
+    assert 0 < report["reward_minor"] < 24_000_000 * 500 // 10_000
+    assert report["proof"]["verified"]
+    assert report["proof"]["forged_refused"]
+    assert report["proof"]["events"] == 7
+    for step in steps:
+        assert step["what"] in done.stderr
+
+
+def test_the_story_stops_on_an_interrupt(tmp_path):
+    folder = tmp_path / "network"
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--story", "--dir", folder], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        while not process.stdout.readline().startswith("  1. "):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WAIT_S) == 130
+    assert stopped(folder, 4)
+
+
+def test_a_story_is_told_as_it_is():
+    done = run([*COMMAND, "demo", "--story", "--kill-one"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--story is told as it is" in done.stderr

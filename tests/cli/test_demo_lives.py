@@ -313,3 +313,14 @@ async def test_products_and_purses_are_prepared_once():
 
 def test_amounts_are_written_for_people():
     assert tokens(1_234_567_891) == "1,234.57"
+
+
+async def test_half_of_those_who_confirm_write_a_review():
+    class Reviewing(random.Random):
+        def random(self):
+            return 0.3  # above the share that is settled, below the share that is reviewed
+
+    orders, people = await live([ORDER], rng=Reviewing())
+    assert people.types()[-2:] == ["order.confirm", "review.post"]
+    assert people.done[-1][0] == "customer 17850"
+    assert orders.counts == {"confirmed": 1, "reviewed": 1}

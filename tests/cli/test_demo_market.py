@@ -8,14 +8,20 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from p2pcommerce.cli.demo.market import MIX, WINDOW, Market
+from p2pcommerce.cli.demo.market import MIX, WINDOW, Market, is_peak
 from p2pcommerce.commerce import (
+    AttestIssue,
+    Bond,
+    CampaignSet,
     ListingSet,
     OrderConfirm,
     OrderPlace,
     OrderRefund,
     OrderSettle,
     OrderShip,
+    PointsGrant,
+    ReviewPost,
+    Subject,
     TraceReceive,
     Transfer,
 )
@@ -30,6 +36,11 @@ PAYLOADS = {
     "trace": TraceReceive((), KEY, 0),
     "catalogue": ListingSet(1, None, 1, 0, traced=False, terms=1),
     "transfer": Transfer(KEY, 1),
+    "review": ReviewPost(KEY, 5),
+    "points": PointsGrant(KEY, 1),
+    "campaign": CampaignSet(None, 1, 0, 1),
+    "stake": Bond(KEY, 1),
+    "attest": AttestIssue(Subject(0, KEY), "s", KEY, 1),
 }
 
 
@@ -128,3 +139,30 @@ async def test_who_gives_up_waiting_leaves_the_queue(autojump_clock):
         assert market.waiting("ship") == 1
         waiting.cancel_scope.cancel()
     assert market.waiting("ship") == 0
+
+
+async def test_a_peak_has_so_many_times_the_turns(autojump_clock, nursery):
+    desk = FakeDesk()
+    desk.finish.set()
+    market = Market(desk)
+    for _ in range(2_000):
+        nursery.start_soon(market.perform, None, PAYLOADS["trace"])
+    await wait_all_tasks_blocked()
+    await market.pace_load(20, 60, peak=5)
+    offsets = [due - market.load_start_s for _, due, _, _ in desk.sent]
+    in_peak = [offset for offset in offsets if is_peak(offset)]
+    assert len(offsets) - len(in_peak) == pytest.approx(20 * 50, abs=4)
+    assert len(in_peak) == pytest.approx(100 * 10, abs=12)  # a peak may begin a turn of the usual rate late
+    nursery.cancel_scope.cancel()
+
+
+def test_peaks_are_the_end_of_every_half_minute():
+    assert [is_peak(offset) for offset in (0, 24.9, 25, 29.9, 30, 54.9, 55)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]

@@ -1,5 +1,7 @@
 """The programs of docs/examples do what their pages say."""
 
+from pathlib import Path
+
 import pytest
 import trio
 
@@ -9,7 +11,10 @@ from p2pcommerce.simulation import Cluster
 from tests.finality.cases import example
 from tests.runtime.nodes import Note, Notes, config_of, genesis_of
 
+ROOT = Path(__file__).parents[2]
 authority = example("authority")
+notes = example("notes")
+ticket_shop = example("ticket_shop")
 
 
 async def test_the_authority_engine_runs_a_real_network(tmp_path):
@@ -45,3 +50,42 @@ async def test_a_node_without_the_engine_is_told_so(tmp_path):
     with pytest.raises(p2p.ConfigError, match="hand the engine to open_node"):
         async with p2p.open_node(config_of(tmp_path, genesis=genesis_of(engine="authority")), application=Notes()):
             pass
+
+
+async def test_the_ticket_shop_sells_a_seat_once_on_four_nodes(tmp_path, capsys):
+    await ticket_shop.main(tmp_path)
+    assert capsys.readouterr().out == "OK \nNO_STOCK the seat is sold\nit is Ann's: True\n"
+
+
+def test_the_ticket_shop_has_under_120_lines():
+    assert len((ROOT / "docs/examples/ticket_shop.py").read_text().splitlines()) < 120
+
+
+def test_the_ticket_shop_survives_crashes_and_takes_no_money_for_what_it_refuses():
+    with Cluster(4, application=ticket_shop.TicketShop, seed=9) as cluster:
+
+        def balance(node):
+            return cluster.query("account", node=0, account=cluster.key(node).hex())["balance_minor"]
+
+        def does(payload, node):
+            receipt = cluster.run_until_final(cluster.submit(payload, node=node))
+            return receipt.code.value
+
+        assert does(ticket_shop.OpenEvent("concert", 3, 1_000), 1) == "OK"
+        assert does(ticket_shop.OpenEvent("concert", 9, 1), 2) == "EXISTS"
+        cluster.crash(3)
+        before = balance(1), balance(2)
+        assert does(ticket_shop.BuyTicket("concert", 3), 2) == "OK"
+        assert balance(1) >= before[0] + 1_000
+        assert balance(2) <= before[1] - 1_000 + 10_000  # fees of blocks that it proposed come back
+        assert does(ticket_shop.BuyTicket("concert", 3), 1) == "NO_STOCK"
+        assert does(ticket_shop.BuyTicket("concert", 4), 1) == "NOT_FOUND"
+        cluster.restart(3)
+        cluster.run_for(5)
+        assert cluster.query("seat", node=3, event="concert", seat=3) == cluster.key(2).hex()
+        cluster.check()
+
+
+async def test_the_notes_example_runs(tmp_path, capsys):
+    await notes.main(tmp_path)
+    assert capsys.readouterr().out == "OK open on sundays\n"

@@ -46,6 +46,24 @@ async def test_a_payment_is_submitted_final_queried_and_proven(tmp_path, jumping
         assert node.listen_addresses == ("memory://n0",)
 
 
+async def test_a_node_signs_for_an_account_whose_active_key_it_has(tmp_path, jumping_clock):
+    config, cold = config_of(tmp_path), identity(5)
+    async with open_memory(config) as node:
+        with pytest.raises(p2p.TransactionRejectedError) as caught:
+            await node.submit(pay(5_000_000), account=cold.public_key)
+        assert caught.value.rejection is p2p.RejectionCode.BAD_SIGNATURE
+        hand_over = p2p.commerce.KeySet(config.identity.public_key)
+        sent = p2p.commerce.build_transaction(hand_over, config.genesis, cold.seed, 0, 1_000)
+        await node.wait_finalized(await node.submit(sent))
+        paid = [await node.submit(pay(5_000_000), account=cold.public_key) for _ in range(2)]
+        own = await node.submit(pay(1_000_000))
+        for tx_id in (*paid, own):
+            assert (await node.wait_finalized(tx_id)).ok
+        left = (await node.query("account", account=cold.public_key)).value
+        assert left["nonce"] == 3
+        assert RICH - 11_000_000 < left["balance_minor"] < RICH - 10_000_000
+
+
 async def test_a_proof_leads_from_the_genesis_through_the_epochs_and_a_restart(tmp_path, jumping_clock):
     genesis = genesis_of(engine="simplex")
     genesis = replace(genesis, parameters=replace(genesis.parameters, epoch_blocks=2))

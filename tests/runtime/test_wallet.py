@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
-from p2pcommerce.runtime.wallet import EXPIRY_BLOCKS, Wallet
+from p2pcommerce.runtime.wallet import ACCOUNTS_MAX, EXPIRY_BLOCKS, Wallet
 from tests.runtime.nodes import Note, Notes, genesis_of, identity, signed
 
 GENESIS = genesis_of()
@@ -17,6 +18,12 @@ class State(dict):
     """A view of a state."""
 
 
+class Pool(set):
+    """The ids in a pool."""
+
+    fee_floor = 3
+
+
 @pytest.fixture
 async def rig():
     state = State()
@@ -24,7 +31,7 @@ async def rig():
         chain=SimpleNamespace(head=SimpleNamespace(height=7), state=SimpleNamespace(final=state)),
         application=Notes(),
         genesis=GENESIS,
-        mempool=SimpleNamespace(fee_floor=3),
+        mempool=Pool(),
     )
     return SimpleNamespace(wallet=Wallet(identity(0), core), state=state, core=core)
 
@@ -77,7 +84,33 @@ async def test_what_is_final_is_forgotten_and_the_state_leads(rig):
         rig.wallet.build(Note(b"a", b"1"))
     final_up_to(rig, 2)
     assert rig.wallet.build(Note(b"a", b"1")).nonce == 3
-    assert sorted(rig.wallet._nonces.values()) == [2, 3]
+    assert sorted(rig.wallet._accounts[identity(0).public_key].taken.values()) == [2, 3]
     final_up_to(rig, 9)
     assert rig.wallet.build(Note(b"a", b"1")).nonce == 9
-    assert sorted(rig.wallet._nonces.values()) == [9]
+    assert sorted(rig.wallet._accounts[identity(0).public_key].taken.values()) == [9]
+
+
+async def test_the_key_signs_for_another_account_as_its_active_one(rig):
+    cold = identity(5).public_key
+    first = rig.wallet.build(Note(b"a", b"1"), cold)
+    assert (first.sender, first.key, first.nonce) == (cold, identity(0).public_key, 0)
+    assert first.verify(ED25519)
+    assert rig.wallet.build(Note(b"a", b"2"), cold).nonce == 1
+    assert rig.wallet.build(Note(b"a", b"3")).nonce == 0  # its own account counts for itself
+    rig.wallet.forget(first.id)
+    assert rig.wallet.build(Note(b"a", b"4"), cold).nonce == 0
+
+
+async def test_what_is_remembered_of_accounts_is_bounded(rig):
+    def pay(number):
+        return rig.wallet.build(Note(b"a", b"1"), identity(100 + number).public_key)
+
+    sent = [pay(number) for number in range(ACCOUNTS_MAX - 1)]
+    rig.core.mempool.update(transaction.id for transaction in sent)
+    with pytest.raises(TransactionRejectedError) as caught:
+        pay(ACCOUNTS_MAX)
+    assert caught.value.rejection is RejectionCode.LIMIT
+    rig.core.mempool.remove(sent[7].id)  # it is final
+    pay(ACCOUNTS_MAX)
+    assert len(rig.wallet._accounts) == ACCOUNTS_MAX
+    assert rig.wallet.build(Note(b"a", b"1")).nonce == 0

@@ -14,6 +14,7 @@ from typing import Any, Final, TextIO
 from p2pcommerce.cli.demo.byzantine.offender import NODES_MIN as HONEST_MIN
 from p2pcommerce.cli.demo.demo import View, run_demo
 from p2pcommerce.cli.demo.folder import NODES_MAX
+from p2pcommerce.cli.demo.founding_story import tell_story
 from p2pcommerce.cli.demo.options import DemoOptions
 from p2pcommerce.cli.demo.outage import NODES_MIN
 from p2pcommerce.cli.demo.plain import PlainView
@@ -24,6 +25,7 @@ from p2pcommerce.finality import ENGINES, Simplex, Solo
 __all__ = ["add"]
 
 _RATE_MAX: Final = 5_000.0
+_PEAK_MAX: Final = 20.0
 _DURATION_MAX_S: Final = 7 * 86_400.0
 
 
@@ -44,6 +46,13 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--epcis", type=Path, metavar="FOLDER", help="EPCIS documents (default: made-up custody)")
     parser.add_argument("--rate", type=float, default=50.0, metavar="TX", help="transactions per second (default 50)")
+    parser.add_argument(
+        "--peak",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="X times the rate in the last 5 s of every 30 s (default 1)",
+    )
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
     parser.add_argument("--kill-one", action="store_true", help="kill -9 a validator in the middle, and start it again")
@@ -56,6 +65,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--dir", type=Path, metavar="DIR", help="keep the network in DIR, and go on with the one there")
     parser.add_argument("--seed", type=int, metavar="N", help="of all that is made up (default: random)")
+    parser.add_argument(
+        "--story",
+        action="store_true",
+        help="no load: tell one story step by step, from the origin of some goods to a scanned proof",
+    )
     add_json(parser)
     parser.set_defaults(handler=_demo)
 
@@ -71,12 +85,14 @@ def _demo(args: argparse.Namespace) -> int:
             orders=args.orders,
             epcis=args.epcis,
             rate_per_s=args.rate,
+            peak=args.peak,
             duration_s=math.inf if args.forever else args.duration,
             kill_one=args.kill_one,
             byzantine=args.byzantine,
             seed=args.seed,
         )
-        return run_async(lambda: _run(options, as_json=args.json))
+        run = _tell if args.story else _run
+        return run_async(lambda: run(options, as_json=args.json))
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -90,8 +106,12 @@ def _check(args: argparse.Namespace) -> None:
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     _check_byzantine(args)
+    if args.story and (args.orders or args.epcis or args.kill_one or args.byzantine or args.forever):
+        raise ArgumentError("--story is told as it is: leave --orders, --epcis, --kill-one, --byzantine, --forever out")
     if not 0.1 <= args.rate <= _RATE_MAX:
         raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
+    if not 1 <= args.peak <= _PEAK_MAX:
+        raise ArgumentError(f"--peak must be 1 to {_PEAK_MAX:g} times the rate")
     if not 1 <= args.duration <= _DURATION_MAX_S:
         raise ArgumentError(f"--duration must be 1 to {_DURATION_MAX_S:g} seconds; --forever has no end")
     if args.orders is not None and not args.orders.exists():
@@ -116,6 +136,19 @@ async def _run(options: DemoOptions, *, as_json: bool) -> int:
     report = await run_demo(options, _view(stream))
     for line in report.lines():
         stream.write(line + "\n")
+    stream.flush()
+    if as_json:
+        print_json(report.to_plain())
+    return 0 if report.ok else 1
+
+
+async def _tell(options: DemoOptions, *, as_json: bool) -> int:
+    stream = sys.stderr if as_json else sys.stdout
+    report = await tell_story(options, stream)
+    if report.ok:
+        stream.write(f"\nall {len(report.steps)} steps came about, and every node holds the same state\n")
+    else:
+        stream.write(f"\nthe story broke: {report.broken or 'the nodes do not agree at its end'}\n")
     stream.flush()
     if as_json:
         print_json(report.to_plain())

@@ -21,7 +21,7 @@ from p2pcommerce.cli.demo.byzantine.offender import PATIENCE_S, Offender
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Desk
 from p2pcommerce.cli.demo.folder import DemoFolder
-from p2pcommerce.cli.demo.market import Market
+from p2pcommerce.cli.demo.market import Market, is_peak
 from p2pcommerce.cli.demo.monitor import Monitor, quantile_ms
 from p2pcommerce.cli.demo.network import LocalNetwork
 from p2pcommerce.cli.demo.options import DemoOptions
@@ -30,9 +30,10 @@ from p2pcommerce.cli.demo.outage import Outage, kill_and_restart
 from p2pcommerce.cli.demo.people import NotFundedError, People
 from p2pcommerce.cli.demo.report import DemoReport
 from p2pcommerce.cli.demo.shops import Shops
+from p2pcommerce.cli.demo.sidelines import Sidelines
 from p2pcommerce.cli.demo.sources import Sources
 from p2pcommerce.cli.demo.story import Story
-from p2pcommerce.cli.demo.summary import agreement, drain, prove_trace, supply_ok
+from p2pcommerce.cli.demo.summary import agreement, disk_bytes, drain, prove_trace, supply_ok
 from p2pcommerce.cli.demo.workload import Cancellation, CustodyStep, Order
 from p2pcommerce.runtime.lock import DirectoryLock
 
@@ -114,6 +115,8 @@ class _Demo:
         self._shops = Shops(self._people)
         self._orders = Orders(self.desk, self._people, self._shops, self._story, self._fork())
         self._custody = Custody(self._people, self._story, self._fork())
+        bond_minor = folder.genesis.parameters.bond_minor_min
+        self._sidelines = Sidelines(self._people, self._shops, self._story, self._fork(), bond_minor)
         self._sources = Sources(options, self._fork())
         self._first_orders: list[Order] = []
         self._stream: Iterator[Order | Cancellation] = iter(())
@@ -129,6 +132,7 @@ class _Demo:
         self._started_s = trio.current_time()
         self._load_s = 0.0
         self._lost = 0
+        self._disk_bytes_per_tx = 0
 
     def _fork(self) -> random.Random:
         return random.Random(self._rng.getrandbits(64))  # noqa: S311 - made-up orders, no secrets
@@ -181,18 +185,27 @@ class _Demo:
             self._market.fillers = {
                 "transfer": partial(trading.start_soon, self._gift),
                 "catalogue": partial(trading.start_soon, self._restock),
+                "points": partial(trading.start_soon, self._sidelines.points),
+                "campaign": partial(trading.start_soon, self._sidelines.campaign),
+                "attest": partial(trading.start_soon, self._sidelines.certificate),
             }
+            if self._outage is None and self.offender is None:  # there every validator's share of the stake matters
+                keys = [validator.public_key for validator in self._folder.genesis.validators]
+                self._market.fillers["stake"] = partial(trading.start_soon, self._sidelines.stake, keys)
             started_s = trio.current_time()
+            final_before, disk_before = self.desk.finalized, await disk_bytes(self._folder)
             async with trio.open_nursery() as pacing:
                 if self._outage is not None:
                     pacing.start_soon(
                         kill_and_restart, self._network, self.desk, self._story, options.duration_s, self._outage
                     )
-                pacing.start_soon(self._market.pace_load, options.rate_per_s, options.duration_s)
+                pacing.start_soon(self._market.pace_load, options.rate_per_s, options.duration_s, options.peak)
             self._load_s = trio.current_time() - started_s
             # Nobody gets a turn from here on: what has one comes to its end, the rest is dropped.
             self.monitor.enter("waiting for the last ones")
             self._lost = await drain(self.desk, self._market)
+            grown = await disk_bytes(self._folder) - disk_before
+            self._disk_bytes_per_tx = round(grown / max(1, self.desk.finalized - final_before))
             trading.cancel_scope.cancel()
         if self.offender is not None and not self.offender.done.is_set():
             self.monitor.enter("waiting until the offender is out of the set")
@@ -227,6 +240,10 @@ class _Demo:
         proof = None if item is None else await prove_trace(desk, genesis_file, item)
         await self.monitor.sample()
         took_s = [took for _, took in desk.latencies_s]
+        start_s = self._market.load_start_s
+        peak_s = (
+            [took for at, took in desk.latencies_s if is_peak(at - took - start_s)] if self._options.peak > 1 else []
+        )
         return DemoReport(
             nodes=self._folder.nodes,
             submitted=desk.submitted,
@@ -236,6 +253,10 @@ class _Demo:
             lost=self._lost,
             agreement=agreed,
             submit_to_final_ms={f"p{percent}": quantile_ms(took_s, percent) for percent in (50, 95, 99)},
+            peak_to_final_ms={f"p{percent}": quantile_ms(peak_s, percent) for percent in (50, 95, 99)}
+            if peak_s
+            else None,
+            disk_bytes_per_tx=self._disk_bytes_per_tx,
             tx_per_s=round(len(took_s) / self._load_s, 1) if self._load_s else 0.0,
             supply_ok=conserved,
             trace_proof=proof,

@@ -16,7 +16,7 @@ from typing import Final
 import trio
 
 from p2pcommerce.cli.demo.network import ValidatorProcess
-from p2pcommerce.commerce import Body, build_transaction
+from p2pcommerce.commerce import Body, Sponsor, build_transaction
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import RejectionCode, TransactionRejectedError
@@ -91,12 +91,14 @@ class Result:
         tx_id: 32 bytes.
         time_ms: of its block, Unix milliseconds; 0 if it was refused.
         took_s: from when it was due until it was final.
+        height: of its block; 0 if it was refused.
     """
 
     code: RejectionCode
     tx_id: TransactionId
     time_ms: int
     took_s: float
+    height: int = 0
 
     @property
     def ok(self) -> bool:
@@ -166,7 +168,9 @@ class Desk:
             nursery.start_soon(self._retry_stale)
             task_status.started()
 
-    async def send(self, sender: Sender, payload: Body, due_s: float, *, counted: bool) -> Result:
+    async def send(
+        self, sender: Sender, payload: Body, due_s: float, *, counted: bool, sponsor: Sponsor | None = None
+    ) -> Result:
         """Sign a payload, hand it in, and wait until it is final or refused.
 
         Args:
@@ -174,11 +178,12 @@ class Desk:
             payload: what to do.
             due_s: when it should be sent, in trio's time; its latency is counted from there.
             counted: whether its latency belongs to the load's.
+            sponsor: who pays for it instead.
         """
         async with sender.lock:
             link = await self._link_for(sender)
             height = max(link.height, self.height) + EXPIRY_BLOCKS
-            transaction = build_transaction(payload, self._genesis, sender.seed, sender.nonce, height)
+            transaction = build_transaction(payload, self._genesis, sender.seed, sender.nonce, height, sponsor=sponsor)
             now = trio.current_time()
             pending = Pending(transaction.id, transaction.raw, sender, sender.nonce, link, due_s, counted, now)
             self.pending[transaction.id] = pending
@@ -304,7 +309,7 @@ class Desk:
             self.failed[code.value] += 1
         if pending.counted:
             self.latencies_s.append((now_s, took_s))
-        self._finish(pending, Result(code, pending.tx_id, time_ms, took_s))
+        self._finish(pending, Result(code, pending.tx_id, time_ms, took_s, height))
 
     def _wake(self) -> None:
         progress, self.progress = self.progress, trio.Event()

@@ -4,7 +4,7 @@ Whoever wants to send a transaction asks for a turn of a kind and waits. In the 
 open loop: a slow network changes nothing about when the next one is due), each to the kind that lags furthest behind
 its share of the mix. Before it, while shops are opened, they are given as fast as the network makes things final.
 
-Source: the mix of the commerce specification, restricted to the transaction types that there are.
+Source: the mix of the commerce specification. Deviations: without disputes, which the demo's terms have no arbiter for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import trio
 from p2pcommerce.cli.demo.desk import Desk, Result, Sender
 from p2pcommerce.commerce import Body
 
-__all__ = ["MIX", "WINDOW", "Market"]
+__all__ = ["MIX", "PEAK_PERIOD_S", "PEAK_S", "WINDOW", "Market", "is_peak"]
 
 MIX: Final = {
     "place": 21.0,
@@ -26,11 +26,19 @@ MIX: Final = {
     "confirm": 16.0,
     "settle": 3.0,
     "refund": 1.6,
+    "review": 8.0,
     "trace": 22.0,
     "catalogue": 3.0,
     "transfer": 3.0,
+    "points": 1.0,
+    "campaign": 0.3,
+    "stake": 0.6,
+    "attest": 0.1,
 }
 """Kinds of transactions and their share, in no unit."""
+_ROUNDING_S: Final = 1e-6
+PEAK_PERIOD_S: Final = 30.0
+PEAK_S: Final = 5.0
 WINDOW: Final = 192
 """Transactions in flight while shops are opened."""
 _OF_TYPE: Final = {
@@ -39,8 +47,12 @@ _OF_TYPE: Final = {
     "order.confirm": "confirm",
     "order.settle": "settle",
     "order.refund": "refund",
+    "review.post": "review",
     "token.transfer": "transfer",
 }
+
+_FAMILIES: Final = frozenset({"trace", "points", "campaign", "stake", "attest"})
+"""Whose types are all of one kind, of the same name."""
 
 
 class Market:
@@ -49,6 +61,7 @@ class Market:
     Attributes:
         given: turns of the load so far, by kind.
         starved: turns of the load that nobody wanted.
+        load_start_s: when the load began, in trio's time.
         fillers: what may be done at any time where a kind lags behind its share and nobody asks for a turn.
     """
 
@@ -58,6 +71,7 @@ class Market:
         self.starved = 0
         self.fillers: dict[str, Callable[[], None]] = {}
         self._desk = desk
+        self.load_start_s = 0.0
         self._out = 0
         self._waiting: dict[str, deque[_Turn]] = {kind: deque() for kind in MIX}
         self._changed = trio.Event()
@@ -103,19 +117,20 @@ class Market:
                     self._give(kind, trio.current_time(), counted=False)
             await self._changed.wait()
 
-    async def pace_load(self, rate_per_s: float, duration_s: float) -> None:
+    async def pace_load(self, rate_per_s: float, duration_s: float, peak: float = 1.0) -> None:
         """Give turns at fixed times.
 
         Args:
             rate_per_s: turns in a second.
             duration_s: for so many seconds; infinity: until cancelled.
+            peak: how many times the rate is due in a peak, see `is_peak`.
         """
-        start = trio.current_time()
-        number = 0
-        while (offset_s := number / rate_per_s) < duration_s:
+        self.load_start_s = start = trio.current_time()
+        offset_s = 0.0
+        while duration_s - offset_s > _ROUNDING_S:
             await trio.sleep_until(start + offset_s)
             self._give_next(start + offset_s)
-            number += 1
+            offset_s += 1 / (rate_per_s * peak if is_peak(offset_s) else rate_per_s)
 
     def _give_next(self, due_s: float) -> None:
         total = self.given.total() + 1
@@ -142,6 +157,11 @@ class Market:
         changed.set()
 
 
+def is_peak(offset_s: float) -> bool:
+    """Tell whether a moment of the load (seconds from its start) belongs to a peak: the last 5 s of every 30 s."""
+    return offset_s % PEAK_PERIOD_S >= PEAK_PERIOD_S - PEAK_S
+
+
 class _Turn:
     """Somebody who waits for a turn."""
 
@@ -154,6 +174,7 @@ class _Turn:
 
 
 def _kind(payload: Body) -> str:
-    if payload.TYPE.startswith("trace."):
-        return "trace"
+    family = payload.TYPE.partition(".")[0]
+    if family in _FAMILIES:
+        return family
     return _OF_TYPE.get(payload.TYPE, "catalogue")

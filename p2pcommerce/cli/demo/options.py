@@ -26,6 +26,7 @@ class DemoOptions:
         orders: a CSV file or a folder of them; None: made up.
         epcis: a folder of EPCIS documents; None: made-up custody.
         rate_per_s: transactions due in a second.
+        peak: how many times that rate is due in the last 5 s of every 30 s.
         duration_s: of the load; infinity: until it is stopped.
         kill_one: kill a validator in the middle, and start it again.
         byzantine: newcomers that join and break the rules on purpose: 0 or 1.
@@ -38,6 +39,7 @@ class DemoOptions:
     orders: Path | None = None
     epcis: Path | None = None
     rate_per_s: float = 50.0
+    peak: float = 1.0
     duration_s: float = 60.0
     kill_one: bool = False
     byzantine: int = 0

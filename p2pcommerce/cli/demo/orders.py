@@ -21,7 +21,7 @@ from p2pcommerce.cli.demo.people import NotFundedError, People, Person
 from p2pcommerce.cli.demo.shops import CONFIRM_S, Shop, ShopError, Shops
 from p2pcommerce.cli.demo.story import Story
 from p2pcommerce.cli.demo.workload import Cancellation, Order
-from p2pcommerce.commerce import OrderConfirm, OrderPlace, OrderRefund, OrderSettle, OrderShip
+from p2pcommerce.commerce import OrderConfirm, OrderPlace, OrderRefund, OrderSettle, OrderShip, ReviewPost
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import TransactionId
 
@@ -31,6 +31,9 @@ LIVES_MAX: Final = 5_000
 """Orders that are open at once."""
 _SETTLED_SHARE: Final = 3 / 19
 """Of the shipped orders, those whose buyers never confirm. Source: settle 3 to confirm 16 in the mix."""
+_REVIEWED_SHARE: Final = 8 / 16
+"""Of the confirmed orders. Source: review 8 to confirm 16 in the mix."""
+_STARS: Final = (1, 3, 4, 4, 5, 5, 5, 5)
 _STRANGERS: Final = 8
 _SETTLE_MARGIN_MS: Final = 500
 _REFUND_MARGIN_MS: Final = CONFIRM_S * 1_000 // 2
@@ -161,7 +164,14 @@ class Orders:
         else:
             done = await self._people.perform(buyer, OrderConfirm(order=order_id))
             self.counts["confirmed" if done.ok else f"not confirmed: {done.code.value}"] += 1
+            if done.ok and self._rng.random() < _REVIEWED_SHARE:
+                await self._review(buyer, order_id)
         self._story.closed(life.order, done)
+
+    async def _review(self, buyer: Person, order_id: TransactionId) -> None:
+        stars = self._rng.choice(_STARS)
+        done = await self._people.perform(buyer, ReviewPost(order_id, stars, blake2b_256(b"review" + order_id)))
+        self.counts["reviewed" if done.ok else f"not reviewed: {done.code.value}"] += 1
 
     async def _refund(self, life: _Life, order_id: TransactionId, shop: Shop) -> bool:
         """Give back what was asked back so far; True if that was all there is, and the order is closed."""

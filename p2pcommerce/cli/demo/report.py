@@ -28,6 +28,8 @@ class DemoReport:
         lost: accepted, and neither final nor refused with a reason.
         agreement: of the nodes' states.
         submit_to_final_ms: p50, p95, p99 of the load, from the moment a transaction was due.
+        peak_to_final_ms: the same of what was due in peaks; None without any.
+        disk_bytes_per_tx: bytes by which a validator's folder grew in the load, for each final transaction.
         tx_per_s: of the load.
         supply_ok: every node counts the tokens of the genesis.
         trace_proof: None if no goods moved.
@@ -51,6 +53,8 @@ class DemoReport:
     agreement: Agreement
     submit_to_final_ms: dict[str, float | None]
     tx_per_s: float
+    peak_to_final_ms: dict[str, float | None] | None = None
+    disk_bytes_per_tx: int = 0
     supply_ok: bool
     trace_proof: TraceProof | None
     wall_s: float
@@ -97,6 +101,8 @@ class DemoReport:
             },
             "wall_s": self.wall_s,
             "rss_mib": {"max": self.rss_mib_max},
+            "peak_to_final_ms": self.peak_to_final_ms,
+            "disk_bytes_per_tx": self.disk_bytes_per_tx,
             "skipped": self.skipped,
             "orders": self.orders,
             "mix": self.mix,
@@ -126,6 +132,11 @@ class DemoReport:
             f"    submit to final: p50 {_ms(latency['p50'])}, p95 {_ms(latency['p95'])}, p99 {_ms(latency['p99'])} "
             f"at {self.tx_per_s:g} tx/s; at most {self.rss_mib_max:.0f} MiB per node"
         )
+        if self.peak_to_final_ms is not None:
+            peak = self.peak_to_final_ms
+            yield f"    in the peaks: p50 {_ms(peak['p50'])}, p95 {_ms(peak['p95'])}, p99 {_ms(peak['p99'])}"
+        if self.disk_bytes_per_tx:
+            yield f"    disk: {self.disk_bytes_per_tx:,} bytes per transaction and validator"
         if self.orders:
             yield f"    orders: {_counts(self.orders)}"
         if self.skipped:

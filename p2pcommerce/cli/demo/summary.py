@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,13 +11,14 @@ import trio
 
 from p2pcommerce.cli.demo.custody import Traced
 from p2pcommerce.cli.demo.desk import Desk
+from p2pcommerce.cli.demo.folder import DemoFolder
 from p2pcommerce.cli.demo.market import Market
 from p2pcommerce.commerce import HistoryEntry
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.proof import ProofError, TrustAnchor, verify_proof
 from p2pcommerce.runtime.control_client import ControlAnswerError, ControlError
 
-__all__ = ["Agreement", "TraceProof", "agreement", "drain", "prove_trace", "supply_ok"]
+__all__ = ["Agreement", "TraceProof", "agreement", "disk_bytes", "drain", "prove_trace", "supply_ok"]
 
 _DRAIN_S: Final = 30.0
 _AGREE_S: Final = 30.0
@@ -57,6 +59,20 @@ class TraceProof:
     verified: bool
     reason: str
     history: tuple[HistoryEntry, ...]
+
+
+async def disk_bytes(folder: DemoFolder) -> int:
+    """Return what the folder of a validator has in bytes, on average."""
+    return await trio.to_thread.run_sync(_disk_bytes, folder)
+
+
+def _disk_bytes(folder: DemoFolder) -> int:
+    total = 0
+    for index in range(folder.nodes):
+        for path in folder.node_folder(index).rglob("*"):
+            with suppress(FileNotFoundError):  # a log that is rotated, a file that is replaced
+                total += path.stat().st_size
+    return total // folder.nodes
 
 
 async def drain(desk: Desk, market: Market) -> int:
