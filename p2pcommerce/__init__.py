@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from p2pcommerce import commerce
     from p2pcommerce.finality.engine import FinalityEngine
+    from p2pcommerce.gossip.post import Post
     from p2pcommerce.ledger.application import Application, QueryError
     from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
     from p2pcommerce.ledger.receipt import Event, Receipt
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         TransactionRejectedError,
         TransactionUnknownError,
         UsageError,
+        Verdict,
     )
     from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
     from p2pcommerce.runtime.config import ConfigError, NodeConfig
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from p2pcommerce.runtime.identity import Identity, KeyFileError
     from p2pcommerce.runtime.light import Followed, follow
     from p2pcommerce.runtime.node import PeerInfo, QueryResult, RunningNode, open_node
+    from p2pcommerce.runtime.topics import TopicListener
     from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
     from p2pcommerce.runtime.transport import Transport
     from p2pcommerce.runtime.waiting import Watch
@@ -81,6 +84,7 @@ __all__ = [
     "P2PError",
     "PeerId",
     "PeerInfo",
+    "Post",
     "Proof",
     "ProofError",
     "Proven",
@@ -94,6 +98,7 @@ __all__ = [
     "SignedTransaction",
     "SubscriberLaggedError",
     "Subscription",
+    "TopicListener",
     "TransactionDroppedError",
     "TransactionExpiredError",
     "TransactionId",
@@ -107,6 +112,7 @@ __all__ = [
     "UsageError",
     "Validator",
     "ValidatorSet",
+    "Verdict",
     "Watch",
     "__version__",
     "commerce",
@@ -141,6 +147,7 @@ _HOMES: Final = {
     "P2PError": "p2pcommerce.primitives.errors",
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",
+    "Post": "p2pcommerce.gossip.post",
     "Proof": "p2pcommerce.node.proof",
     "ProofError": "p2pcommerce.node.proof",
     "Proven": "p2pcommerce.node.proof",
@@ -154,6 +161,7 @@ _HOMES: Final = {
     "SignedTransaction": "p2pcommerce.ledger.transaction",
     "SubscriberLaggedError": "p2pcommerce.runtime.events",
     "Subscription": "p2pcommerce.runtime.events",
+    "TopicListener": "p2pcommerce.runtime.topics",
     "TransactionDroppedError": "p2pcommerce.primitives.errors",
     "TransactionExpiredError": "p2pcommerce.primitives.errors",
     "TransactionId": "p2pcommerce.primitives.ids",
@@ -167,6 +175,7 @@ _HOMES: Final = {
     "UsageError": "p2pcommerce.primitives.errors",
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
+    "Verdict": "p2pcommerce.primitives.errors",
     "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pcommerce.gossip import Post
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
@@ -23,6 +24,7 @@ __all__ = [
     "ChunkOf",
     "Close",
     "Commit",
+    "Deliver",
     "Dial",
     "Dropped",
     "Effect",
@@ -260,6 +262,13 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand a post to the embedding application's listeners of its topic."""
+
+    post: Post
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBook:
     """Save the address book."""
 
@@ -307,6 +316,7 @@ Effect: TypeAlias = (
     | Dropped
     | OffenceFound
     | Report
+    | Deliver
     | SaveBook
     | Log
     | Halt

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
+from p2pcommerce.gossip import Post, Validator
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
@@ -27,8 +28,9 @@ from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transm
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import Executed
 from p2pcommerce.node.inbox import Inbox
+from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
-from p2pcommerce.node.switchboard import NodeParameters, Switchboard
+from p2pcommerce.node.switchboard import Switchboard
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError
@@ -315,6 +317,30 @@ class Node:
     def on_items(self, request: int, items: Sequence[bytes]) -> list[Effect]:
         """Take what `LoadItems` asked for."""
         return self._board.archive.on_items(request, items)
+
+    # --- topics of the embedding application ---
+
+    def on_listen(self, topic: str, validator: Validator | None, now: int) -> tuple[int, list[Effect]]:
+        """Listen to a topic; what comes is `Deliver`; return a number for `on_unlisten`, and effects.
+
+        Raises:
+            CodecError: the topic cannot be named so.
+            LocalProtocolError: too many topics.
+        """
+        number, effects = self._board.router.topics.listen(topic, validator)
+        return number, self._board.gossip(effects, now)
+
+    def on_unlisten(self, number: int, now: int) -> list[Effect]:
+        """Stop what `on_listen` began."""
+        return self._board.gossip(self._board.router.topics.unlisten(number), now)
+
+    def on_publish(self, post: Post, now: int) -> list[Effect]:
+        """Send a post of this node's own to every peer that listens: one `Transmit` for each.
+
+        Raises:
+            LocalProtocolError: a validator here does not accept it.
+        """
+        return self._board.gossip(self._board.router.topics.publish(post, now), now)
 
     # --- what others may ask ---
 

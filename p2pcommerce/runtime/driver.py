@@ -18,10 +18,12 @@ from typing import Final
 
 import trio
 
+from p2pcommerce.gossip import Post
 from p2pcommerce.node.effects import (
     AppendOwn,
     Attach,
     Close,
+    Deliver,
     Dial,
     Dropped,
     Effect,
@@ -81,8 +83,8 @@ class Driver:
         on_offence: Callable[[OffenceFound | Report], None],
         on_attached: Callable[[], None],
         save_book: Callable[[bytes], None],
-        load_blocks: Callable[[LoadBlocks], None],
-        load_items: Callable[[LoadItems], None],
+        load: Callable[[LoadBlocks | LoadItems], None],
+        on_post: Callable[[Post], None],
     ) -> None:
         """Prepare; `attach_disk` and `start` follow.
 
@@ -97,8 +99,8 @@ class Driver:
             on_offence: is told of validators that broke the rules, and puts evidence on the chain.
             on_attached: is told of another peer.
             save_book: writes the address book.
-            load_blocks: reads blocks from the store and gives them to the core.
-            load_items: does so with what is stored beside blocks.
+            load: reads from the store and gives what it read to the core.
+            on_post: hands a post to the application.
         """
         self.core = core
         self.clock = clock
@@ -111,8 +113,8 @@ class Driver:
         self._on_offence = on_offence
         self._on_attached = on_attached
         self._save_book = save_book
-        self._load_blocks = load_blocks
-        self._load_items = load_items
+        self._load = load
+        self._on_post = on_post
         self._disk: Disk | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
@@ -222,10 +224,10 @@ class Driver:
                 self._on_dropped(effect)
             case OffenceFound() | Report():
                 self._on_offence(effect)
-            case LoadBlocks():
-                self._load_blocks(effect)
-            case LoadItems():
-                self._load_items(effect)
+            case LoadBlocks() | LoadItems():
+                self._load(effect)
+            case Deliver(post):
+                self._on_post(post)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

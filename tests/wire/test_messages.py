@@ -13,6 +13,7 @@ from p2pcommerce.wire.messages import (
     LIMITS,
     MESSAGES,
     Announce,
+    AnnouncePosts,
     BlockBody,
     Blocks,
     BlockTransactions,
@@ -34,13 +35,16 @@ from p2pcommerce.wire.messages import (
     Ids,
     Lacking,
     Links,
+    Listening,
     Message,
     NoBlock,
     Observed,
     Peers,
     Ping,
     Pong,
+    Posts,
     Pull,
+    PullPosts,
     Refuse,
     Snapshot,
     Status,
@@ -99,6 +103,10 @@ STRATEGIES = {
     GetPeers: st.builds(GetPeers, U16),
     Peers: st.builds(Peers, some(BLOB)),
     Observed: st.builds(Observed, st.text(st.characters(categories=["L", "N"]), max_size=40)),
+    Listening: st.builds(Listening, some(st.text(st.characters(categories=["L", "N"]), max_size=16))),
+    Posts: st.builds(Posts, some(BLOB, 1)),
+    AnnouncePosts: st.builds(AnnouncePosts, some(SHORT, 1)),
+    PullPosts: st.builds(PullPosts, some(SHORT, 1)),
 }
 
 # The largest message of each kind.
@@ -137,6 +145,10 @@ LARGEST = [
     GetPeers(2**16 - 1),
     Peers((bytes(1_024),) * 255),
     Observed("x" * 272),
+    Listening(tuple(f"{number:064}" for number in range(64))),
+    Posts((bytes(1_020),) * 255),
+    AnnouncePosts((H[:8],) * 256),
+    PullPosts((H[:8],) * 256),
 ]
 
 PINNED = {
@@ -174,6 +186,10 @@ PINNED = {
     "4091cd03e8": GetPeers(1_000),
     "419191c40172": Peers((b"r",)),
     "4291a961646472657373203a": Observed("address :"),
+    "589192a161a162": Listening(("a", "b")),
+    "599191c40161": Posts((b"a",)),
+    "5a91c4080001020304050607": AnnouncePosts((H[:8],)),
+    "5b91c4080001020304050607": PullPosts((H[:8],)),
 }
 
 
