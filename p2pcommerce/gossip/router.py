@@ -159,6 +159,11 @@ class Router:
         link.rtt_us = rtt_us
         return [*self._senders.on_rtt(now)]
 
+    @property
+    def scores(self) -> Scores:
+        """What the peers did, to be saved and restored."""
+        return self._scores
+
     def is_banned(self, peer: PeerId, now: int) -> bool:
         """Tell whether connections with a peer (32 bytes) are refused for the time being."""
         return self._scores.is_banned(peer, now)

@@ -14,9 +14,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from p2pcommerce.discovery import BookError
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
-from p2pcommerce.gossip import Post, Validator
+from p2pcommerce.gossip import Post, Validator, load_scores
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
@@ -29,11 +30,12 @@ from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import Executed
 from p2pcommerce.node.inbox import Inbox
 from p2pcommerce.node.parameters import NodeParameters
+from p2pcommerce.node.saved_peers import split_peers
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import Switchboard
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey, TransactionId
 from p2pcommerce.wire.messages import Message
 
@@ -113,6 +115,8 @@ class Node:
             AddressError: a bootstrap address is malformed.
         """
         versions = VersionedState(state)
+        parameters = NodeParameters() if parameters is None else parameters
+        self._gossip = parameters.gossip
         head = genesis_header(genesis, versions.final.root) if head is None else head
         self.public_key = public_key
         self.genesis = genesis
@@ -126,7 +130,7 @@ class Node:
             engine=engine,
             scheme=scheme,
             rng=rng,
-            parameters=NodeParameters() if parameters is None else parameters,
+            parameters=parameters,
             bootstrap=bootstrap,
             chain=self.chain,
             verifier=verifier,
@@ -150,7 +154,7 @@ class Node:
         Args:
             records: the write-ahead log, oldest first.
             signed: what the signing guard remembers.
-            book: the saved address book, if there is one.
+            book: the saved address book and scores, if there are any.
             own_addresses: where this node listens.
             now: microseconds.
             own: the journal of own transactions, oldest record first.
@@ -161,12 +165,22 @@ class Node:
         """
         board = self._board
         if book is not None:
-            board.discovery.load(book, now)
+            self._restore_peers(book, now)
         board.discovery.set_own_addresses(own_addresses)
         effects = board.own.restore(own, now)
         effects += board.after(board.agreement.start(records, signed, now), now)
         board.feed_own(now)
         return effects
+
+    def _restore_peers(self, data: bytes, now: int) -> None:
+        board = self._board
+        book, saved = split_peers(data)
+        try:
+            scores = [] if saved is None else load_scores(saved, self._gossip, now)
+        except CodecError as error:
+            raise BookError(f"the scores of peers are damaged: {error}") from error
+        board.discovery.load(book, now)
+        board.router.scores.restore(scores, now)
 
     @property
     def deadline(self) -> int | None:

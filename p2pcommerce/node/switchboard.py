@@ -14,7 +14,7 @@ from dataclasses import replace
 from p2pcommerce.discovery import Discovery
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import FinalityEngine
-from p2pcommerce.gossip import Router
+from p2pcommerce.gossip import Router, dump_scores
 from p2pcommerce.gossip import effects as gossip
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Block, Header
@@ -46,6 +46,7 @@ from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.restoring import Restoring
+from p2pcommerce.node.saved_peers import join_peers
 from p2pcommerce.node.serving import Serving
 from p2pcommerce.node.submissions import Submissions
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -163,6 +164,7 @@ class Switchboard:
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
         self.pulse.on_disconnected(peer)
+        self.discovery.save_soon(now)
         self.fee_floors.on_disconnected(peer)
         self.serving.on_disconnected(peer)
         self.archive.on_disconnected(peer)
@@ -194,6 +196,7 @@ class Switchboard:
                 case gossip.Deliver(post):
                     out.append(Deliver(post))
                 case gossip.Misbehaving(peer, reason):
+                    self.discovery.save_soon(now)
                     out += self.blame(peer, "GOSSIP", reason, now)
         return out
 
@@ -255,7 +258,9 @@ class Switchboard:
                 case discovery.CloseOne(peer, _, reason):
                     out += self.detach(peer, reason, "discovery closes it", now)
                 case discovery.SaveBook():
-                    out.append(SaveBook(self.discovery.dump()))
+                    out.append(
+                        SaveBook(join_peers(self.discovery.dump(), dump_scores(self.router.scores.items(), now)))
+                    )
         return out
 
     def catch_up(self, effects: Sequence[sync.Effect], now: int) -> list[Effect]:

@@ -182,6 +182,7 @@ _FIELDS = {
     "block": st.binary(min_size=1, max_size=400),
     "blocks": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
     "proof": st.binary(max_size=300),
+    "topics": st.lists(st.sampled_from(["", "a", "b", "news"]), max_size=4),
     "address": st.text(max_size=60) | st.just("tcp://9.9.9.9:1"),
     "records": st.lists(st.binary(min_size=1, max_size=300), max_size=4),
 }
