@@ -252,7 +252,8 @@ class Load:
         """Give up what can never be final any more; what a user still wants, it signs anew."""
         for pending in list(self._pending.values()):
             transaction, deed = pending.transaction, pending.deed
-            is_over = transaction.expires_height <= self._height
+            # A block later than it could be: a node that is a block behind still holds it, and refuses its successor.
+            is_over = transaction.expires_height < self._height
             if not is_over and transaction.nonce >= pending.account.nonce:
                 continue
             if not deed.is_forbidden and self._market is not None:
