@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from p2pcommerce.commerce.arguments import Arguments, read_key
+from p2pcommerce.commerce.arguments import Arguments, read_key, read_number
 from p2pcommerce.commerce.candidates import candidates, former
 from p2pcommerce.commerce.delegation import DELEGATION, earned_minor
 from p2pcommerce.commerce.epoch_clock import epoch_now, has_left
 from p2pcommerce.commerce.evidence import OFFENCE, offence_id
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.validator import VALIDATOR, ValidatorRecord
-from p2pcommerce.ledger.application import QueryError
 from p2pcommerce.ledger.epochs import sets_change_in, sets_in
 from p2pcommerce.primitives.ids import PublicKey
 
@@ -43,10 +42,7 @@ def validator(arguments: Arguments, ledger: Ledger) -> object:
 
 def offence(arguments: Arguments, ledger: Ledger) -> object:
     """Return what a validator was punished for in an epoch, None if it was not."""
-    epoch = arguments.get("epoch")
-    if type(epoch) is not int or not 0 <= epoch < 2**63:
-        raise QueryError("the argument epoch must be an integer from 0 on")
-    record = ledger.get(OFFENCE, offence_id(read_key(arguments, "validator"), epoch))
+    record = ledger.get(OFFENCE, offence_id(read_key(arguments, "validator"), read_number(arguments, "epoch")))
     if record is None:
         return None
     return {

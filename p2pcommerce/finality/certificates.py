@@ -33,6 +33,7 @@ __all__ = [
     "Signed",
     "Vote",
     "VoteVerifier",
+    "bad_signature",
     "bitmap_of",
     "make_certificate",
     "signers_of",
@@ -247,6 +248,11 @@ class Quorum(Protocol):
         ...
 
 
+def bad_signature(position: int) -> CertificateError:
+    """Return the error for a signature of a certificate, by position, that is not good."""
+    return CertificateError(f"signature {position} of a certificate is not good", "CERTIFICATE_SIGNATURE")
+
+
 class VoteVerifier:
     """Verifies the votes of one validator set, each signature once."""
 
@@ -292,8 +298,8 @@ class VoteVerifier:
             del self._good[next(iter(self._good))]
         self._good[voter, data] = signature
 
-    def check(self, certificate: Quorum) -> None:
-        """Check a certificate: signers in the set, weight at least the quorum, all signatures good.
+    def weigh(self, certificate: Quorum) -> None:
+        """Check what costs little of a certificate: signers in the set, weight at least the quorum.
 
         Raises:
             CertificateError: one of these does not hold.
@@ -307,9 +313,17 @@ class VoteVerifier:
                 f"a certificate of weight {weight} is below the quorum of {self.validators.quorum}",
                 "CERTIFICATE_WEIGHT",
             )
+
+    def check(self, certificate: Quorum) -> None:
+        """Check a certificate: signers in the set, weight at least the quorum, all signatures good.
+
+        Raises:
+            CertificateError: one of these does not hold.
+        """
+        self.weigh(certificate)
         for position, (index, signature) in enumerate(zip(certificate.signers, certificate.signatures, strict=True)):
             if not self.is_good(index, certificate.ballot(position), signature):
-                raise CertificateError(f"signature {position} of a certificate is not good", "CERTIFICATE_SIGNATURE")
+                raise bad_signature(position)
 
     def holds(self, certificates: Iterable[Quorum]) -> bool:
         """Tell whether every one of these certificates is good; see `check`."""

@@ -3,17 +3,15 @@
 An engine decides which block is next and when it is final; it never sees a transaction, a socket, a disk or a clock. It
 is a core: inputs come with the present time, effects go back in order. A `Persist` or `PersistBlock` is durable before
 any later `Send`, `Sign` or `Finalized` of the same list takes effect. There is no "unknown" verdict on a block: while
-the node does not know, it stays silent.
-
-A proof of finality is bytes that the engine alone reads: `verify` checks it against validator sets and nothing else.
+the node does not know, it stays silent. A proof of finality is bytes that the engine alone reads: `verify` checks it
+against validator sets and nothing else.
 
 Source: the seam of the finality specification. Deviations: bodies are asked for by `Fetch` and come through `on_block`
-alone (with the header, once the body is complete and committed to by it), so that the engine has one way to learn of a
-block; `PersistBlock` names a block whose bytes the node holds; `on_synced` tells of blocks that became final through
-catching up; `Context.has_pending` answers whether a branch lacks a waiting transaction, so that rule 1 needs no second
-copy of the pool; the seal is bytes for the header, not a function; `Context.signed` tells the engine what the signing
-guard remembers, so that both judge by the same memory; `Halt` says that this validator must sign nothing any more;
-`Rewrite` lets the log be replaced by what is needed of it, which otherwise would grow for ever.
+alone (with the header, once the body is complete and committed to by it): one way to learn of a block; `PersistBlock`
+names a block whose bytes the node holds; `on_synced` tells of blocks that became final through catching up, `on_rival`
+of another final chain; `Context.has_pending` answers whether a branch lacks a waiting transaction, so that rule 1 needs
+no second copy of the pool; the seal is bytes for the header, not a function; `Context.signed` is what the signing guard
+remembers; `Halt` says that this validator must sign nothing any more; `Rewrite` replaces the log by what is needed.
 """
 
 from __future__ import annotations
@@ -353,6 +351,10 @@ class FinalityEngine(Protocol):
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
         """A block became final by catching up; it and all below are delivered already."""
+        ...
+
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Another chain is final by this verified proof: accuse who signed for both, and stop for this reason."""
         ...
 
     def on_epoch(

@@ -13,9 +13,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Persist, Rewrite, Sets
+from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Halt, Persist, Rewrite, Sets
 from p2pcommerce.finality.inbox import EngineInbox
-from p2pcommerce.finality.signer import Signer
+from p2pcommerce.finality.signer import FORKED, Signer
 from p2pcommerce.finality.state import EngineState
 from p2pcommerce.finality.tree import BlockTree
 from p2pcommerce.ledger.block import Block, Header
@@ -60,6 +60,10 @@ class EngineShell(ABC):
     def on_pending(self, now: int) -> list[Effect]:
         """Transactions are waiting."""
         return []
+
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Another chain is final by this verified proof: stop for this reason."""
+        return [Halt(f"{reason}; {FORKED}")]
 
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer connected."""

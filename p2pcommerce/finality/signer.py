@@ -199,15 +199,22 @@ class Signer(Generic[M]):
             raise LocalProtocolError(f"a signature for request {request}, which is not open")
         return message
 
-    def halt_forked(self, reason: str) -> None:
+    def halt_forked(self, reason: str, *, stops: bool = True) -> None:
         """Stop for good: a quorum decided against what is final here; `reason` says how that is seen."""
-        self.halt(f"{reason}; {FORKED}")
+        self.halt(f"{reason}; {FORKED}", stops=stops)
 
-    def halt(self, reason: str, *, durable: bool = True) -> None:
-        """Sign nothing any more, now and after every restart; `reason` is one sentence, with what to do."""
+    def halt(self, reason: str, *, durable: bool = True, stops: bool = True) -> None:
+        """Sign nothing any more, now and after every restart.
+
+        Args:
+            reason: one sentence, with what to do.
+            durable: whether the log is to hold it.
+            stops: whether the node stops at once; else the caller sees to that.
+        """
         if self.halted is not None:
             return
         self.halted = reason
         if durable:
             self._out.append(Persist(self._log.halt(reason)))
-        self._out.append(Halt(reason))
+        if stops:
+            self._out.append(Halt(reason))

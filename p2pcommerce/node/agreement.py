@@ -213,6 +213,10 @@ class Agreement:
             self._drain(turn)
         return turn.effects
 
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Stop for this reason, as the engine does it: another chain is final by this verified proof."""
+        return self._work(self._engine.on_rival(proof, reason, now), now)
+
     def on_restored(self, state: Mapping[bytes, bytes], header: Header, proof: bytes, now: int) -> list[Effect]:
         """Stand on the last block of an epoch, after which the whole state is this."""
         turn = Turn(now)

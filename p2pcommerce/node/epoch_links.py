@@ -17,7 +17,7 @@ from typing import Final
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import HEADER, Header
 from p2pcommerce.ledger.validators import VALIDATORS, Validator, ValidatorSet, ValidatorSetError
-from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.node.trust import EpochEnd, TrustAnchor
 from p2pcommerce.primitives.codec import Shape, blob, decode, encode, record_of
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import Epoch
@@ -122,4 +122,5 @@ def follow_link(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> 
         raise EpochLinkError(f"the set after epoch {trust.epoch}: {error}") from error
     if following.hash != header.next_validators_hash:
         raise EpochLinkError(f"the set after epoch {trust.epoch} is not the one that its header names")
-    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1), header.time_ms)
+    end = EpochEnd(header.hash, header.time_ms, trust.validators)
+    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1), header.time_ms, end)

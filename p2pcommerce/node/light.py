@@ -8,7 +8,9 @@ say is compared: two final headers of one height convict the validators or the a
 
 Trust ages: whoever has left a validator set and taken its stake back can sign another history without loss. So the
 last block that a client knows to be final must be younger than its trust period, which is shorter than the unbonding
-period; else an operator has to name a newer anchor.
+period; else an operator has to name a newer anchor. For the same reason the validators of an epoch that is over are
+believed for one trust period from its last block on, even if the client has followed the network all the time: what is
+older is shown by a proof with links from an anchor of its own time, or not at all.
 
 Source: the light client and weak subjectivity of the finality specification (14 days of trust, 21 of unbonding).
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.finality import ENGINES, make_engine
@@ -28,18 +30,17 @@ from p2pcommerce.finality.simplex import Simplex
 from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.ledger.receipt import Outcome, outcome_hash
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.epoch_links import EpochLink, EpochLinkError, follow_link
+from p2pcommerce.node.final_header import Conflict, ConflictError, FinalHeader, NotFinalError, NotProvenError
 from p2pcommerce.node.proof import Proven, verify_proof_by
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
-from p2pcommerce.primitives.errors import CodecError, P2PError, RemoteProtocolError, UsageError
-from p2pcommerce.primitives.ids import MICROSECONDS, Epoch, TransactionId, short
-from p2pcommerce.primitives.merkle import InclusionProof, verify_inclusion
-from p2pcommerce.primitives.sparse_merkle import StateProof, verify_state
+from p2pcommerce.primitives.errors import CodecError, UsageError
+from p2pcommerce.primitives.ids import MICROSECONDS, Epoch
 
 __all__ = [
+    "AHEAD_S",
     "EPOCHS_REMEMBERED_MAX",
     "HEADERS_REMEMBERED_MAX",
     "TRUST_S",
@@ -50,6 +51,7 @@ __all__ = [
     "NotFinalError",
     "NotProvenError",
     "TrustExpiredError",
+    "check_trust",
     "trust_s_of",
 ]
 
@@ -59,107 +61,14 @@ EPOCHS_REMEMBERED_MAX: Final = 64
 """Validator sets that are kept, the newest: headers of these epochs can be checked."""
 HEADERS_REMEMBERED_MAX: Final = 1_024
 """Final headers that are kept to compare witnesses by, the last that were seen."""
+AHEAD_S: Final = 3_600
+"""How far what is trusted may be ahead of the own clock, seconds: beyond that one of the two is wrong."""
 
 
 class TrustExpiredError(UsageError):
     """What is trusted is too old to be believed."""
 
     code = "TRUST_EXPIRED"
-
-
-class NotFinalError(RemoteProtocolError):
-    """A header that is not shown to be final."""
-
-    code = "NOT_FINAL"
-
-
-class NotProvenError(RemoteProtocolError):
-    """Something that a final header does not commit to."""
-
-    code = "NOT_PROVEN"
-
-
-class ConflictError(P2PError):
-    """Two headers of one height are both shown to be final: nothing of this network can be believed.
-
-    Attributes:
-        conflict: both, with their proofs and what convicts of it.
-    """
-
-    code = "CONFLICT"
-
-    def __init__(self, conflict: Conflict) -> None:
-        """Build the error from what contradicts itself."""
-        super().__init__(
-            f"two blocks are final at height {conflict.first.header.height}: {short(conflict.first.header.hash)} and "
-            f"{short(conflict.second.header.hash)}; believe neither, and ask operators of the network for a checkpoint"
-        )
-        self.conflict = conflict
-
-
-@dataclass(frozen=True, slots=True)
-class FinalHeader:
-    """A header that a light client has found to be final.
-
-    Attributes:
-        header: the header.
-        finality: its proof.
-    """
-
-    header: Header
-    finality: bytes
-
-    def check_state(self, key: bytes, value: bytes | None, proof: StateProof) -> None:
-        """Check that the state after this block holds `value` under `key` (None: nothing).
-
-        Raises:
-            NotProvenError: the proof does not show it.
-        """
-        if not verify_state(self.header.state_root, key, value, proof):
-            raise NotProvenError(f"state key {key.hex()[:32]} is not shown to be so at height {self.header.height}")
-
-    def check_transaction(self, tx_id: TransactionId, proof: InclusionProof) -> None:
-        """Check that this block holds a transaction (id of 32 bytes).
-
-        Raises:
-            NotProvenError: the proof does not show it.
-        """
-        if not verify_inclusion(self.header.tx_root, tx_id, proof):
-            raise NotProvenError(f"transaction {short(tx_id)} is not shown to be in block {self.header.height}")
-
-    def check_outcome(
-        self, tx_id: TransactionId, place: InclusionProof, outcome: Outcome, proof: InclusionProof
-    ) -> None:
-        """Check what a transaction of this block did.
-
-        Args:
-            tx_id: 32 bytes.
-            place: shows that it is in the block.
-            outcome: its code and events; the detail is not committed to.
-            proof: shows that this is the outcome at the same place.
-
-        Raises:
-            NotProvenError: the proofs do not show it.
-        """
-        self.check_transaction(tx_id, place)
-        is_same_place = (place.index, place.count) == (proof.index, proof.count)
-        if not is_same_place or not verify_inclusion(self.header.receipts_root, outcome_hash(outcome), proof):
-            raise NotProvenError(f"transaction {short(tx_id)} is not shown to have had this outcome")
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Two final headers of one height.
-
-    Attributes:
-        first, second: each with its proof, which convinces anybody who trusts the same validators.
-        evidence: what can be submitted against validators who signed both in one view; each at most 512 bytes. If the
-            views differ there is none yet: it takes their votes of the views between.
-    """
-
-    first: FinalHeader
-    second: FinalHeader
-    evidence: tuple[bytes, ...]
 
 
 class LightClient:
@@ -192,7 +101,10 @@ class LightClient:
         self._engine = Simplex(scheme) if engine is None else engine
         self._anchor = anchor
         self._seen_ms = anchor.time_ms
-        self._sets: OrderedDict[int, ValidatorSet] = OrderedDict({int(anchor.epoch): anchor.validators})
+        self._sets: OrderedDict[int, ValidatorSet] = OrderedDict()
+        self._ended_ms: dict[int, int] = {}
+        """Epochs that are over, of those sets -> the time of the last block."""
+        self._add_epoch(anchor)
         self._headers: OrderedDict[int, FinalHeader] = OrderedDict()
 
     @classmethod
@@ -218,8 +130,11 @@ class LightClient:
 
     @property
     def anchor(self) -> TrustAnchor:
-        """What is trusted now: save it (`to_json`), and begin with it the next time."""
-        return self._anchor
+        """What is trusted now: save it (`to_json`), and begin with it the next time.
+
+        Its time is that of the newest header that was found to be final.
+        """
+        return replace(self._anchor, time_ms=self._seen_ms)
 
     @property
     def epoch(self) -> Epoch:
@@ -235,12 +150,7 @@ class LightClient:
         Raises:
             TrustExpiredError: it is not; the message says what to do.
         """
-        age_s = now // MICROSECONDS - self._seen_ms // 1_000
-        if age_s > self.trust_s:
-            raise TrustExpiredError(
-                f"the last final block that is trusted, of epoch {self.epoch}, is {_span(age_s)} old, at most "
-                f"{_span(self.trust_s)} is safe: get a newer trust anchor from an operator whom you trust"
-            )
+        check_trust(self._seen_ms, self.epoch, self.trust_s, now)
 
     def follow(self, links: Sequence[EpochLink], now: int) -> int:
         """Go from epoch to epoch; return by how many. Links of epochs before the present one are compared only.
@@ -259,16 +169,14 @@ class LightClient:
         before = self.epoch
         for link in links:
             if link.header.epoch < self.epoch:
-                self._compare_old(link)
+                self._compare_old(link, now)
                 continue
             if self._is_carrier(link.header):
                 raise EpochLinkError(f"the link of epoch {link.header.epoch} holds a carrier, no block")
             anchor = follow_link(self._anchor, link, self._engine)
             self._remember(FinalHeader(link.header, link.finality))
             self._anchor = anchor
-            self._sets[int(anchor.epoch)] = anchor.validators
-            if len(self._sets) > EPOCHS_REMEMBERED_MAX:
-                self._sets.popitem(last=False)
+            self._add_epoch(anchor)
         return self.epoch - before
 
     def verify_header(self, header: Header, finality: bytes, now: int) -> FinalHeader:
@@ -281,17 +189,26 @@ class LightClient:
 
         Raises:
             TrustExpiredError: what is trusted is too old.
-            NotFinalError: it is not shown to be final, or its epoch's validators are not known.
+            NotFinalError: it is not shown to be final, its epoch's validators are not known, or may have taken their
+                stake back.
             ConflictError: another block is final at the same height.
         """
         self._check_sound()
         self.check_age(now)
+        known = self._headers.get(header.height)
+        if known is not None and known.header == header and known.finality == finality:
+            return known
         if header.genesis_hash != self._anchor.genesis_hash:
             raise NotFinalError("a header of another network")
         if self._is_carrier(header):
             raise NotFinalError("a carrier: it decides on the block below it, and is none itself")
         if header.epoch not in self._sets:
             raise NotFinalError(f"the validators of epoch {header.epoch} are not known: follow the links to it first")
+        if not self.believes(header.epoch, now):
+            raise NotFinalError(
+                f"the validators of epoch {header.epoch} may have taken their stake back since: what they sign now "
+                "proves nothing"
+            )
         if not self._engine.verify(header, finality, self._sets.__getitem__):
             raise NotFinalError(f"the header of height {header.height} is not shown to be final")
         final = FinalHeader(header, finality)
@@ -308,26 +225,51 @@ class LightClient:
         """
         self._check_sound()
         self.check_age(now)
-        return verify_proof_by(proof, self._anchor_of, self._scheme)
+        return verify_proof_by(proof, lambda epoch: self._anchor_of(epoch, now), self._scheme)
+
+    def believes(self, epoch: int, now: int) -> bool:
+        """Tell whether the validators of an epoch are known, and cannot have taken their stake back.
+
+        Args:
+            epoch: whose.
+            now: microseconds of Unix time; if the newest final header is ahead of it, that counts.
+        """
+        if epoch not in self._sets:
+            return False
+        ended_ms = self._ended_ms.get(epoch)
+        return ended_ms is None or max(now // 1_000, self._seen_ms) - ended_ms <= self.trust_s * 1_000
 
     # --- inside ---
+
+    def _add_epoch(self, anchor: TrustAnchor) -> None:
+        epoch, before = int(anchor.epoch), anchor.before
+        if before is not None:
+            self._sets.setdefault(epoch - 1, before.validators)
+            self._ended_ms[epoch - 1] = before.time_ms
+        self._sets[epoch] = anchor.validators
+        while len(self._sets) > EPOCHS_REMEMBERED_MAX:
+            oldest, _ = self._sets.popitem(last=False)
+            self._ended_ms.pop(oldest, None)
 
     def _is_carrier(self, header: Header) -> bool:
         return self._engine.name == Simplex.name and is_carrier(header)
 
-    def _anchor_of(self, epoch: int) -> TrustAnchor:
-        known = self._sets.get(epoch)
-        return self._anchor if known is None else TrustAnchor(self._anchor.genesis_hash, known, Epoch(epoch))
+    def _anchor_of(self, epoch: int, now: int) -> TrustAnchor:
+        if not self.believes(epoch, now):
+            return self._anchor
+        return TrustAnchor(self._anchor.genesis_hash, self._sets[epoch], Epoch(epoch))
 
     def _check_sound(self) -> None:
         if self.conflict is not None:
             raise ConflictError(self.conflict)
 
-    def _compare_old(self, link: EpochLink) -> None:
+    def _compare_old(self, link: EpochLink, now: int) -> None:
         """Compare a link of an epoch that is over with what is known, if it is another one and is proven."""
         header = link.header
         known = self._headers.get(header.height)
-        if known is None or known.header == header or header.epoch not in self._sets or self._is_carrier(header):
+        if known is None or known.header == header or self._is_carrier(header):
+            return
+        if not self.believes(header.epoch, now):  # who has left can sign anything
             return
         if not self._engine.verify(header, link.finality, self._sets.__getitem__):
             raise EpochLinkError(f"the link of epoch {header.epoch} is not shown to be final by its validators")
@@ -340,7 +282,8 @@ class LightClient:
             self.conflict = Conflict(known, final, _evidence(known, final, self._sets[header.epoch]))
             raise ConflictError(self.conflict)
         self._headers[header.height] = final
-        self._seen_ms = max(self._seen_ms, header.time_ms)
+        if header.epoch >= self.epoch:  # what an epoch that is over signs makes nothing younger
+            self._seen_ms = max(self._seen_ms, header.time_ms)
         if len(self._headers) > HEADERS_REMEMBERED_MAX:
             self._headers.popitem(last=False)
 
@@ -348,6 +291,31 @@ class LightClient:
 def trust_s_of(genesis: Genesis) -> int:
     """Return how long trust lasts in a network, seconds: 14 days, or two thirds of a shorter unbonding period."""
     return min(TRUST_S, genesis.parameters.unbonding_s * 2 // 3)
+
+
+def check_trust(time_ms: int, epoch: int, trust_s: int, now: int) -> None:
+    """Check that the newest block that is trusted is young enough.
+
+    Args:
+        time_ms: of the block, Unix milliseconds.
+        epoch: whose validators are trusted.
+        trust_s: how long trust lasts, seconds.
+        now: microseconds of Unix time.
+
+    Raises:
+        TrustExpiredError: it is not, or it is ahead of the clock by more than an hour; the message says what to do.
+    """
+    age_s = now // MICROSECONDS - time_ms // 1_000
+    if age_s > trust_s:
+        raise TrustExpiredError(
+            f"the last final block that is trusted, of epoch {epoch}, is {_span(age_s)} old, at most {_span(trust_s)} "
+            "is safe: get a newer trust anchor from an operator whom you trust"
+        )
+    if age_s < -AHEAD_S:
+        raise TrustExpiredError(
+            f"the last final block that is trusted, of epoch {epoch}, is {_span(-age_s)} in the future: set the clock, "
+            "or get another trust anchor from an operator whom you trust"
+        )
 
 
 def _evidence(first: FinalHeader, second: FinalHeader, validators: ValidatorSet) -> tuple[bytes, ...]:

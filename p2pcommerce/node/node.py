@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from p2pcommerce.discovery import BookError
 from p2pcommerce.discovery import effects as discovery
@@ -25,6 +24,7 @@ from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
+from p2pcommerce.node.connected import Connected
 from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transmit
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import Executed
@@ -40,31 +40,6 @@ from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey, Tra
 from p2pcommerce.wire.messages import Message
 
 __all__ = ["SUBMISSIONS_MAX", "Connected", "Node", "NodeParameters"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
-    """A peer has proven who it is over a new link.
-
-    Attributes:
-        peer: its key, 32 bytes.
-        link: the connection's number.
-        outbound: this node dialled.
-        address: what was dialled; None if the peer dialled.
-        own_key: this node's announcement key, 16 bytes, the same on all links.
-        peer_key: the peer's, 16 bytes.
-        peer_record: the peer's signed record, not checked yet.
-        remote: the other end's address as the transport sees it; None: not known.
-    """
-
-    peer: PeerId
-    link: int
-    outbound: bool
-    address: str | None
-    own_key: bytes
-    peer_key: bytes
-    peer_record: bytes
-    remote: str | None = None
 
 
 class Node:
@@ -161,9 +136,11 @@ class Node:
 
         Raises:
             BookError: the book is damaged; nothing was begun.
+            TrustExpiredError: what the node trusts is too old to follow others by; nothing was begun.
             CodecError: a record of the log that this version cannot read.
         """
         board = self._board
+        board.subjectivity.check(now)
         if book is not None:
             self._restore_peers(book, now)
         board.discovery.set_own_addresses(own_addresses)
@@ -382,7 +359,27 @@ class Node:
 
     def statistics(self) -> dict[str, Mapping[str, int]]:
         """Return the counters of every room."""
-        return self._board.statistics()
+        board = self._board
+        return {
+            "node": dict(board.counters),
+            "mempool": {
+                **board.mempool.statistics(),
+                "own": len(board.own),
+                "own_bytes": board.own.total_bytes,
+                **board.fee_floors.statistics(),
+            },
+            "gossip": board.router.statistics(),
+            "discovery": board.discovery.statistics(),
+            "sync": {**board.sync.statistics(), **board.restoring.counters},
+            "finality": self._engine.status().counters,
+            "offences": dict(board.offences.counters),
+            "blocks": {
+                **board.agreement.counters,
+                **board.bodies.counters,
+                **board.serving.counters,
+                **board.archive.counters,
+            },
+        }
 
 
 def _due(deadline: int | None, now: int) -> bool:

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 HELD_MAX: Final = 512
-"""Offences that are kept, twice the largest validator set; beyond that the oldest is dropped."""
+"""Offences that are kept, twice the largest validator set; beyond that the oldest of who has the most is dropped."""
 SEEN_MAX: Final = 4_096
 """Hashes of evidence that needs no second look."""
 FOUND_MAX: Final = 64
@@ -244,9 +244,15 @@ class Offences:
         self._held[offence.offender, offence.epoch] = held
         self._remember(blake2b_256(data))
         if len(self._held) > HELD_MAX:
-            self._held.popitem(last=False)
-            self.counters["crowded_out"] += 1
+            self._crowd_out()
         return held
+
+    def _crowd_out(self) -> None:
+        """Drop the oldest offence of who has the most: one that breaks rules in every epoch hides no other."""
+        counts = Counter(offender for offender, _ in self._held)
+        most = max(counts.values())
+        del self._held[next(key for key in self._held if counts[key[0]] == most)]
+        self.counters["crowded_out"] += 1
 
     def _remember(self, digest: bytes) -> None:
         self._seen[digest] = None

@@ -94,7 +94,7 @@ class OwnTransactions:
         self._bytes = sum(map(len, self._kept.values()))
         old = [tx_id for tx_id, record in self._kept.items() if _submitted_us(record) + self._life_us <= now]
         for tx_id in old:
-            effects += self._drop(tx_id, RejectionCode.EXPIRED, "waited too long: sign and submit it again")
+            effects += self._let_go(tx_id, "it waited too long")
         if len(records) > len(self._kept):
             effects.append(self._rewrite())
         self._again.extend(self._kept)
@@ -133,10 +133,8 @@ class OwnTransactions:
         del self._restored[tx_id]
         if code is RejectionCode.DUPLICATE:
             return []
-        if code is RejectionCode.BAD_NONCE:
-            # It may be final: the process ended between the block and the record of it. Whoever asks, asks the store.
-            said = f"own transaction {short(tx_id)} is not submitted again, it or another is final: {detail}"
-            return [Log("INFO", "own", said), *self._forget(tx_id)]
+        if code in (RejectionCode.BAD_NONCE, RejectionCode.EXPIRED):
+            return self._let_go(tx_id, detail)
         return self._drop(tx_id, code, detail)
 
     def on_dropped(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
@@ -148,6 +146,14 @@ class OwnTransactions:
     def on_final(self, tx_ids: Iterable[TransactionId]) -> list[Effect]:
         """Forget those that are final; must follow what makes their block durable."""
         return [effect for tx_id in tx_ids if tx_id in self._kept for effect in self._forget(tx_id)]
+
+    def _let_go(self, tx_id: TransactionId, detail: str) -> list[Effect]:
+        """Forget one of an earlier life that may be final: that life ended between the block and the record of it.
+
+        Nobody is told that it was dropped: whoever asks, asks the store.
+        """
+        said = f"own transaction {short(tx_id)} is not submitted again; it may be final: {detail}"
+        return [Log("INFO", "own", said), *self._forget(tx_id)]
 
     def _drop(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
         return [_words(tx_id, code, detail), Dropped(tx_id, code, detail), *self._forget(tx_id)]

@@ -19,7 +19,7 @@ class NodeParameters:
 
     Attributes:
         mempool, gossip, discovery, sync, restore: of the rooms.
-        checkpoint: what the operator trusts beside the chain itself, to restore a state by.
+        checkpoint: what the operator trusts beside the chain itself.
     """
 
     mempool: MempoolParameters = field(default_factory=MempoolParameters)

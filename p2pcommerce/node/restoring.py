@@ -18,7 +18,7 @@ from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.epoch_links import EpochLink, decode_link
 from p2pcommerce.node.light import ConflictError, LightClient, NotFinalError, TrustExpiredError, trust_s_of
-from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.node.subjectivity import Subjectivity
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
@@ -34,8 +34,10 @@ _SETTLE_US: Final = MICROSECONDS
 class _Trail:
     """The light client of an attempt, and the links that it followed."""
 
-    def __init__(self, client: LightClient) -> None:
+    def __init__(self, client: LightClient, *, is_named: bool = False) -> None:
+        """Begin with a client's anchor; `is_named`: an operator named it, no block of this node's own shows it."""
         self.links: list[EpochLink] = []
+        self.is_doubtful = is_named
         self._client = client
 
     @property
@@ -46,12 +48,17 @@ class _Trail:
         for link in map(decode_link, links):
             if self._client.follow([link], now):
                 self.links.append(link)
+                self.is_doubtful = False
+
+    def believes(self, epoch: int, now: int) -> bool:
+        return self._client.believes(epoch, now)
 
     def is_final(self, header: Header, proof: bytes, now: int) -> bool:
         try:
             self._client.verify_header(header, proof, now)
         except NotFinalError:
             return False
+        self.is_doubtful = False
         return True
 
 
@@ -70,9 +77,9 @@ class Restoring:
         engine: FinalityEngine,
         scheme: SignatureScheme,
         rng: random.Random,
-        checkpoint: TrustAnchor | None,
+        subjectivity: Subjectivity,
     ) -> None:
-        """Prepare; `checkpoint` is what the operator trusts beside the chain itself."""
+        """Prepare; `subjectivity` knows what is trusted."""
         self.counters = {"restores_begun": 0, "restores_done": 0, "restores_given_up": 0}
         self._parameters = parameters
         self._chain = chain
@@ -80,7 +87,7 @@ class Restoring:
         self._engine = engine
         self._scheme = scheme
         self._rng = rng
-        self._checkpoint = checkpoint
+        self._subjectivity = subjectivity
         self._claims: dict[PeerId, int] = {}
         self._attempt: Restore | None = None
         self._trail: _Trail | None = None
@@ -160,27 +167,20 @@ class Restoring:
         return [] if due is None or due > now else self._go_on(lambda attempt: attempt.on_deadline(now))
 
     def _begin(self, now: int) -> GaveUp | None:
-        client = LightClient(
-            self._anchor(), engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis)
-        )
+        anchor = self._subjectivity.anchor()
+        client = LightClient(anchor, engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis))
         try:
             client.check_age(now)
         except TrustExpiredError as error:
             return GaveUp(f"{error}, and name its file as `checkpoint` in the configuration")
         self.counters["restores_begun"] += 1
-        self._trail = _Trail(client)
+        self._trail = _Trail(client, is_named=anchor is self._subjectivity.checkpoint)
         head = self._chain.head
         self._attempt = Restore(self._parameters, self._trail, head.genesis_hash, head.height, self._rng, now)
         for peer, height in self._claims.items():
             if self._is_far(height):
                 self._attempt.on_connected(peer)
         return None
-
-    def _anchor(self) -> TrustAnchor:
-        begun, head = self._chain.epoch_start, self._chain.head
-        own = TrustAnchor(head.genesis_hash, begun.validators, begun.epoch, head.time_ms)
-        checkpoint = self._checkpoint
-        return own if checkpoint is None or checkpoint.epoch < own.epoch else checkpoint
 
     def _go_on(self, step: Callable[[Restore], list[RestoreEffect]]) -> list[RestoreEffect]:
         """Take a step of the attempt, if there is one."""

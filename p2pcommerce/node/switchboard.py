@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from p2pcommerce.discovery import Discovery
@@ -41,6 +41,7 @@ from p2pcommerce.node.effects import (
     Transmit,
 )
 from p2pcommerce.node.fee_floors import FeeFloors
+from p2pcommerce.node.light import TrustExpiredError
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.parameters import NodeParameters
@@ -48,6 +49,7 @@ from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.saved_peers import join_peers
 from p2pcommerce.node.serving import Serving
+from p2pcommerce.node.subjectivity import Subjectivity
 from p2pcommerce.node.submissions import Submissions
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
@@ -64,7 +66,8 @@ class Switchboard:
     """The rooms, connected.
 
     Attributes:
-        chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, restoring, pulse: rooms.
+        chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, subjectivity, restoring,
+            pulse: rooms.
         links: peer -> the link over which it is connected.
         submissions: what waits for the pool's verdict; own: what it accepted of them.
         counters: events of the node as a whole.
@@ -123,7 +126,8 @@ class Switchboard:
         )
         self.serving = Serving(chain, self.mempool.raw)
         self.archive = Archive(chain)
-        self.restoring = Restoring(parameters.restore, chain, genesis, engine, scheme, rng, parameters.checkpoint)
+        self.subjectivity = Subjectivity(chain, genesis, parameters.checkpoint)
+        self.restoring = Restoring(parameters.restore, chain, genesis, engine, scheme, rng, self.subjectivity)
         self.pulse = Pulse(rng)
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
@@ -275,12 +279,23 @@ class Switchboard:
                 case sync.Blame(peer, reason):
                     if reason != sync.Fault.STALLED:
                         out += self.blame(peer, reason, "it answered a request for blocks wrongly", now)
-                case sync.Conflict(delivered, header):
-                    out.append(Halt(_conflict(delivered, header)))
+                case sync.Conflict(delivered, header, proof):
+                    out += self.after(self.agreement.on_rival(proof, _conflict(delivered, header), now), now)
+                case sync.CatchingUp(height, target, _, _) if height >= target:
+                    out.append(Log("INFO", "sync", f"caught up at height {height}"))
+                case sync.CatchingUp(height, target, blocks_per_s, left_us):
+                    left = "" if left_us is None else f", about {left_us // MICROSECONDS} s left"
+                    told = f"height {height} of {target} that peers tell, {blocks_per_s} blocks/s{left}"
+                    out.append(Log("INFO", "sync", told))
         return out
 
     def on_status(self, peer: PeerId, status: Status, now: int) -> list[Effect]:
         """A peer says where it stands."""
+        if status.height > self.chain.head.height:
+            try:
+                self.subjectivity.check(now)
+            except TrustExpiredError as error:
+                return [Halt(str(error))]
         self.restoring.on_status(peer, status.height, now)
         self._see_restoring()
         return self.catch_up(self.sync.on_status(peer, status, now), now)
@@ -317,6 +332,9 @@ class Switchboard:
         header = restored.header
         if header.height <= self.chain.head.height:
             return []
+        contradiction = self.subjectivity.contradiction([header])
+        if contradiction is not None:
+            return [Halt(contradiction)]
         block = CommittedBlock(Block(header, ()), restored.proof, (), dict(restored.state))
         effects: list[Effect] = [
             Restore(block, self.restoring.links),
@@ -347,6 +365,8 @@ class Switchboard:
             self.sync.on_delivered(self.chain.head, now)
             self.sync.on_fee_floor(self.mempool.fee_floor)
             effects += self.offences.on_final()
+            contradiction = self.subjectivity.contradiction([block.header for block in finals])
+            effects += [Halt(contradiction)] if contradiction is not None else []
         return effects
 
     def beat(self, now: int) -> list[Effect]:
@@ -357,29 +377,6 @@ class Switchboard:
             effects += self.blame(peer, "SILENT", "it does not answer", now)
         return effects
 
-    def statistics(self) -> dict[str, Mapping[str, int]]:
-        """Return the counters of every room."""
-        return {
-            "node": dict(self.counters),
-            "mempool": {
-                **self.mempool.statistics(),
-                "own": len(self.own),
-                "own_bytes": self.own.total_bytes,
-                **self.fee_floors.statistics(),
-            },
-            "gossip": self.router.statistics(),
-            "discovery": self.discovery.statistics(),
-            "sync": {**self.sync.statistics(), **self.restoring.counters},
-            "finality": self._engine.status().counters,
-            "offences": dict(self.offences.counters),
-            "blocks": {
-                **self.agreement.counters,
-                **self.bodies.counters,
-                **self.serving.counters,
-                **self.archive.counters,
-            },
-        }
-
     def _verify(self, header: Header, proof: bytes) -> bool:
         return self._engine.verify(header, proof, self.chain.sets)
 
@@ -387,6 +384,5 @@ class Switchboard:
 def _conflict(delivered: Header, header: Header) -> str:
     return (
         f"another chain is final at height {header.height}: its block {short(header.hash)} does not stand on this "
-        f"node's {short(delivered.hash)} at height {delivered.height}; compare genesis and versions with the others, "
-        "then begin with an empty folder"
+        f"node's {short(delivered.hash)} at height {delivered.height}"
     )

@@ -3,7 +3,11 @@
 An anchor is a readable JSON file, so that an operator can hand one on as a checkpoint:
 
     {"version": 1, "genesis_hash": "<64 hex digits>", "epoch": 12, "time_ms": 1700000000000,
-     "validators": [{"public_key": "<64 hex digits>", "stake": 1000}]}
+     "validators": [{"public_key": "<64 hex digits>", "stake": 1000}],
+     "before": {"block_hash": "<64 hex digits>", "time_ms": 1699990000000, "validators": [...]}}
+
+`before` is the last block of the epoch before, with the validators who decided on it: the newest snapshot of a network
+is of that block, and a node that begins with the anchor has to be able to check it. An anchor of epoch 0 has none.
 
 Source: weak subjectivity in the finality specification.
 """
@@ -19,12 +23,12 @@ from p2pcommerce.finality.engine import Sets
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import STAKE_MAX, Validator, ValidatorSet, ValidatorSetError
 from p2pcommerce.primitives.errors import UsageError
-from p2pcommerce.primitives.ids import HASH_BYTES, Epoch, GenesisHash, PublicKey, Stake
+from p2pcommerce.primitives.ids import HASH_BYTES, BlockHash, Epoch, GenesisHash, PublicKey, Stake
 
-__all__ = ["ANCHOR_BYTES_MAX", "AnchorError", "TrustAnchor"]
+__all__ = ["ANCHOR_BYTES_MAX", "AnchorError", "EpochEnd", "TrustAnchor"]
 
-ANCHOR_BYTES_MAX: Final = 64 * 1024
-"""An anchor of 256 validators has about 33 KB."""
+ANCHOR_BYTES_MAX: Final = 128 * 1024
+"""An anchor of two sets of 256 validators has about 75 KB."""
 _VERSION: Final = 1
 _EPOCH_MAX: Final = 2**32 - 1
 _TIME_MS_MAX: Final = 2**63 - 1
@@ -37,6 +41,21 @@ class AnchorError(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """The last block of an epoch.
+
+    Attributes:
+        block_hash: 32 bytes.
+        time_ms: its time, Unix milliseconds: from then on those of its validators who left may get their stake back.
+        validators: who decided in that epoch.
+    """
+
+    block_hash: BlockHash
+    time_ms: int
+    validators: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
 class TrustAnchor:
     """What a verifier believes beforehand.
 
@@ -44,14 +63,16 @@ class TrustAnchor:
         genesis_hash: the network, 32 bytes.
         validators: who decides in the epoch.
         epoch: its number.
-        time_ms: of the final block from which the set is known, Unix milliseconds: how old the trust is; 0: not known,
+        time_ms: of the newest block that is known to be final, Unix milliseconds: how old the trust is; 0: not known,
             which is too old for a light client, and nothing to a proof.
+        before: the end of the epoch before, from which the set is known; None: not known, or the genesis.
     """
 
     genesis_hash: GenesisHash
     validators: ValidatorSet
     epoch: Epoch = field(default=Epoch(0))
     time_ms: int = 0
+    before: EpochEnd | None = None
 
     @classmethod
     def of(cls, genesis: Genesis) -> TrustAnchor:
@@ -65,14 +86,19 @@ class TrustAnchor:
 
     def to_json(self) -> str:
         """Return the readable form."""
-        validators = [{"public_key": each.public_key.hex(), "stake": each.stake} for each in self.validators]
-        document = {
+        document: dict[str, object] = {
             "version": _VERSION,
             "genesis_hash": self.genesis_hash.hex(),
             "epoch": self.epoch,
             "time_ms": self.time_ms,
-            "validators": validators,
+            "validators": _plain(self.validators),
         }
+        if self.before is not None:
+            document["before"] = {
+                "block_hash": self.before.block_hash.hex(),
+                "time_ms": self.before.time_ms,
+                "validators": _plain(self.before.validators),
+            }
         return json.dumps(document, indent=1) + "\n"
 
     @classmethod
@@ -89,20 +115,19 @@ class TrustAnchor:
         except (ValueError, RecursionError) as error:
             raise AnchorError(f"a trust anchor that is no JSON: {error}") from error
         names = {"version", "genesis_hash", "epoch", "time_ms", "validators"}
-        if not isinstance(document, dict) or set(document) != names or document["version"] != _VERSION:
+        is_known = isinstance(document, dict) and set(document) - {"before"} == names
+        if not is_known or document["version"] != _VERSION:
             raise AnchorError(f"a trust anchor has version {_VERSION} and the members {', '.join(sorted(names))}")
-        members = document["validators"]
-        if not isinstance(members, list):
-            raise AnchorError("a trust anchor's validators must be a list")
-        try:
-            validators = ValidatorSet.of([_validator(member) for member in members])
-        except ValidatorSetError as error:
-            raise AnchorError(f"a trust anchor's validators: {error}") from error
+        epoch = Epoch(_integer(document["epoch"], "epoch", 0, _EPOCH_MAX))
+        before = document.get("before")
+        if "before" in document and epoch == 0:
+            raise AnchorError("a trust anchor of epoch 0 has no epoch before")
         return cls(
             GenesisHash(_digest(document["genesis_hash"])),
-            validators,
-            Epoch(_integer(document["epoch"], "epoch", 0, _EPOCH_MAX)),
+            _validators(document["validators"]),
+            epoch,
             _integer(document["time_ms"], "time_ms", 0, _TIME_MS_MAX),
+            None if "before" not in document else _end(before),
         )
 
     @classmethod
@@ -122,6 +147,30 @@ class TrustAnchor:
             return cls.from_json(data)
         except AnchorError as error:
             raise AnchorError(f"{path}: {error}") from error
+
+
+def _plain(validators: ValidatorSet) -> list[dict[str, object]]:
+    return [{"public_key": each.public_key.hex(), "stake": each.stake} for each in validators]
+
+
+def _end(document: Any) -> EpochEnd:  # noqa: ANN401 - of a file: any type may come
+    names = {"block_hash", "time_ms", "validators"}
+    if not isinstance(document, dict) or set(document) != names:
+        raise AnchorError(f"a trust anchor's before has the members {', '.join(sorted(names))}")
+    return EpochEnd(
+        BlockHash(_digest(document["block_hash"])),
+        _integer(document["time_ms"], "time_ms", 0, _TIME_MS_MAX),
+        _validators(document["validators"]),
+    )
+
+
+def _validators(members: Any) -> ValidatorSet:  # noqa: ANN401 - of a file: any type may come
+    if not isinstance(members, list):
+        raise AnchorError("a trust anchor's validators must be a list")
+    try:
+        return ValidatorSet.of([_validator(member) for member in members])
+    except ValidatorSetError as error:
+        raise AnchorError(f"a trust anchor's validators: {error}") from error
 
 
 def _validator(member: Any) -> Validator:  # noqa: ANN401 - of a file: any type may come

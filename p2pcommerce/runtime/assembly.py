@@ -33,6 +33,7 @@ from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Effect
 from p2pcommerce.node.node import Node, NodeParameters
 from p2pcommerce.node.saved_peers import PEERS_EXTRA_BYTES_MAX
+from p2pcommerce.node.subjectivity import contradiction
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RemoteProtocolError, UsageError
@@ -266,7 +267,7 @@ def _node(
             gossip=GossipParameters(senders=config.eager_senders, choosers_max=config.choosers_max),
             discovery=DiscoveryParameters(outbound_target=config.outbound_peers, inbound_max=config.inbound_peers_max),
             restore=RestoreParameters(mode=RestoreMode(config.sync)),
-            checkpoint=_checkpoint(config),
+            checkpoint=_checkpoint(config, store),
         ),
         bootstrap=config.bootstrap,
         state=dict(store.load_state()),
@@ -276,12 +277,18 @@ def _node(
     )
 
 
-def _checkpoint(config: NodeConfig) -> TrustAnchor | None:
+def _checkpoint(config: NodeConfig, store: Store) -> TrustAnchor | None:
     if not config.checkpoint:
         return None
     anchor = TrustAnchor.load(config.checkpoint)
     if anchor.genesis_hash != config.genesis.hash:
         raise ConfigError(f"checkpoint: {config.checkpoint} belongs to another network than the genesis")
+    if anchor.epoch == 0 and anchor.validators != config.genesis.validators:
+        raise ConfigError(f"checkpoint: {config.checkpoint} names other validators for epoch 0 than the genesis")
+    stored = store.header_at(anchor.epoch * config.genesis.parameters.epoch_blocks) if anchor.epoch else None
+    found = None if stored is None else contradiction(anchor, stored[0])
+    if found is not None:
+        raise ConfigError(f"checkpoint: {config.checkpoint}: {found}")
     return anchor
 
 

@@ -26,7 +26,7 @@ from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.log import LEVELS
 from p2pcommerce.sync import RestoreMode
 
-__all__ = ["CONFIG_BYTES_MAX", "ConfigError", "NodeConfig", "Setting", "write_config"]
+__all__ = ["CONFIG_BYTES_MAX", "ConfigError", "NodeConfig", "Setting", "read_network", "write_config"]
 
 CONFIG_BYTES_MAX: Final = 2**20
 """A configuration file is a few hundred bytes; nothing larger is read."""
@@ -63,8 +63,8 @@ class NodeConfig:
         engine: the finality engine that the genesis must name; empty: whichever it names.
         sync: how a node that is behind catches up: "full" by all blocks, "snapshot" by the state after the last epoch,
             "auto" by a snapshot if the gap is large.
-        checkpoint: file of a trust anchor, for a snapshot when the genesis or the own chain is too old to be trusted;
-            empty: none.
+        checkpoint: file of a trust anchor, for when the genesis or the own chain is too old to be trusted; a chain that
+            contradicts it stops the node; empty: none.
         mempool_bytes_max: bytes of waiting transactions at most. Source: the mempool's parameters.
         mempool_count_max: waiting transactions at most.
         eager_senders: peers that are asked to push transactions. Source: networking specification, K = 5.
@@ -201,6 +201,22 @@ def write_config(path: str | Path, settings: Mapping[str, Setting] | None = None
         raise ConfigError(f"{path}: exists already; remove it first, or choose another folder") from error
     except (OSError, UnicodeEncodeError) as error:
         raise ConfigError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read_network(path: str | Path) -> tuple[Genesis, Path]:
+    """Return the genesis and the data folder that a configuration file names, without opening its key.
+
+    Raises:
+        ConfigError: the file cannot be read or is malformed.
+        GenesisError: the genesis file cannot be read or is malformed.
+    """
+    path = Path(path)
+    document = _read(path)
+    try:
+        genesis, folder = (_path(name, document.get(name, _PATHS[name])) for name in ("genesis", "data_dir"))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Genesis.load(path.parent / genesis), path.parent / folder
 
 
 def _read(path: Path) -> dict[str, Any]:

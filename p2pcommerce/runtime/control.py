@@ -133,6 +133,7 @@ class _Server:
             "watch": self._watch,
             "query": self._query,
             "prove": self._prove,
+            "anchor": self._anchor,
             "statistics": self._statistics,
             "subscribe": self._subscribe,
             "cancel": self._cancel,
@@ -238,6 +239,10 @@ class _Server:
     async def _prove(self, _: _Client, request: Request) -> object:
         name, arguments = _named(request)
         return (await self._node.prove(name, **arguments)).raw
+
+    async def _anchor(self, _: _Client, request: Request) -> object:
+        _arguments(request, 0)
+        return (await self._node.anchor()).to_json().encode()
 
     async def _statistics(self, _: _Client, request: Request) -> object:
         _arguments(request, 0)

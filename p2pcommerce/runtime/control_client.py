@@ -21,6 +21,7 @@ from typing import Any, Final, TypeVar
 import trio
 
 from p2pcommerce.ledger.receipt import Receipt
+from p2pcommerce.node.trust import ANCHOR_BYTES_MAX, TrustAnchor
 from p2pcommerce.primitives.codec import ANY, HASH, U32, Shape, blob, pair
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import (
@@ -102,6 +103,7 @@ class QueryAnswer:
 
 
 _QUERY: Final = pair(U32, ANY)
+_ANCHOR: Final = blob(ANCHOR_BYTES_MAX)
 _PROOF: Final = blob(FRAME_BYTES_MAX)
 
 
@@ -192,6 +194,14 @@ class Control:
             ControlError: the node is gone.
         """
         return _PROOF.read(await self._ask("prove", name, json.dumps(arguments)))
+
+    async def anchor(self) -> TrustAnchor:
+        """Return what the node's last stored block lets others trust.
+
+        Raises:
+            ControlError: the node is gone.
+        """
+        return TrustAnchor.from_json(_ANCHOR.read(await self._ask("anchor")))
 
     async def statistics(self) -> dict[str, object]:
         """Return what the node counts.

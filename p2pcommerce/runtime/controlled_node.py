@@ -9,6 +9,7 @@ from typing import Protocol
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import BlockHash, Height, PublicKey, TransactionId
 from p2pcommerce.runtime.transaction_status import TransactionStatus
 
@@ -85,6 +86,10 @@ class ControlledNode(Protocol):
 
     async def prove(self, name: str, /, **arguments: object) -> _Proof:
         """Make a proof of the last final state."""
+        ...
+
+    async def anchor(self) -> TrustAnchor:
+        """Return what the last stored block lets others trust."""
         ...
 
     def statistics(self) -> Mapping[str, object]:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import trio
 
 from p2pcommerce.commerce import HistoryEntry, entry_from, verify_history
+from p2pcommerce.commerce.arguments import read_number
 from p2pcommerce.ledger.block import decode_block, decode_header
 from p2pcommerce.ledger.epochs import boundary_of, read_set
+from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
 from p2pcommerce.node.proof import Proof, make_proof, subject_of
-from p2pcommerce.primitives.errors import P2PError, UsageError
+from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.primitives.errors import CodecError, P2PError, UsageError
 from p2pcommerce.primitives.ids import Height, TransactionId
+from p2pcommerce.runtime.anchor import anchor_of_store
 from p2pcommerce.runtime.events import FinalizedBlock
+from p2pcommerce.runtime.log import Log
 from p2pcommerce.runtime.store import Store
+from p2pcommerce.runtime.store_error import damaged
 from p2pcommerce.sync import ANSWER_BYTES_MAX
 
 __all__ = ["Reading"]
@@ -26,11 +33,18 @@ __all__ = ["Reading"]
 class Reading:
     """What a running node reads from its store."""
 
-    def __init__(self, store: Store, limiter: trio.CapacityLimiter) -> None:
-        """Read from `store`; `limiter` keeps reads and commits apart."""
+    def __init__(self, store: Store, limiter: trio.CapacityLimiter, log: Log) -> None:
+        """Read from `store`; `limiter` keeps reads and commits apart; damage is told in `log`."""
         self._store = store
+        self._log = log
+        self._told: dict[int, None] = {}
         self._limiter = limiter
         self._for_peers = trio.Lock()
+
+    async def anchor(self, genesis: Genesis, *, follows: bool) -> TrustAnchor:
+        """Return what `anchor_of_store` does."""
+        read = partial(anchor_of_store, self._store, genesis, follows=follows)
+        return await trio.to_thread.run_sync(read, limiter=self._limiter)
 
     async def receipt(self, tx_id: TransactionId) -> Receipt | None:
         """Return the receipt of a final transaction (id of 32 bytes), None if it is not final here."""
@@ -40,10 +54,22 @@ class Reading:
         """Return the bytes and proofs of consecutive blocks, for a peer."""
         # The store's budget counts headers and proofs too, the answer's only blocks: `answer` applies the real cap.
         async with self._for_peers:  # one at a time waits for the store: commits and own reads stand behind one at most
-            rows = await trio.to_thread.run_sync(
-                self._store.blocks, from_height, count, 2 * ANSWER_BYTES_MAX, limiter=self._limiter
-            )
-        return [(block, proof) for _, block, proof in rows]
+            return await trio.to_thread.run_sync(self._sound_rows, from_height, count, limiter=self._limiter)
+
+    def _sound_rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
+        """Return rows up to one that the disk has changed: who sent that would be taken for a liar."""
+        found: list[tuple[bytes, bytes]] = []
+        for header, raw, proof in self._store.blocks(from_height, count, 2 * ANSWER_BYTES_MAX):
+            if not _is_sound(header, raw):
+                self._tell_damage(from_height + len(found))
+                break
+            found.append((raw, proof))
+        return found
+
+    def _tell_damage(self, height: int) -> None:
+        if height not in self._told:  # by peers' questions alone the log must not grow
+            self._told = {height: None}
+            self._log.error("store", str(damaged(self._store.path, f"block {height} is not what was stored")))
 
     async def blocks(self, from_height: int, count: int) -> Sequence[FinalizedBlock]:
         """Return stored blocks as events, for a subscriber that begins in the past."""
@@ -93,13 +119,11 @@ class Reading:
                 self._history, subject.history_id, head.height, limiter=self._limiter
             )
             self._check_whole(history, value, head.height)
-        since = arguments.get("since_epoch", 0)
+        since = read_number(arguments, "since_epoch") if "since_epoch" in arguments else 0
         links: list[EpochLink] = []
         if head.epoch:
             await wait_stored(boundary_of(head.epoch - 1, core.genesis.parameters.epoch_blocks))
-            links = await self.links(
-                since if isinstance(since, int) else 0, head.epoch, core.genesis.parameters.epoch_blocks
-            )
+            links = await self.links(since, head.epoch, core.genesis.parameters.epoch_blocks)
         return make_proof(engine, head, finality, subject.key, value, state, history, links)
 
     def _check_whole(self, history: Sequence[HistoryEntry], value: bytes, height: int) -> None:
@@ -148,3 +172,12 @@ class Reading:
                 entries.append(entry_from(decode_transaction(block.transactions[index]), block.header.time_ms))
             since = places[-1][0]
         return entries
+
+
+def _is_sound(header: bytes, raw: bytes) -> bool:
+    """Tell whether a stored block is one, of this header and of the transactions that it commits to."""
+    try:
+        block = decode_block(raw)
+    except CodecError:
+        return False
+    return block.header.raw == header and block.body_is_committed

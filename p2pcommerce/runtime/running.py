@@ -27,6 +27,7 @@ from p2pcommerce.node.effects import (
     TakeSnapshot,
 )
 from p2pcommerce.node.proof import Proof
+from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import Height, TransactionId
 from p2pcommerce.runtime.answers import PeerInfo, QueryResult
 from p2pcommerce.runtime.assembly import Assembly
@@ -103,7 +104,7 @@ class RunningNode:
             on_progress=self._driver.on_turn,
         )
         self._driver.attach_disk(self._disk)
-        self._reading = Reading(assembly.store, self._disk.store_limiter)
+        self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
         self._loading = Loading(core, self._reading, self._offers, self._driver.give)
         self._events = Events(self._reading.blocks, core.height)
@@ -232,6 +233,10 @@ class RunningNode:
         """
         self._check_open()
         return await self._reading.prove(self._core, self._assembly.engine.name, name, arguments, self.wait_height)
+
+    async def anchor(self) -> TrustAnchor:
+        """Return what this node's last stored block lets others trust."""
+        return await self._reading.anchor(self.genesis, follows=self._core.chain.rules.follows)
 
     async def wait_height(self, height: int) -> None:
         """Wait until a height is final and stored here.

@@ -2,7 +2,8 @@
 
 A snapshot is taken from a frozen read of the store, on a connection of its own, in a thread of its own: commits go on
 meanwhile. It is checked against the state root that the validators signed before it is offered. The last two are kept,
-so that who fetches one when the next is taken can finish.
+so that who fetches one when the next is taken can finish. Each chunk has a checksum: who sent one that the disk has
+changed would be taken for a liar.
 
 Source: sqlite.org/isolation.html (a reader sees the database as it was when its transaction began).
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 from p2pcommerce.ledger.block import Header, decode_header
 from p2pcommerce.primitives.errors import CodecError
@@ -31,7 +33,7 @@ _ROWS_AT_ONCE: Final = 500
 _NAME: Final = re.compile(r"snapshot-(\d{1,10})\.sqlite3")
 _SCHEMA: Final = """
 CREATE TABLE head (header BLOB NOT NULL, proof BLOB NOT NULL, depths BLOB NOT NULL) STRICT;
-CREATE TABLE chunks (number INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE chunks (number INTEGER PRIMARY KEY, data BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;
 """
 
 
@@ -118,7 +120,8 @@ class Snapshots:
                 connection.executescript(_SCHEMA)
                 connection.execute("BEGIN")
                 connection.execute("INSERT INTO head VALUES (?, ?, ?)", (header.raw, proof, cut.depths))
-                connection.executemany("INSERT INTO chunks VALUES (?, ?)", enumerate(cut.chunks()))
+                rows = ((number, data, crc32(data)) for number, data in enumerate(cut.chunks()))
+                connection.executemany("INSERT INTO chunks VALUES (?, ?, ?)", rows)
                 connection.execute("COMMIT")
             temporary.replace(path)
         finally:
@@ -145,13 +148,18 @@ class Snapshots:
         return [] if row is None else list(row)
 
     def chunk(self, height: int, index: int) -> list[bytes]:
-        """Return a chunk; nothing if it is not here."""
+        """Return a chunk; nothing if it is not here. One that the disk has changed ends the offer of its snapshot."""
         connection = self._open.get(height)
         if connection is None:
             return []
         with translated(self._path(height)):
-            row = connection.execute("SELECT data FROM chunks WHERE number = ?", (index,)).fetchone()
-        return [] if row is None else [bytes(row[0])]
+            row = connection.execute("SELECT data, checksum FROM chunks WHERE number = ?", (index,)).fetchone()
+        if row is None:
+            return []
+        if crc32(row[0]) != row[1]:
+            self._drop(height)
+            return []
+        return [bytes(row[0])]
 
     def close(self) -> None:
         """Close every file."""
@@ -168,13 +176,16 @@ class Snapshots:
             before.close()
         self._open[height] = connection
         while len(self._open) > SNAPSHOTS_KEPT:
-            lowest = min(self._open)
-            self._open.pop(lowest).close()
-            self._path(lowest).unlink(missing_ok=True)
+            self._drop(min(self._open))
+
+    def _drop(self, height: int) -> None:
+        self._open.pop(height).close()
+        self._path(height).unlink(missing_ok=True)
 
     def _is_usable(self, connection: sqlite3.Connection, height: int) -> bool:
         try:
             row = connection.execute("SELECT header FROM head").fetchone()
+            connection.execute("SELECT checksum FROM chunks LIMIT 1").fetchone()  # files of older versions have none
             header = None if row is None else decode_header(row[0])
         except (sqlite3.Error, CodecError):
             return False

@@ -134,7 +134,8 @@ class Store:
 
         Args:
             block: of a height above the head; without transactions, with the whole state as its changes.
-            links: of epochs before the block's, whose headers and sets are stored too.
+            links: whose headers and sets are stored too; those that lead beyond the block are left out, for above it
+                the next blocks are to come.
 
         Raises:
             LocalProtocolError: the head is higher.
@@ -146,7 +147,7 @@ class Store:
             if row is not None and row[0] is not None and row[0] >= header.height:
                 raise LocalProtocolError(f"a snapshot of height {header.height} below the head at {row[0]}")
             run("DELETE FROM state")
-            for link in links:
+            for link in (each for each in links if each.header.height < header.height):
                 known = (link.header.height, link.header.hash, link.header.raw, b"", link.finality)
                 run("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?, ?)", known)
                 following = (link.header.epoch + 1, encode(VALIDATORS, link.validators))

@@ -5,6 +5,7 @@ The judge of ballots knows everything that was ever signed; nodes know only what
     innocent    nobody honest is ever accused, by any node, or punished by the chain
     jailed      who is punished is no candidate any more, and out of the set from the next epoch but one on, if the
                 engine follows epochs
+    accused     once the sides of a fork have heard of each other, honest nodes accuse at least a third of the stake
     found       offences by who learned of them; reported and punished ones, and how long that took
 
 A core that wants an offence reported gets a transaction of its host's own account, as the runtime would make it.
@@ -130,7 +131,21 @@ class Convictions:
     # --- the end ---
 
     def check_end(self, now_us: int) -> None:
-        """See at the highest honest node whether the punished are jailed, and out of the set when they must be."""
+        """See who must be accused, and at the highest honest node whether the punished are jailed and leave the set."""
+        scenario = self._owner.scenario
+        # Before the faults are over, the sides of a fork may not have heard of each other.
+        if self._owner.oracles.forks and scenario.liveness_us and now_us >= scenario.horizon_us:
+            self._check_accused(now_us)
+        self._check_punished(now_us)
+
+    def _check_accused(self, now_us: int) -> None:
+        validators = self._owner.genesis.validators
+        accused = validators.weight(dict.fromkeys(offender for offender, _ in self.accused))
+        if 3 * accused < validators.total:
+            words = f"of a fork, nodes accuse {accused} of {validators.total} of the stake, less than a third"
+            self._owner.oracles.report("conviction", now_us, words)
+
+    def _check_punished(self, now_us: int) -> None:
         owner = self._owner
         up = [host for host in owner.hosts if host.core is not None and owner.oracles.is_honest(host)]
         if not up or owner.oracles.forks or owner.scenario.churn != CHURNS[0]:

@@ -251,7 +251,11 @@ class Oracles:
 
     def on_dropped(self, host: Host, tx_id: TransactionId, world_us: int) -> None:
         """A core says that a transaction left its pool without becoming final."""
-        if tx_id in self._final_ids and host.height >= max(self.finals, default=0) and self.is_honest(host):
+        if host.core is None or tx_id not in self._final_ids or not self.is_honest(host):
+            return
+        head = host.core.chain.head
+        on_branch = self.finals.get(head.height, (head.hash,))[0] != head.hash  # what is final elsewhere is not here
+        if host.height >= max(self.finals, default=0) and not on_branch:
             self.report("pool", world_us, f"node {host.number}: {tx_id[:4].hex()} is final, and was called dropped")
 
     def on_closed(self, host: Host, other: Host, code: str, world_us: int) -> None:

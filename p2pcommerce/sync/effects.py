@@ -10,7 +10,7 @@ from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire.messages import GetBlocks, Status
 
-__all__ = ["Blame", "Conflict", "Effect", "Fault", "Ready", "SendTo"]
+__all__ = ["Blame", "CatchingUp", "Conflict", "Effect", "Fault", "Ready", "SendTo"]
 
 
 @unique
@@ -67,10 +67,29 @@ class Conflict:
     Attributes:
         delivered: header of the last delivered block.
         header: header of the block above it that another chain holds.
+        proof: verified, that a block above is final there.
     """
 
     delivered: Header
     header: Header
+    proof: bytes
 
 
-Effect: TypeAlias = SendTo | Ready | Blame | Conflict
+@dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """How far catching up by blocks is: for people.
+
+    Attributes:
+        height: of the last delivered block.
+        target: the highest that peers tell, which is not believed; `height`: there is nothing to fetch any more.
+        blocks_per_s: of the last half minute.
+        left_us: the time that the rest may take, microseconds; None: not known.
+    """
+
+    height: int
+    target: int
+    blocks_per_s: int
+    left_us: int | None
+
+
+Effect: TypeAlias = SendTo | Ready | Blame | Conflict | CatchingUp

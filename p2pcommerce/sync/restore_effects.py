@@ -37,6 +37,15 @@ class Trail(Protocol):
         """
         ...
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it begins with what an operator named, and nothing that a peer sent has agreed with that yet."""
+        ...
+
+    def believes(self, epoch: int, now: int) -> bool:
+        """Tell whether the validators of an epoch that is not above `epoch` are known and still count."""
+        ...
+
     def is_final(self, header: Header, proof: bytes, now: int) -> bool:
         """Tell whether a header of a known epoch is final."""
         ...
@@ -84,7 +93,7 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The network contradicts itself: nothing of it can be believed, and the node must stop."""
+    """The network contradicts itself or what the operator trusts: nothing can be believed, and the node must stop."""
 
     reason: str
 

@@ -32,6 +32,7 @@ class RestoreParameters:
         gather_us: how long offers are gathered after the first good one, unless every peer has answered.
         requests_per_peer_max: chunks asked of one peer at once.
         timeout_us: after so long without an answer a peer is not asked again in this attempt.
+        again_us: after so long a peer whose snapshot is older than what this node trusts is asked for a newer one.
         hopeless_us: after so long an attempt ends if no peer that is left has anything to offer.
         patience_us: after so long without progress the attempt ends, and blocks are fetched.
         state_bytes_max: keys and values of a state at most.
@@ -43,6 +44,7 @@ class RestoreParameters:
     gather_us: int = 2 * MICROSECONDS
     requests_per_peer_max: int = 3
     timeout_us: int = 10 * MICROSECONDS
+    again_us: int = 5 * MICROSECONDS
     hopeless_us: int = 5 * MICROSECONDS
     patience_us: int = 45 * MICROSECONDS
     state_bytes_max: int = 8 * 2**30

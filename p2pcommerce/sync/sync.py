@@ -33,6 +33,7 @@ from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import HEIGHT_MAX, Height, PeerId
 from p2pcommerce.sync.buffer import RunBuffer
 from p2pcommerce.sync.effects import Blame, Conflict, Effect, Fault, Ready, SendTo
+from p2pcommerce.sync.headway import Headway
 from p2pcommerce.sync.parameters import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, SyncParameters
 from p2pcommerce.sync.peers import Request, Roster, SyncPeer
 from p2pcommerce.sync.run import BlocksError, Run, read_run
@@ -108,6 +109,7 @@ class Sync:
         self._told_us = 0
         self._deadline: int | None = None
         self._counters: dict[str, int] = {}
+        self._headway = Headway()
 
     # --- inputs ---
 
@@ -211,6 +213,9 @@ class Sync:
         if self._catching_up and not self._halted:
             self._ask_for_gaps(effects, now)
             wakes.append(self._hedge(effects, now))
+        target = self._roster.best_claim(now) if self._catching_up else None
+        said = self._headway.note(self.delivered.height, target, now)
+        effects += [said] if said is not None else []
         wakes += [self._tell(effects, now), self._roster.next_forgiven_us(self.delivered.height, now)]
         wakes += [request.deadline_us for known in self._roster for request in known.asked.values()]
         self._deadline = earliest(*wakes)
@@ -226,6 +231,7 @@ class Sync:
             "buffered_blocks": self._buffer.block_count,
             "buffered_bytes": self._buffer.size,
             "halted": int(self._halted),
+            **self._headway.statistics(),
             **self._counters,
         }
 
@@ -297,7 +303,7 @@ class Sync:
         if blocks[0].header.parent_hash != self.delivered.hash:
             self._halted = True
             self._buffer.clear()
-            effects.append(Conflict(self.delivered, blocks[0].header))
+            effects.append(Conflict(self.delivered, blocks[0].header, run.proof))
             return
         self._handed = run.last
         proofs = (b"",) * (len(blocks) - 1) + (run.proof,)

@@ -33,7 +33,12 @@ def world():
     return world
 
 
-def test_every_answer_is_plain_json(world):
+def as_typed(value):
+    """An argument as the command line gives it."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def test_every_answer_is_plain_json_and_every_argument_may_be_text(world):
     order_id = world.place()
     item = item_id(key("shop"), GTIN, serial="1")
     world.do("shop", OrderShip(order_id, (item,)))
@@ -72,6 +77,8 @@ def test_every_answer_is_plain_json(world):
         answer = world.query(name, **arguments)
         assert answer
         assert json.loads(json.dumps(answer)) == answer
+        typed = {argument: as_typed(value) for argument, value in arguments.items()}
+        assert world.query(name, **typed) == answer
     assert world.query("store", store=shop)["operators"] == [
         {"key": key("helper").hex(), "rights": ["CATALOG", "TRACE"]}
     ]

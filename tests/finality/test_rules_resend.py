@@ -54,6 +54,8 @@ def test_rule_7_a_second_final_block_of_a_height_stops_the_node() -> None:
     bench.cast(F, 1, one.header.hash, *bench.others)
     rival = bench.proposal(2, bench.genesis, Justify(None, None), 0, salt=5)
     bench.certify(bench.certificate(F, 5, rival.header.hash))
+    assert bench.counter("halted") == 1, "it signs nothing more"
+    bench.wait(2 * D0_US)
     (halt,) = bench.of(seam.Halt)
     assert halt.reason.endswith(f"of height 1 is final beside the head; {FORKED}")
     assert len(bench.of(seam.Finalized)) == 1

@@ -229,6 +229,63 @@ def test_a_link_changed_anywhere_is_refused(number, data):
         changed = decode_link(bytes(raw))
     except CodecError:
         return
+    if changed.header.epoch < number:  # an earlier epoch's: it leads nowhere
+        assert client.follow([changed], NOW) == 0
+        assert client.anchor.validators == WORLD.set_of(number)
+        return
     with pytest.raises(EpochLinkError):
         client.follow([changed], NOW)
     assert client.epoch == number
+
+
+def test_the_end_of_the_epoch_before_the_anchor_can_be_checked_and_earlier_ones_cannot(client):
+    begun = TrustAnchor.from_json(client.anchor.to_json())
+    later = LightClient(begun, scheme=WORLD.scheme)
+    link = WORLD.links[5]  # of the newest snapshot of this network
+    assert later.verify_header(link.header, link.finality, NOW).header == link.header
+    assert later.anchor.before.block_hash == link.header.hash
+    earlier = WORLD.links[4]
+    assert not later.believes(4, NOW)
+    with pytest.raises(NotFinalError, match="not known"):
+        later.verify_header(earlier.header, earlier.finality, NOW)
+
+
+def test_validators_of_an_epoch_that_is_over_count_for_one_trust_period_only():
+    """Whoever left long ago may have the stake back, and signs another history without loss."""
+    world = EpochWorld(epochs=4)
+    day_us = 86_400 * MICROSECONDS
+    ends = [world.now + epoch * 10 * day_us for epoch in range(4)]
+    links = []
+    for epoch, end_us in enumerate(ends):
+        header = world.header(epoch, (epoch + 1) * BLOCKS, time_ms=end_us // US)
+        links.append(replace(world.links[epoch], header=header, finality=world.certify(header)))
+    client = world.client()
+    for link, end_us in zip(links, ends, strict=True):
+        client.follow([link], end_us + MICROSECONDS)
+    now = ends[-1] + day_us
+    assert [client.believes(epoch, now) for epoch in range(5)] == [False, False, True, True, True]
+    assert not client.believes(2, ends[2] + (TRUST_S + 1) * MICROSECONDS)
+    ghost = world.header(1, BLOCKS + 5, state_root=b"\x13" * 32)
+    with pytest.raises(NotFinalError, match="taken their stake back"):
+        client.verify_header(ghost, world.certify(ghost), now)
+    known = links[1]  # found to be final while it counted: the same bytes still are
+    assert client.verify_header(known.header, known.finality, now).header == known.header
+
+
+def test_an_epoch_that_is_over_makes_trust_no_younger(client):
+    before = client.anchor.time_ms
+    header = WORLD.header(5, 5 * BLOCKS + 5, time_ms=before + 10 * HOUR_MS)
+    client.verify_header(header, WORLD.certify(header), NOW)
+    assert client.anchor.time_ms == before
+
+
+def test_a_saved_anchor_has_the_time_of_the_newest_final_header(client):
+    header, finality = head_of(WORLD)
+    client.verify_header(header, finality, NOW)
+    assert client.anchor.time_ms == header.time_ms > WORLD.links[-1].header.time_ms
+
+
+def test_an_anchor_from_the_future_is_refused_and_does_not_stay_young_for_ever():
+    anchor = replace(WORLD.anchor, time_ms=2**63 - 1)
+    with pytest.raises(TrustExpiredError, match="in the future"):
+        LightClient(anchor, scheme=WORLD.scheme).check_age(NOW)

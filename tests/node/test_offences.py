@@ -134,6 +134,17 @@ def test_offences_and_seen_evidence_are_bounded(cluster, monkeypatch):
     assert offences(host).counters["crowded_out"] == 1
 
 
+def test_many_offences_of_one_validator_crowd_out_its_own_and_nobody_elses(cluster, monkeypatch):
+    monkeypatch.setattr(room, "HELD_MAX", 4)
+    held = offences(cluster.hosts[0])
+    first = Offence(KEYED.public_key(seed_of("validator 1")), 0, "E1")
+    held._hold(first, b"first", None, cluster.now)
+    for epoch in range(20):
+        held._hold(Offence(OFFENDER, epoch, "E1"), b"%d" % epoch, None, cluster.now)
+    assert list(held._held) == [(first.offender, 0), (OFFENDER, 17), (OFFENDER, 18), (OFFENDER, 19)]
+    assert held.counters["crowded_out"] == 17
+
+
 def test_it_is_not_lost_in_a_restart_and_a_rewritten_log_keeps_it(cluster):
     host = cluster.hosts[0]
     data = evidence()

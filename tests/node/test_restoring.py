@@ -7,6 +7,7 @@ import pytest
 from p2pcommerce.finality import Simplex
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.restoring import Restoring, _Trail
+from p2pcommerce.node.subjectivity import Subjectivity
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.sync import Ask, Broken, GaveUp, RestoreMode, RestoreParameters
@@ -24,7 +25,8 @@ def restoring(mode=RestoreMode.SNAPSHOT, *, follows=True, checkpoint=None, gap_b
     if follows:
         site.chain.rules = EpochRules(site.genesis, Simplex(KEYED))
     parameters = RestoreParameters(mode=mode, gap_blocks=gap_blocks)
-    return Restoring(parameters, site.chain, site.genesis, Simplex(KEYED), KEYED, random.Random(1), checkpoint)
+    trusted = Subjectivity(site.chain, site.genesis, checkpoint)
+    return Restoring(parameters, site.chain, site.genesis, Simplex(KEYED), KEYED, random.Random(1), trusted)
 
 
 def begun(room, now=START_US):

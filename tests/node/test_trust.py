@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pcommerce.node.trust import ANCHOR_BYTES_MAX, AnchorError, TrustAnchor
+from p2pcommerce.ledger.validators import STAKE_MAX, Validator, ValidatorSet
+from p2pcommerce.node.trust import ANCHOR_BYTES_MAX, AnchorError, EpochEnd, TrustAnchor
+from p2pcommerce.primitives.crypto import blake2b_256
 
 from .epoch_world import TIME_MS, EpochWorld
 
@@ -19,6 +21,32 @@ def test_an_anchor_is_read_back(tmp_path):
     path.write_text(WORLD.anchor.to_json(), encoding="utf-8")
     assert TrustAnchor.load(path) == WORLD.anchor
     assert WORLD.anchor.time_ms == TIME_MS
+
+
+def test_the_end_of_the_epoch_before_is_read_back_and_its_members_are_checked():
+    client = WORLD.client()
+    client.follow(WORLD.links, WORLD.now)
+    anchor = client.anchor
+    assert anchor.before.block_hash == WORLD.links[0].header.hash
+    assert TrustAnchor.from_json(anchor.to_json()) == anchor
+    document = json.loads(anchor.to_json())
+    for change, reason in (
+        ({"before": None}, "before has the members"),
+        ({"before": {}}, "before has the members"),
+        ({"before": document["before"] | {"block_hash": "00"}}, "64 lower-case"),
+        ({"before": document["before"] | {"time_ms": -1}}, "time_ms must be"),
+        ({"before": document["before"] | {"validators": []}}, "1 to 256 members"),
+        ({"epoch": 0}, "no epoch before"),
+    ):
+        with pytest.raises(AnchorError, match=reason):
+            TrustAnchor.from_json(json.dumps(document | change))
+
+
+def test_an_anchor_of_the_largest_sets_is_read():
+    largest = ValidatorSet.of([Validator(blake2b_256(bytes([n])), STAKE_MAX // 256) for n in range(256)])
+    anchor = TrustAnchor(WORLD.genesis.hash, largest, 2**32 - 1, TIME_MS, EpochEnd(bytes(32), TIME_MS, largest))
+    assert len(anchor.to_json()) <= ANCHOR_BYTES_MAX
+    assert TrustAnchor.from_json(anchor.to_json()) == anchor
 
 
 @pytest.mark.parametrize(

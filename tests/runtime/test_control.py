@@ -17,6 +17,7 @@ from p2pcommerce.ledger.application import QueryError
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Event, Receipt
 from p2pcommerce.ledger.transaction import UnsignedTransaction, sign_transaction
+from p2pcommerce.node.trust import EpochEnd, TrustAnchor
 from p2pcommerce.primitives.codec import CodecError, decode, encode, pack
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import (
@@ -70,6 +71,7 @@ TRANSACTION = sign_transaction(
     IDENTITY.seed,
     ED25519,
 )
+ANCHOR = TrustAnchor(GENESIS.hash, GENESIS.validators, 3, 7, EpochEnd(b"e" * 32, 6, GENESIS.validators))
 RECEIPT_1 = Receipt(
     7, 1, b"b" * 32, TRANSACTION.id, RejectionCode.OK, (Event("token.transfer", (b"x", b"y" * 32)),), ""
 )
@@ -138,6 +140,9 @@ class FakeNode:
 
     async def prove(self, name, /, **arguments):
         return FakeProof(json.dumps([name, arguments]).encode())
+
+    async def anchor(self):
+        return ANCHOR
 
     def statistics(self):
         return {"height": 12, "mempool": {"count": 3}}
@@ -306,6 +311,11 @@ async def test_a_refused_query_names_its_code_and_the_connection_lives(node, nam
             await control.query(name)
         assert caught.value.code == code
         assert (await control.query("time")).height == 12
+
+
+async def test_an_anchor_comes_as_it_is(node):
+    async with connect_control(node.folder) as control:
+        assert await control.anchor() == ANCHOR
 
 
 async def test_prove_gives_the_bytes(node):

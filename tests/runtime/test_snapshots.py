@@ -1,14 +1,16 @@
 """Snapshots on the disk: taken while commits go on, restored whole or not at all, and never of a false state."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.block import Block, decode_header
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
@@ -101,6 +103,19 @@ def test_a_folder_that_takes_no_snapshot_keeps_no_half_of_one(store, snapshots, 
     assert snapshots.newest() == []
 
 
+def test_a_chunk_that_the_disk_has_changed_is_not_sent_and_its_snapshot_offered_no_more(store, snapshots, tmp_path):
+    taken(snapshots, store)
+    height = decode_header(snapshots.newest()[0]).height
+    (good,) = snapshots.chunk(height, 0)
+    with closing(sqlite3.connect(tmp_path / f"snapshot-{height}.sqlite3")) as connection:
+        connection.execute("UPDATE chunks SET data = ? WHERE number = 0", (good[:-1] + bytes([good[-1] ^ 1]),))
+        connection.commit()
+    assert snapshots.chunk(height, 0) == []
+    assert snapshots.newest() == []
+    assert snapshots.chunk(height, 0) == []
+    assert not list(tmp_path.glob("snapshot-*"))
+
+
 def test_the_last_two_are_kept_and_found_again(store, snapshots, tmp_path):
     for height in range(10, 10 + SNAPSHOTS_KEPT + 2):
         taken(snapshots, store, height)
@@ -127,6 +142,15 @@ def test_a_restored_state_takes_the_place_of_the_old_one_whole(store):
     assert store.header_at(5) == (links[0].header, b"proof of a link")
     assert store.validator_set(2) is not None
     assert store.header_at(6) is None
+    store.commit(after(restored(WHOLE)))
+    assert store.head()[0] == 10
+
+
+def test_links_that_lead_beyond_the_snapshot_leave_the_head_where_it_is(store):
+    """A peer that has just ended another epoch leads on to it before it has its snapshot."""
+    store.restore(restored(WHOLE), [link_of(0, 5), link_of(1, 9), link_of(2, 12)])
+    assert store.head() == (9, header_of(WHOLE), b"proof")
+    assert store.header_at(12) is None
     store.commit(after(restored(WHOLE)))
     assert store.head()[0] == 10
 

@@ -10,7 +10,7 @@ from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.sync import Blame, Fault
 from p2pcommerce.sync.chunks import Cut
 from p2pcommerce.sync.restore import Restore
-from p2pcommerce.sync.restore_effects import Ask, GaveUp, Progress, Restored
+from p2pcommerce.sync.restore_effects import Ask, Broken, GaveUp, Progress, Restored
 from p2pcommerce.sync.restore_parameters import RestoreParameters
 from p2pcommerce.wire.messages import Chunk, GetChunk, GetLinks, GetSnapshot, Links, Snapshot
 
@@ -29,18 +29,26 @@ LIMITS = RestoreParameters(progress_us=0)
 class Steps:
     """A trail of one byte for each epoch."""
 
-    def __init__(self, epoch=0):
+    def __init__(self, epoch=0, oldest=0, *, is_doubtful=False):
         self.epoch = epoch
+        self.oldest = oldest
+        self.is_doubtful = is_doubtful
+
+    def believes(self, epoch, now):
+        return self.oldest <= epoch <= self.epoch
 
     def follow(self, links, now):
         for link in links:
             if link == bytes([self.epoch]):
                 self.epoch += 1
+                self.is_doubtful = False
             elif link[:1] > bytes([self.epoch]) or link == b"lie":
                 raise RemoteProtocolError("a link that does not hold", "EPOCH_LINK")
 
     def is_final(self, header, proof, now):
-        return header.epoch <= self.epoch and verify(header, proof)
+        is_final = header.epoch <= self.epoch and verify(header, proof)
+        self.is_doubtful = self.is_doubtful and not is_final
+        return is_final
 
 
 class Peer:
@@ -106,6 +114,24 @@ class NoLinks(Peer):
         return Links(epoch, (), b"h", b"")
 
 
+class Trickler(Peer):
+    """Gives one link in nine seconds: less than a time-out, and never what would be of use."""
+
+    latency_us = 9 * SECOND
+
+    def links(self, epoch):
+        return Links(epoch, (bytes([epoch]),), b"h", b"")
+
+
+class Later(Peer):
+    """Has its newest snapshot after the third question."""
+
+    def snapshot(self):
+        old = replace(HEADER, epoch=EPOCH - 2, height=HEIGHT - 2)
+        header = HEADER if sum(isinstance(message, GetSnapshot) for message in self.asked) > 2 else old
+        return Snapshot(header.raw, proof_of(header), self.depths)
+
+
 class FalseProof(Peer):
     def snapshot(self):
         return Snapshot(HEADER.raw, b"not final", self.depths)
@@ -166,7 +192,7 @@ class Drive:
                         self.restore.on_disconnected(peer)
                 case Progress():
                     self.progress.append(effect)
-                case Restored() | GaveUp():
+                case Restored() | GaveUp() | Broken():
                     self.end = effect
         self.under_way_max = max(self.under_way_max, len(self.under_way))
 
@@ -280,3 +306,36 @@ def test_no_more_than_a_few_chunks_are_asked_of_one_peer_at_once():
             drive.step()
     asked = [message for message in drive.peers[bytes([1]) * 32].asked if isinstance(message, GetChunk)]
     assert len(asked) == LIMITS.requests_per_peer_max
+
+
+def test_an_offer_older_than_what_is_trusted_is_nobodys_fault_and_a_newer_one_is_asked_for():
+    drive = restored([Later(), Later()], trail=Steps(EPOCH, EPOCH))
+    assert not drive.blamed
+    assert drive.now - START <= 2 * LIMITS.again_us + SECOND
+    drive = Drive([Later()], trail=Steps(EPOCH + 1, EPOCH + 1)).run()  # it will never have one
+    assert isinstance(drive.end, GaveUp)
+    assert not drive.blamed
+
+
+@pytest.mark.parametrize("liar", [FalseLinks, FalseProof])
+def test_if_nobody_agrees_with_a_named_checkpoint_nobody_is_blamed_and_the_operator_is_told(liar):
+    drive = Drive([liar(), liar()], trail=Steps(EPOCH - (liar is FalseLinks), is_doubtful=True)).run()
+    assert isinstance(drive.end, Broken)
+    assert "none of 2 peers" in drive.end.reason
+    assert "checkpoint" in drive.end.reason
+    assert not drive.blamed
+
+
+@pytest.mark.parametrize("other", [HasNothing, Mute, NoLinks])
+def test_one_liar_does_not_stop_a_node_whose_other_peers_have_no_snapshot(other):
+    drive = Drive([FalseLinks(), other()], trail=Steps(is_doubtful=True)).run()
+    assert isinstance(drive.end, GaveUp)
+
+
+def test_one_peer_that_agrees_with_a_named_checkpoint_is_enough():
+    restored([FalseLinks(), Peer(), FalseProof()], trail=Steps(is_doubtful=True))
+
+
+def test_peers_that_trickle_links_are_asked_after_those_that_do_not():
+    drive = restored([Trickler(), Trickler(), Trickler(), Peer()], limits=replace(LIMITS, patience_us=10**9))
+    assert drive.now - START < 10 * SECOND

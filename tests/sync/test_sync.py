@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcommerce.primitives.ids import HEIGHT_MAX
-from p2pcommerce.sync import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Conflict, Fault, Ready, SendTo, SyncParameters
+from p2pcommerce.sync import ANSWER_BLOCKS_MAX, ANSWER_BYTES_MAX, Fault, Ready, SendTo, SyncParameters
 from p2pcommerce.wire.messages import Blocks, GetBlocks, Status
 from tests.sync.chain import (
     GENESIS,
@@ -347,7 +347,9 @@ def test_a_final_chain_that_does_not_stand_on_the_own_head_halts_with_a_conflict
     peer = Peer(CHAIN)
     world = World([peer], delivered=other[19].header)
     world.run(60)
-    assert world.conflicts == [Conflict(other[19].header, CHAIN[20].header)]
+    (conflict,) = world.conflicts
+    assert (conflict.delivered, conflict.header) == (other[19].header, CHAIN[20].header)
+    assert conflict.proof, "the engine is to see who signed for it"
     assert world.delivered == []
     assert world.sync.statistics()["halted"] == 1
     assert len(peer.asked) <= 2

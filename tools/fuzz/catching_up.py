@@ -100,6 +100,15 @@ class _Trail:
         """Follow links."""
         self._client.follow([decode_link(raw) for raw in links], now)
 
+    @property
+    def is_doubtful(self) -> bool:
+        """It begins with the genesis, which no operator named."""
+        return False
+
+    def believes(self, epoch: int, now: int) -> bool:
+        """Tell whether an epoch's validators count."""
+        return self._client.believes(epoch, now)
+
     def is_final(self, header: Header, proof: bytes, now: int) -> bool:
         """Tell whether a header is final."""
         try:

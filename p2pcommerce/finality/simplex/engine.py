@@ -52,7 +52,7 @@ class _Rooms(Rooms):
         self.resender: Resender = Resender(state)
         self.replica: Replica = Replica(state, self.resender)
         self.recovery = Recovery(state, self.replica, crossing)
-        self.inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
+        self.inbox: Inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
         self._deadline: int | None = None
         self._is_planned = False
 
@@ -67,6 +67,7 @@ class _Rooms(Rooms):
         state.counters["epochs"] += 1
         state.out.append(Persist(LOG.epoch(state.context.epoch, state.context.validators.hash)))
         self.crossing.begin(old.state, state, old.resender.finalized(), now)
+        self.inbox.follow(old.inbox)
         self.recovery.go_on(old.recovery, now)
         self.logged = old.logged
         for peer, data in self.crossing.take_early():
@@ -78,7 +79,7 @@ class _Rooms(Rooms):
         # Asked for far more often than an input comes, and only `step`, the end of every input, changes it.
         if not self._is_planned:
             rooms = () if self.state.is_over else (self.replica.deadline, self.resender.deadline)
-            self._deadline = earliest(self.crossing.deadline, *rooms)
+            self._deadline = earliest(self.crossing.deadline, self.replica.forks.deadline, *rooms)
             self._is_planned = True
         return self._deadline
 
@@ -103,6 +104,7 @@ class _Rooms(Rooms):
             "delay_us": state.pace.delay_us,
             "signatures_verified": state.verifier.checked,
             "votes_held": len(state.pool),
+            "votes_heard": state.docket.votes,
         }
 
 
@@ -162,11 +164,17 @@ class Simplex(RoomEngine[_Rooms]):
             rooms.state.ended_proof = proof
             rooms.state.counters["synced"] += 1
         if proof and not rooms.state.is_over:
-            certificate = decode_proof(proof).certificate
+            certificate = rooms.state.decided = decode_proof(proof).certificate
             if certificate.epoch == rooms.state.context.epoch:
                 rooms.replica.adopt(certificate, now)
         rooms.replica.see_pending(now)
         return rooms.finish(now)
+
+    @override
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Another chain is final by this verified proof: tell the others, and stop."""
+        self._running.inbox.on_rival(decode_proof(proof).certificate, reason)
+        return self._running.finish(now)
 
     @override
     def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:

@@ -7,7 +7,8 @@ Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specifi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
@@ -78,6 +79,7 @@ class Inbox(EngineInbox[Message]):
         self._crossing = crossing
         self._randomness = randomness
         self._witness = Witness(state)
+        self._before: Inbox | None = None
 
     @override
     def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
@@ -93,7 +95,7 @@ class Inbox(EngineInbox[Message]):
             name = "early_kept" if self._crossing.keep_early(state, peer, data) else "early_dropped"
             state.counters[name] += 1
         elif ahead == -1:
-            self._crossing.on_late(state, peer, message, now)
+            self._on_late(peer, message, now)
         elif ahead:
             raise WrongEpochError(f"of epoch {epoch}, this node is in {state.context.epoch}")
         else:
@@ -133,20 +135,36 @@ class Inbox(EngineInbox[Message]):
         if view > state.held.view + 1:
             self._resender.tell(peer, now)
             raise StaleError(f"a vote of view {view} from view {state.held.view}")
-        if view < state.lowest_view:
-            raise StaleError(f"a vote of view {view}, below {state.lowest_view}")
-        self._witness.confront(peer, vote.ballot)
-        conflicts = list(state.pool.conflicts(vote))
-        if vote in state.pool or not (conflicts or self._matters(vote)):
+        is_late = view < state.lowest_view
+        if view < state.heard_view:
+            raise StaleError(f"a vote of view {view}, below {state.heard_view}")
+        if not is_late:
+            self._witness.confront(peer, vote.ballot)
+        if vote in state.pool:
             return
-        if state.pool.is_crowded(vote):
+        conflicts = self._witness.conflicts(PublicKey(peer), vote)
+        if not conflicts and (is_late or not self._matters(vote)):
+            state.docket.keep(vote)
+            if is_late:
+                raise StaleError(f"a vote of view {view}, below {state.lowest_view}")
+            return
+        self._count(peer, message, conflicts, now)
+
+    def _count(self, peer: PeerId, message: Cast, conflicts: Sequence[Vote], now: int) -> None:
+        """Verify a vote that matters, or that contradicts what its voter said before, and count it."""
+        state, vote = self._state, message.vote
+        is_late = vote.ballot.view < state.lowest_view
+        if not is_late and state.pool.is_crowded(vote):
             raise CrowdedError("a third ballot of one voter, kind and view")
         if not state.verifier.is_good(vote.voter, vote.ballot, vote.signature):
             raise BadVoteSignatureError("the signature of a vote is not good")
         if vote.voter == state.signer.index:
             state.signer.check(vote.ballot)
             return
-        self._witness.see_vote(peer, vote, conflicts)
+        self._witness.see_vote(PublicKey(peer), vote, conflicts)
+        if is_late:
+            state.docket.keep(vote)
+            return
         if vote.ballot.kind is VoteKind.NULLIFY:
             self._take_anchor(vote, message.anchor, now)
         self._replica.count(vote, now)
@@ -172,14 +190,77 @@ class Inbox(EngineInbox[Message]):
 
     def _on_certificate(self, certificate: Certificate, now: int) -> None:
         self._check_epoch(certificate.epoch)
-        held = self._state.held
+        state = self._state
+        state.verifier.weigh(certificate)
+        is_useful = state.held.is_useful(certificate)
+        if is_useful:
+            if certificate.kind is VoteKind.NULLIFY and certificate.anchor > state.held.highest_view:
+                raise UnanchoredError(
+                    f"a nullification from view {certificate.anchor}, of which no certificate is here"
+                )
+            state.verifier.check(certificate)
+        # One that changes nothing may yet show who signed something else.
         self._witness.see_certificate(certificate)
-        if not held.is_useful(certificate):
+        if is_useful:
+            self._replica.adopt(certificate, now)
+        else:
+            self.look_back(certificate)
+
+    def look_back(self, certificate: Certificate) -> None:
+        """Stop if an F that comes late decides against what is final here; one that cannot is not verified."""
+        state, view = self._state, certificate.view
+        if certificate.kind is not VoteKind.FINALIZE or state.docket.holds(certificate):
             return
-        if certificate.kind is VoteKind.NULLIFY and certificate.anchor > held.highest_view:
-            raise UnanchoredError(f"a nullification from view {certificate.anchor}, of which no certificate is here")
-        self._state.verifier.check(certificate)
-        self._replica.adopt(certificate, now)
+        # Of a view that is decided and not delivered yet it is kept, to be compared then.
+        if view > state.tree.final_view or state.tree.is_beside(view, certificate.hash):
+            state.verifier.check(certificate)
+            state.docket.keep_certificate(certificate)
+            self._replica.forks.see_final(certificate)
+
+    # --- the epoch before ---
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose messages are taken."""
+        return self._state.context.epoch
+
+    def follow(self, old: Inbox) -> None:
+        """Remember what was heard in the epoch before, to compare what comes late of it."""
+        self._before, old._before = old, None
+
+    def _on_late(self, peer: PeerId, message: Message, now: int) -> None:
+        """Compare what comes of the epoch before with what was heard and decided then; answer who is still there."""
+        old = self._before
+        if old is not None and old.epoch == epoch_of_message(message):
+            old.compare(message)
+            # What stops over a fork is the node, not only its part in that epoch.
+            self._replica.forks.inherit(old._replica.forks)  # noqa: SLF001 - of this very class
+        self._crossing.on_late(self._state, peer, message, now)
+
+    def on_rival(self, certificate: Certificate, reason: str) -> None:
+        """Accuse who signed this F of another branch, which was verified, and something against it; stop."""
+        for inbox in (self, self._before):
+            if inbox is not None and inbox.epoch == certificate.epoch:
+                inbox._witness.see_certificate(certificate)  # noqa: SLF001 - of this very class
+        self._replica.forks.stop(reason, certificate)
+
+    def compare(self, message: Message) -> None:
+        """Compare a message of this epoch, which is over, with what was heard and decided.
+
+        Raises:
+            CertificateError, BoundaryError: a signature or proof that would tell of an offence or a fork is not good.
+        """
+        if isinstance(message, Certificates):
+            for certificate in message.items:
+                self._check_epoch(certificate.epoch)
+                self._state.verifier.weigh(certificate)
+                self._witness.see_certificate(certificate)
+                self.look_back(certificate)
+        elif isinstance(message, Boundary) and message.header.hash != self._state.tree.delivered.hash:
+            certificate = self._check_boundary(message)
+            self._witness.see_certificate(certificate)
+            name = f"block {message.header.hash[:4].hex()} of height {message.header.height}"
+            self._replica.forks.stop(f"{name} is final beside the last block of its epoch here", certificate)
 
     # --- the end of the epoch ---
 
@@ -188,7 +269,18 @@ class Inbox(EngineInbox[Message]):
         state, header = self._state, message.header
         if state.is_over or state.ending is not None:
             return
-        context = state.context
+        certificate = self._check_boundary(message)
+        state.counters["boundaries_taken"] += 1
+        state.ending = message
+        state.tree.want(header.hash, (peer, *state.keys_of(certificate.signers)), header)
+
+    def _check_boundary(self, message: Boundary) -> Certificate:
+        """Check the proof that a block is the epoch's last one and final, and return its certificate.
+
+        Raises:
+            BoundaryError: it is none.
+        """
+        state, header, context = self._state, message.header, self._state.context
         is_last = header.height == state.boundary_height and header.genesis_hash == context.genesis_hash
         sets = {int(context.epoch): context.validators}
         if (
@@ -197,10 +289,7 @@ class Inbox(EngineInbox[Message]):
             or not verify_proof(header, message.proof, sets.__getitem__, context.scheme)
         ):
             raise BoundaryError(f"no proof that the last block of epoch {context.epoch} is final")
-        state.counters["boundaries_taken"] += 1
-        state.ending = message
-        signers = state.keys_of(decode_proof(message.proof).certificate.signers)
-        state.tree.want(header.hash, (peer, *signers), header)
+        return decode_proof(message.proof).certificate
 
     # --- proposals ---
 
@@ -218,8 +307,8 @@ class Inbox(EngineInbox[Message]):
         self._check_justify(proposal, seal)
         for certificate in (proposal.justify.parent, proposal.justify.nullification):
             if certificate is not None:
-                self._witness.see_certificate(certificate)
                 self._verify_justify(certificate, proposal, seal)
+                self._witness.see_certificate(certificate)
                 self._replica.adopt(certificate, now)
         self._accept(peer, proposal, seal, now)
 
@@ -235,7 +324,7 @@ class Inbox(EngineInbox[Message]):
         if tx_root(proposal.transaction_ids) != header.tx_root or proposal.justify.hash != seal.justify_hash:
             raise UncommittedError("a proposal's ids or justify are not those of its header")
         if self._randomness(header.proposer, header.engine_data, state.seed) is None:
-            self._spoil(seal)
+            self._state.spoil(seal.view)
             raise OutputError(f"the seal of view {seal.view} does not hold its leader's random output")
         for other in accepted:
             first = Ballot(header.epoch, seal.view, VoteKind.PROPOSE, other.header.hash)
@@ -251,7 +340,7 @@ class Inbox(EngineInbox[Message]):
         if not is_allowed:
             self._expose(proposal)
         if not is_allowed or (proposal.justify.parent is None and not self._is_base(proposal)):
-            self._spoil(seal)
+            self._state.spoil(seal.view)
             raise JustifyError(f"the justify of a proposal of view {seal.view} does not allow its parent")
 
     def _is_base(self, proposal: Proposal) -> bool:
@@ -264,7 +353,7 @@ class Inbox(EngineInbox[Message]):
         try:
             self._state.verifier.check(certificate)
         except CertificateError:
-            self._spoil(seal)
+            self._state.spoil(seal.view)
             self._expose(proposal)
             raise
 
@@ -272,14 +361,14 @@ class Inbox(EngineInbox[Message]):
         """Keep a proposal whose justify is wrong, and accuse its leader and who has notarized it (E6)."""
         state, header = self._state, proposal.header
         ballot = Ballot(header.epoch, decode_seal(header).view, VoteKind.PROPOSE, header.hash)
-        if header.hash not in state.misjustified and len(state.misjustified) < state.parameters.window_views:
-            state.misjustified[header.hash] = proposal
-            self._witness.accuse_of(proposal, header.proposer, ballot, proposal.signature)
-            for vote in state.pool.notarizers(ballot.view, header.hash):
-                self._witness.accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
-
-    def _spoil(self, seal: Seal) -> None:
-        self._state.spoiled_view = max(self._state.spoiled_view, seal.view)
+        self._witness.accuse_of(proposal, header.proposer, ballot, proposal.signature)
+        kept = state.misjustified.get(ballot.view, [])
+        is_new = all(other.header.hash != header.hash for other in kept)
+        # Of views far above nothing is kept: one leader has any number of those, and would leave no room for others.
+        if is_new and len(kept) < state.parameters.hashes_max and state.is_near(ballot.view):
+            state.misjustified[ballot.view] = [*kept, replace(proposal, transaction_ids=())]
+        for vote in state.pool.notarizers(ballot.view, header.hash):
+            self._witness.accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
 
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header

@@ -53,6 +53,7 @@ __all__ = [
     "epoch_of_message",
     "is_carrier",
     "read_seal",
+    "view_of",
     "vrf_input",
 ]
 
@@ -134,6 +135,14 @@ def is_carrier(header: Header) -> bool:
         return decode_seal(header).carrier
     except CodecError:
         return False
+
+
+def view_of(header: Header) -> int:
+    """Return the view that a header says it is of, 0 if it is malformed."""
+    try:
+        return decode_seal(header).view
+    except CodecError:
+        return 0
 
 
 def vrf_input(seed: bytes, view: int) -> bytes:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from p2pcommerce.finality.certificates import Certificate, Vote, make_certificate
-from p2pcommerce.finality.evidence import contradiction
 from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.validators import ValidatorSet
 
@@ -74,29 +73,6 @@ class VotePool:
             return None
         return make_certificate(agreeing, self._validators)
 
-    def conflicts(self, vote: Vote) -> Iterator[Vote]:
-        """Yield the same voter's votes that contradict one."""
-        for voters in self._votes.values():
-            for other in voters.get(vote.voter, ()):
-                if contradiction(vote.ballot, other.ballot) is not None:
-                    yield other
-
-    def opposed(self, certificate: Certificate) -> Iterator[tuple[int, Vote]]:
-        """Yield the signers of a certificate, by position, that gave a vote which contradicts it, with that vote."""
-        positions = {voter: position for position, voter in enumerate(certificate.signers)}
-        for (view, kind), voters in self._votes.items():
-            if not _may_oppose(certificate, view, kind):
-                continue
-            for voter, votes in voters.items():
-                position = positions.get(voter)
-                if position is None or position >= len(certificate.signatures):
-                    continue
-                for vote in votes:
-                    if vote.ballot.hash == certificate.hash:
-                        continue  # nearly all agree: no ballot is made for those
-                    if contradiction(certificate.ballot(position), vote.ballot) is not None:
-                        yield position, vote
-
     def strays(self, view: int, block_hash: bytes) -> Iterator[Vote]:
         """Yield the votes N and F of a view for other blocks."""
         for kind in (VoteKind.NOTARIZE, VoteKind.FINALIZE):
@@ -124,12 +100,3 @@ class VotePool:
     def _weight(self, voters: Iterator[int] | dict[int, list[Vote]]) -> int:
         members = self._validators.validators
         return sum(members[voter].stake for voter in voters)
-
-
-def _may_oppose(certificate: Certificate, view: int, kind: VoteKind) -> bool:
-    """Tell whether votes of a kind and view can contradict a certificate at all."""
-    if certificate.kind is VoteKind.NULLIFY:
-        return kind is VoteKind.FINALIZE and view <= certificate.view
-    if kind is VoteKind.NULLIFY:
-        return certificate.kind is VoteKind.FINALIZE and view >= certificate.view
-    return view == certificate.view

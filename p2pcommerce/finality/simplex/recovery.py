@@ -59,7 +59,7 @@ class Recovery:
         if journal.halted is not None:
             state.signer.halt(journal.halted, durable=False)
         if state.context.proof:
-            certificate = decode_proof(state.context.proof).certificate
+            certificate = state.decided = decode_proof(state.context.proof).certificate
             if certificate.epoch == epoch:
                 self._replica.adopt(certificate, now, is_logged=True)
         self._crossing.restart(state)

@@ -16,6 +16,7 @@ from p2pcommerce.finality.engine import Build, Finalized, Forget, Persist, Targe
 from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, encode_proof
 from p2pcommerce.finality.simplex.ending import Decision, decided, is_well_placed
+from p2pcommerce.finality.simplex.forks import Forks
 from p2pcommerce.finality.simplex.journal import LOG
 from p2pcommerce.finality.simplex.messages import Cast, Justify, Proposal, Seal, encode_seal, vrf_input
 from p2pcommerce.finality.simplex.resend import Resender
@@ -48,18 +49,19 @@ class Replica:
 
     Attributes:
         unsigned: the own proposal that waits for its signature.
+        forks: what decides against what is final here.
     """
 
     def __init__(self, state: State, resender: Resender) -> None:
         """Take part with an empty state."""
         self.state = state
         self.unsigned: Proposal | None = None
+        self.forks = Forks(state)
         self._resender = resender
         self._building: _Building | None = None
         self._requests = 0
         self._wake_at: int | None = None
         self._gave_up_view = 0
-        self._is_forked = False
 
     # --- certificates and views ---
 
@@ -75,11 +77,12 @@ class Replica:
         opens = state.held.add(certificate)
         if certificate.kind is not VoteKind.NULLIFY:
             state.tree.want(BlockHash(certificate.hash), state.keys_of(certificate.signers))
+        state.docket.keep_certificate(certificate)
         if not is_logged:
             self._resender.schedule(certificate, now)
         if opens:
             self._enter(certificate.kind, now)
-        state.pool.prune(state.lowest_view)
+        state.prune()
 
     def _look_for_own(self, certificate: Certificate) -> None:
         signer = self.state.signer
@@ -94,10 +97,9 @@ class Replica:
             state.counters["views_nullified"] += 1
         state.pace.enter(kind, now)
         self._resender.on_view()
-        low = state.lowest_view
-        state.signer.prune(low)
-        for view in [view for view in state.proposals if view < low]:
-            del state.proposals[view]
+        state.signer.prune(state.lowest_view)
+        state.docket.prune(state.held.view)
+        state.prune()
         if len(state.tree) > _TREE_TRIM:
             certified = [BlockHash(item.hash) for item in state.held.notarized()]
             final = [] if state.held.final is None else [BlockHash(state.held.final.hash)]
@@ -123,6 +125,7 @@ class Replica:
     def step(self, now: int) -> None:
         """Do whatever the rules allow now; nothing once the epoch is over."""
         self._deliver()
+        self.forks.step(now)
         if self.state.is_over:
             return
         self._prove()
@@ -137,13 +140,12 @@ class Replica:
         """Rule 7: deliver the ancestors of the highest F, oldest first, each once; carriers are not delivered."""
         state = self.state
         for decision in decided(state):
-            if decision.hash == state.tree.delivered.hash or self._is_forked or state.is_over:
+            if decision.hash == state.tree.delivered.hash or self.forks.is_found or state.is_over:
                 return
             try:
                 headers = state.tree.path(decision.hash)
             except ForkError as error:
-                self._is_forked = True
-                state.signer.halt_forked(str(error))
+                self.forks.stop(str(error), decision.certificate)
                 return
             if headers is not None:  # else a link is missing; something lower may be decided, too
                 self._deliver_all(headers, decision)
@@ -158,9 +160,11 @@ class Replica:
             proof = encode_proof(decision.certificate, between) if len(between) <= PROOF_HEADERS_MAX else b""
             state.tree.log(header.hash)
             state.out.append(Finalized(header.hash, proof))
+            passed = state.tree.final_view
             state.tree.deliver(header)
-            state.ended_proof = proof
+            state.ended_proof, state.decided = proof, decision.certificate
             state.counters["delivered"] += 1
+            self.forks.look_back(passed)
         if state.tree.delivered.height > delivered_before:
             state.out.append(Forget(state.tree.delivered.height))
 
@@ -236,7 +240,7 @@ class Replica:
         view = state.held.view
         if block is None:
             state.counters["builds_failed"] += 1
-            state.spoiled_view = building.view
+            state.spoil(building.view)
         elif view != building.view or self._is_spent(view):
             state.counters["builds_late"] += 1
         else:
@@ -265,7 +269,7 @@ class Replica:
             block_hash = proposal.header.hash
             verdict = self._judge(proposal.header, now)
             if verdict is False:
-                state.spoiled_view = view
+                state.spoil(view)
             ballot = Ballot(state.context.epoch, view, VoteKind.NOTARIZE, block_hash)
             if verdict and state.signer.may(ballot):
                 state.tree.log(block_hash)
@@ -306,7 +310,7 @@ class Replica:
     def _is_given_up(self, view: int) -> bool:
         """Tell whether a view cannot succeed: its block is bad, its leader or more than a third nullified it."""
         state = self.state
-        if state.spoiled_view == view:
+        if view in state.spoiled:
             return True
         weight = state.pool.nullify_weight(view)
         if not weight:
@@ -359,6 +363,7 @@ class Replica:
 
     def count(self, vote: Vote, now: int) -> None:
         """Tally a verified vote."""
+        self.state.docket.keep(vote)
         certificate = self.state.pool.add(vote)
         if certificate is not None:
             self.adopt(certificate, now)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from p2pcommerce.finality.certificates import VoteVerifier
+from p2pcommerce.finality.certificates import Certificate, VoteVerifier
 from p2pcommerce.finality.engine import Context
 from p2pcommerce.finality.recovery import RollCall
+from p2pcommerce.finality.simplex.docket import Docket
 from p2pcommerce.finality.simplex.held import Held
 from p2pcommerce.finality.simplex.messages import KINDS, Boundary, Message, Proposal, Status
 from p2pcommerce.finality.simplex.pacemaker import Pacemaker
@@ -36,8 +37,11 @@ class State(EngineState[Message]):
         tree: blocks.
         pace: timers.
         proposals: by view, the proposals that were accepted.
-        misjustified: by block hash, proposals whose justify is wrong: evidence against who notarizes them.
-        spoiled_view: the last view whose leader proposed something that is invalid for ever, or could not build.
+        docket: what others were heard to say, to be compared.
+        decided: the F by which the delivered block is final, if it is known.
+        misjustified: by view, proposals whose justify is wrong, without ids: evidence against who notarizes them.
+        spoiled: views of the window above the present one whose leader proposed something that is invalid for ever, or
+            could not build.
     """
 
     def __init__(self, context: Context, now: int, before: State | None = None) -> None:
@@ -52,18 +56,46 @@ class State(EngineState[Message]):
         self.rollcall = RollCall(context, self.signer, self.verifier)
         self.held = Held(self.parameters.window_views)
         self.pool = VotePool(context.validators, self.parameters.hashes_max)
-        self.tree = ViewTree(context.delivered, self.parameters, self.out)
+        self.docket = Docket(self.parameters.window_views, self.parameters.hashes_max)
+        self.decided: Certificate | None = None if before is None else before.decided
+        base_height = self.boundary_height - context.parameters.epoch_blocks
+        self.tree = ViewTree(context.delivered, self.parameters, self.out, base_height)
         self.pace = Pacemaker(self.parameters, now)
         if before is not None:
             self.pace.delay_us = before.pace.delay_us
         self.proposals: dict[int, list[Proposal]] = {}
-        self.misjustified: dict[bytes, Proposal] = {}
-        self.spoiled_view = 0
+        self.misjustified: dict[int, list[Proposal]] = {}
+        self.spoiled: dict[int, None] = {}
 
     @property
     def lowest_view(self) -> int:
         """Votes of views below this one are not kept (rule 11)."""
         return max(self.held.final_view, self.held.view - self.parameters.window_views)
+
+    @property
+    def heard_view(self) -> int:
+        """Votes of views below this one are not even compared."""
+        return self.held.view - self.parameters.window_views
+
+    def is_near(self, view: int) -> bool:
+        """Tell whether a view is not below the lowest one, and not above the window that starts at the present one."""
+        return self.lowest_view <= view <= self.held.view + self.parameters.window_views
+
+    def spoil(self, view: int) -> None:
+        """Give up a view: its leader proposed something that is invalid for ever, or could not build.
+
+        One that is far above is not remembered: a leader may lead any number of those.
+        """
+        if self.is_near(view):
+            self.spoiled[view] = None
+
+    def prune(self) -> None:
+        """Drop what is of views that are too low to matter."""
+        low = self.lowest_view
+        self.pool.prune(low)
+        for by_view in (self.proposals, self.misjustified, self.spoiled):
+            for view in [view for view in by_view if view < low]:
+                by_view.pop(view)
 
     @property
     def parent_hash(self) -> BlockHash:

@@ -2,12 +2,14 @@
 
 Who lies tells each half of the others something else, so that nobody hears both. Two things bring the halves together:
 
-    certificates   name who signed what to the other half: each is compared with the votes that came here
+    certificates   name who signed what to the other half: each is compared with the votes and certificates that came
+                   here before (the docket)
     confrontation  who votes for another block than the one proposed to this node is shown its leader's signature on
                    that one, and finds that the leader signed two
 
 One accusation per offender and epoch is enough; nobody accuses itself. Signatures are checked only where two ballots
-contradict each other.
+contradict each other, and only for who is not accused yet: a signature that is not good costs its sender blame, a good
+one makes an accusation, so that nobody can have signatures checked here without end.
 
 Source: the evidence of the finality specification.
 """
@@ -17,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from p2pcommerce.finality.certificates import Certificate, Vote
-from p2pcommerce.finality.engine import Evidence
+from p2pcommerce.finality.certificates import Certificate, Vote, bad_signature
+from p2pcommerce.finality.engine import Blame, Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
-from p2pcommerce.finality.refusal import BadProposalSignatureError
+from p2pcommerce.finality.refusal import BadProposalSignatureError, BadVoteSignatureError
 from p2pcommerce.finality.simplex.messages import Proposal, Shown
 from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified
 from p2pcommerce.finality.simplex.state import State
@@ -63,21 +65,47 @@ class Witness:
 
     # --- finding ---
 
+    def conflicts(self, voter: PublicKey, vote: Vote) -> list[Vote]:
+        """Return what a voter was heard to say that contradicts its vote; nothing if that is known already."""
+        return [] if voter in self._accused else list(self._state.docket.against(vote))
+
     def see_vote(self, voter: PublicKey, vote: Vote, conflicts: Sequence[Vote]) -> None:
-        """Look at a verified vote, given the same voter's votes that contradict it."""
+        """Look at a verified vote, given what the same voter said that contradicts it."""
         for other in conflicts:
-            self.accuse(voter, (vote.ballot, vote.signature), (other.ballot, other.signature))
-        exposed = self._state.misjustified.get(vote.ballot.hash)
-        if exposed is not None and vote.ballot.kind is VoteKind.NOTARIZE:
-            self.accuse_of(exposed, voter, vote.ballot, vote.signature)
+            if self._holds(other):
+                self.accuse(voter, (vote.ballot, vote.signature), (other.ballot, other.signature))
+                break
+        if vote.ballot.kind is VoteKind.NOTARIZE:
+            for exposed in self._state.misjustified.get(vote.ballot.view, ()):
+                if exposed.header.hash == vote.ballot.hash:
+                    self.accuse_of(exposed, voter, vote.ballot, vote.signature)
+
+    def _holds(self, vote: Vote) -> bool:
+        """Tell whether the signature of something heard is good; who sent one that is not is blamed."""
+        state = self._state
+        is_good = state.verifier.is_good(vote.voter, vote.ballot, vote.signature)
+        if not is_good:
+            state.docket.drop(vote)
+            error = BadVoteSignatureError("the signature of a vote is not good")
+            state.counters["refused_" + error.code.lower()] += 1
+            state.out.append(Blame(state.keys_of((vote.voter,))[0], f"{error.code}: {error}"))
+        return is_good
 
     def see_certificate(self, certificate: Certificate) -> None:
-        """Compare the signers of a certificate, verified or not, with the votes that came here."""
+        """Compare the signers of a certificate, verified or not, with what they were heard to say.
+
+        Raises:
+            CertificateError: a signature that would accuse its signer is not good.
+        """
         state = self._state
-        for position, other in state.pool.opposed(certificate):
+        for position, other in list(state.docket.opposed(certificate)):
+            offender = state.keys_of((other.voter,))[0]
+            if offender in self._accused or offender == state.context.key:
+                continue
             ballot, signature = certificate.ballot(position), certificate.signatures[position]
-            if state.verifier.is_good(other.voter, ballot, signature):
-                offender = state.keys_of((other.voter,))[0]
+            if not state.verifier.is_good(other.voter, ballot, signature):
+                raise bad_signature(position)
+            if self._holds(other):
                 self.accuse(offender, (ballot, signature), (other.ballot, other.signature))
 
     # --- confronting ---

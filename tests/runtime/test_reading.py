@@ -1,0 +1,44 @@
+"""What is read from the store for peers."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import trio
+
+from p2pcommerce.runtime.reading import Reading
+from p2pcommerce.runtime.store import Store
+
+from .test_store import FOUNDING, GENESIS, chain
+
+
+class Lines:
+    def __init__(self):
+        self.lines = []
+
+    def error(self, room, message):
+        self.lines.append(message)
+
+
+async def test_a_block_that_the_disk_has_changed_is_not_sent_and_is_told_once(tmp_path):
+    """Any bit of it: whoever sent it on would be closed as a liar by every peer."""
+    path = tmp_path / "chain.sqlite3"
+    with closing(Store.open(path, GENESIS)) as store:
+        blocks = chain([1, 1, 1])
+        store.commit_many([FOUNDING, *blocks])
+        raw = blocks[1].block.raw
+        log = Lines()
+        reading = Reading(store, trio.CapacityLimiter(1), log)
+        assert [each for each, _ in await reading.rows(1, 10)] == [each.block.raw for each in blocks]
+        for place in range(0, len(raw), 13):
+            flipped = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("UPDATE blocks SET block = ? WHERE height = 2", (flipped,))
+                connection.commit()
+            assert [each for each, _ in await reading.rows(1, 10)] == [blocks[0].block.raw]
+            assert await reading.rows(2, 10) == []
+        assert len(await reading.rows(3, 10)) == 1
+        (line,) = log.lines
+    assert "block 2 is not what was stored" in line
+    assert "move it away" in line
