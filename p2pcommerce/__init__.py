@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from p2pcommerce import commerce
     from p2pcommerce.finality.engine import FinalityEngine
+    from p2pcommerce.gossip.post import Post
     from p2pcommerce.ledger.application import (
         Admission,
         Application,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         TransactionRejectedError,
         TransactionUnknownError,
         UsageError,
+        Verdict,
     )
     from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
     from p2pcommerce.runtime.config import ConfigError, NodeConfig
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         OffChainError,
         OffChainQuotaError,
     )
+    from p2pcommerce.runtime.topics import TopicListener
     from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
     from p2pcommerce.runtime.transport import Transport
     from p2pcommerce.runtime.waiting import Watch
@@ -122,6 +125,7 @@ __all__ = [
     "PeerId",
     "PeerInfo",
     "PlainApplication",
+    "Post",
     "Proof",
     "ProofError",
     "Proven",
@@ -140,6 +144,7 @@ __all__ = [
     "StateView",
     "SubscriberLaggedError",
     "Subscription",
+    "TopicListener",
     "TransactionDroppedError",
     "TransactionExpiredError",
     "TransactionId",
@@ -154,6 +159,7 @@ __all__ = [
     "Validator",
     "ValidatorSet",
     "ValidatorUpdate",
+    "Verdict",
     "Watch",
     "__version__",
     "commerce",
@@ -203,6 +209,7 @@ _HOMES: Final = {
     "PeerId": "p2pcommerce.primitives.ids",
     "PeerInfo": "p2pcommerce.runtime.node",
     "PlainApplication": "p2pcommerce.ledger.plain_application",
+    "Post": "p2pcommerce.gossip.post",
     "Proof": "p2pcommerce.node.proof",
     "ProofError": "p2pcommerce.node.proof",
     "Proven": "p2pcommerce.node.proof",
@@ -221,6 +228,7 @@ _HOMES: Final = {
     "StateView": "p2pcommerce.ledger.state",
     "SubscriberLaggedError": "p2pcommerce.runtime.events",
     "Subscription": "p2pcommerce.runtime.events",
+    "TopicListener": "p2pcommerce.runtime.topics",
     "TransactionDroppedError": "p2pcommerce.primitives.errors",
     "TransactionExpiredError": "p2pcommerce.primitives.errors",
     "TransactionId": "p2pcommerce.primitives.ids",
@@ -235,6 +243,7 @@ _HOMES: Final = {
     "Validator": "p2pcommerce.ledger.validators",
     "ValidatorSet": "p2pcommerce.ledger.validators",
     "ValidatorUpdate": "p2pcommerce.ledger.validators",
+    "Verdict": "p2pcommerce.primitives.errors",
     "Watch": "p2pcommerce.runtime.waiting",
     "follow": "p2pcommerce.runtime.light",
     "open_node": "p2pcommerce.runtime.node",

@@ -124,6 +124,10 @@ class Discovery:
         self.book.anchors = tuple(oldest[: self._parameters.anchors_max])
         return self.book.dump()
 
+    def save_soon(self, now: int) -> None:
+        """Ask for `SaveBook` within the usual time: something else in the same file has changed."""
+        self._saving.on_change(now)
+
     def set_own_addresses(self, addresses: Sequence[str]) -> None:
         """Never dial these: this node listens there.
 

@@ -6,24 +6,39 @@
 - `shelf`: what is offered again
 - `reconciler`: what gossip missed, found with each peer in turn; `asking`, `answering`: the sides of one talk;
   `sketch`: this node's set as coded symbols; `coding`, `peeling`: the rateless code
-- `link`: one connected peer and what waits for it; `score`: what a peer did, kept past its connection
+- `link`: one connected peer and what waits for it; `score`: what a peer did, kept past its connection;
+  `score_file`: and past a restart
+- `topics`: what embedding applications publish, with `post`, `post_link`, `origins`, `kept_posts`; `budget`: what
+  somebody may send
+- `spreading`: who is pushed a transaction, and who is told of it
 - `effects`: what the router wants done; `parameters`: the numbers
 """
 
-from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip.effects import Deliver, Effect, Judged, Misbehaving, Offer, SendTo
 from p2pcommerce.gossip.parameters import GossipParameters
+from p2pcommerce.gossip.post import Post, sign_post
 from p2pcommerce.gossip.reconciler import ReconcileMessage
 from p2pcommerce.gossip.router import Router
+from p2pcommerce.gossip.score_file import SCORES_BYTES_MAX, dump_scores, load_scores
 from p2pcommerce.gossip.seen import short_id
+from p2pcommerce.gossip.topics import Topics, Validator
 
 __all__ = [
+    "SCORES_BYTES_MAX",
+    "Deliver",
     "Effect",
     "GossipParameters",
     "Judged",
     "Misbehaving",
     "Offer",
+    "Post",
     "ReconcileMessage",
     "Router",
     "SendTo",
+    "Topics",
+    "Validator",
+    "dump_scores",
+    "load_scores",
     "short_id",
+    "sign_post",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from p2pcommerce.gossip.post import Post
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.messages import (
@@ -21,8 +22,9 @@ from p2pcommerce.wire.messages import (
     Transactions,
     Unchoose,
 )
+from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
-__all__ = ["Effect", "Judged", "Misbehaving", "Offer", "SendTo"]
+__all__ = ["Deliver", "Effect", "Judged", "Misbehaving", "Offer", "SendTo"]
 
 Judged: TypeAlias = tuple[TransactionId, bytes, Verdict, PeerId | None, int]
 """What admission said of one transaction: id (32 bytes), its bytes (needed if accepted), verdict, the peer that it came
@@ -47,6 +49,10 @@ class SendTo:
         | Ids
         | Lacking
         | Found
+        | Listening
+        | Posts
+        | AnnouncePosts
+        | PullPosts
     )
 
 
@@ -71,4 +77,11 @@ class Misbehaving:
     reason: str
 
 
-Effect: TypeAlias = SendTo | Offer | Misbehaving
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand a post to the application's listeners of its topic."""
+
+    post: Post
+
+
+Effect: TypeAlias = SendTo | Offer | Misbehaving | Deliver

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.score import Score
@@ -16,7 +16,7 @@ from p2pcommerce.wire.messages import (
     Transactions,
 )
 
-__all__ = ["ITEM_OVERHEAD_BYTES", "Link"]
+__all__ = ["ITEM_OVERHEAD_BYTES", "Link", "batched"]
 
 ITEM_OVERHEAD_BYTES = 3
 """What msgpack puts before the bytes of one transaction, at most."""
@@ -24,6 +24,21 @@ _HASH_COST = 16
 """Entries of a table that are read in the time of one keyed hash, about."""
 _PUSH_BYTES_MAX = Transactions.BYTES_MAX - 16
 """What one message takes, less its kind and the head of its array."""
+
+
+def batched(items: Sequence[bytes], count_max: int, bytes_max: int) -> list[tuple[bytes, ...]]:
+    """Return items in rows of at most `count_max`, and of `bytes_max` bytes with what msgpack puts before each."""
+    rows: list[tuple[bytes, ...]] = []
+    row: list[bytes] = []
+    room = bytes_max
+    for item in items:
+        room -= len(item) + ITEM_OVERHEAD_BYTES
+        if row and (room < 0 or len(row) == count_max):
+            rows.append(tuple(row))
+            row = []
+            room = bytes_max - len(item) - ITEM_OVERHEAD_BYTES
+        row.append(item)
+    return [*rows, tuple(row)] if row else rows
 
 
 class Link:
@@ -140,18 +155,9 @@ class Link:
         self.pushes, self.push_bytes = [], 0
         if len(pushes) <= TRANSACTIONS_ITEMS_MAX and size <= _PUSH_BYTES_MAX:
             return [SendTo(self.peer, Transactions(tuple(pushes)))] if pushes else []
-        effects: list[SendTo] = []
-        batch: list[bytes] = []
-        room = _PUSH_BYTES_MAX
-        for raw in pushes:
-            room -= len(raw) + ITEM_OVERHEAD_BYTES
-            if room < 0 or len(batch) == TRANSACTIONS_ITEMS_MAX:
-                effects.append(SendTo(self.peer, Transactions(tuple(batch))))
-                batch = []
-                room = _PUSH_BYTES_MAX - len(raw) - ITEM_OVERHEAD_BYTES
-            batch.append(raw)
-        effects.append(SendTo(self.peer, Transactions(tuple(batch))))
-        return effects
+        return [
+            SendTo(self.peer, Transactions(batch)) for batch in batched(pushes, TRANSACTIONS_ITEMS_MAX, _PUSH_BYTES_MAX)
+        ]
 
     def take_news(self) -> list[SendTo]:
         """Return the messages that carry all announcements."""

@@ -9,6 +9,7 @@ from p2pcommerce.primitives.ids import MICROSECONDS
 __all__ = ["GossipParameters"]
 
 _MS = 1_000
+_MIB = 1024 * 1024
 _HOUR_US = 3_600 * MICROSECONDS
 
 
@@ -70,6 +71,25 @@ class GossipParameters:
         scores_max: scores kept of disconnected peers; no source.
         ban_us: the first ban, microseconds; each further one is twice as long; no source.
         ban_us_max: the longest ban, microseconds.
+        topics_max: topics that this node listens to (the wire carries 64); no source, as all of what follows.
+        post_life_us_max: a post may expire at most this far ahead, and a minute for clocks that differ, microseconds.
+        post_kept_us: how long a post is kept to serve pulls, microseconds.
+        post_kept_bytes_max: bytes of posts kept of one topic; the oldest go.
+        post_kept_max: posts kept of one topic.
+        post_seen_max: ids of posts per generation, of two.
+        post_wants_max: posts announced by anyone and not delivered.
+        post_announced_max: posts that one peer announced and nobody delivered; also posts remembered as announced to
+            one peer.
+        post_origins_max: origins whose sequence numbers and budgets are remembered; the longest silent go.
+        post_window: sequence numbers below an origin's highest that still count if they come late.
+        post_origin_rate: posts of one origin per second ...
+        post_origin_burst: ... and at once.
+        post_origin_bytes_rate: bytes of them per second ...
+        post_origin_bytes_burst: ... and at once.
+        post_peer_rate: new posts that are taken of one peer per second, whoever their origins are ...
+        post_peer_burst: ... and at once.
+        post_peer_bytes_rate: bytes of them per second ...
+        post_peer_bytes_burst: ... and at once.
     """
 
     senders: int = 5
@@ -120,3 +140,21 @@ class GossipParameters:
     scores_max: int = 4_096
     ban_us: int = 600 * MICROSECONDS
     ban_us_max: int = 24 * _HOUR_US
+    topics_max: int = 64
+    post_life_us_max: int = 600 * MICROSECONDS
+    post_kept_us: int = 30 * MICROSECONDS
+    post_kept_bytes_max: int = 4 * _MIB
+    post_kept_max: int = 4_096
+    post_seen_max: int = 65_536
+    post_wants_max: int = 20_000
+    post_announced_max: int = 2_000
+    post_origins_max: int = 4_096
+    post_window: int = 1_024
+    post_origin_rate: int = 100
+    post_origin_burst: int = 400
+    post_origin_bytes_rate: int = _MIB // 2
+    post_origin_bytes_burst: int = 2 * _MIB
+    post_peer_rate: int = 1_000
+    post_peer_burst: int = 4_000
+    post_peer_bytes_rate: int = 2 * _MIB
+    post_peer_bytes_burst: int = 8 * _MIB

@@ -12,7 +12,7 @@ Deviations: asking the next announcer and counting a promise as broken are two d
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.link import Link
@@ -20,6 +20,7 @@ from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.messages import PULL_IDS_MAX, Pull
+from p2pcommerce.wire.topic_messages import PullPosts
 
 __all__ = ["Pulls"]
 
@@ -49,11 +50,14 @@ class Pulls:
         surplus: announcements beyond a bound, which were not taken.
     """
 
-    __slots__ = ("_due", "_order", "_parameters", "_promises", "_wants", "deadline", "surplus")
+    __slots__ = ("_ask_for", "_due", "_order", "_parameters", "_promises", "_wants", "deadline", "surplus")
 
-    def __init__(self, parameters: GossipParameters) -> None:
-        """Want nothing."""
+    def __init__(
+        self, parameters: GossipParameters, ask: Callable[[tuple[bytes, ...]], Pull | PullPosts] = Pull
+    ) -> None:
+        """Want nothing; `ask` makes the message that asks for short ids (at most `PULL_IDS_MAX`)."""
         self._parameters = parameters
+        self._ask_for = ask
         self._wants: dict[bytes, _Want] = {}
         self._due: list[tuple[int, int, bytes]] = []
         self._promises: list[tuple[int, int, bytes, Link]] = []
@@ -141,7 +145,7 @@ class Pulls:
                 self._release(want)
         self._set_deadline()
         return [
-            SendTo(peer, Pull(tuple(shorts[start : start + PULL_IDS_MAX])))
+            SendTo(peer, self._ask_for(tuple(shorts[start : start + PULL_IDS_MAX])))
             for peer, shorts in asks.items()
             for start in range(0, len(shorts), PULL_IDS_MAX)
         ]

@@ -19,6 +19,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from p2pcommerce.gossip.arrivals import TRANSACTION_ID, Arrivals
 from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendTo
@@ -30,16 +31,26 @@ from p2pcommerce.gossip.score import Scores
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.gossip.senders import Senders
 from p2pcommerce.gossip.shelf import Shelf
+from p2pcommerce.gossip.spreading import Spreading
+from p2pcommerce.gossip.topics import Topics
+from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
 from p2pcommerce.primitives.id_index import IdIndex
-from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.primitives.ids import GenesisHash, PeerId, TransactionId
 from p2pcommerce.wire.messages import AnnounceEntry, Refuse
 
 __all__ = ["Router"]
 
 
+_NO_NETWORK: Final = GenesisHash(bytes(32))
+
+
 class Router:
-    """The core that spreads transactions."""
+    """The core that spreads transactions.
+
+    Attributes:
+        topics: what it spreads for embedding applications.
+    """
 
     __slots__ = (
         "_arrivals",
@@ -48,7 +59,6 @@ class Router:
         "_index",
         "_links",
         "_lookup",
-        "_news_us",
         "_parameters",
         "_pulls",
         "_reconciler",
@@ -56,7 +66,8 @@ class Router:
         "_scores",
         "_senders",
         "_shelf",
-        "_unwilling",
+        "_spreading",
+        "topics",
     )
 
     def __init__(
@@ -67,6 +78,8 @@ class Router:
         index: IdIndex,
         identify: Callable[[bytes], TransactionId] = TRANSACTION_ID,
         unwilling: Callable[[TransactionId], Sequence[PeerId]] = lambda _: (),
+        scheme: SignatureScheme = ED25519,
+        genesis_hash: GenesisHash = _NO_NETWORK,
     ) -> None:
         """Start without peers.
 
@@ -77,6 +90,8 @@ class Router:
             index: ids of the pool, which alone writes it.
             identify: the id of a transaction by its bytes; who runs many routers in one process may remember ids.
             unwilling: the peers that would refuse a transaction (id of 32 bytes), and are neither pushed nor told it.
+            scheme: checks the signatures of posts.
+            genesis_hash: the network of posts, 32 bytes.
         """
         self._parameters = parameters
         self._lookup = lookup
@@ -88,10 +103,10 @@ class Router:
         self._senders = Senders(parameters, self._links, self._scores, rng)
         self._pulls = Pulls(parameters)
         self._shelf = Shelf(parameters)
-        self._news_us: int | None = None
         self._rerank_us: int | None = None
         self._counts: Counter[str] = Counter()
-        self._unwilling = unwilling
+        self._spreading = Spreading(parameters, self._links, unwilling)
+        self.topics = Topics(parameters, scheme, genesis_hash, self._blame)
         self._reconciler = Reconciler(parameters, rng, index, self._arrivals.seen, self._pulls, self._counts)
 
     # --- connections ---
@@ -121,7 +136,7 @@ class Router:
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.rerank_us
         self._reconciler.on_connected(link, own_key, now)
-        return [*self._senders.fill(now)]
+        return [*self._senders.fill(now), *self.topics.on_connected(link, own_key, now)]
 
     def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
         """Let a peer (32 bytes) go; its score is kept."""
@@ -131,6 +146,7 @@ class Router:
         self._scores.on_disconnected(peer, now)
         self._pulls.forget(link)
         self._reconciler.on_disconnected(peer, now)
+        self.topics.on_disconnected(peer)
         if not self._links:
             self._rerank_us = None
         return [*self._senders.fill(now)]
@@ -142,6 +158,11 @@ class Router:
             return []
         link.rtt_us = rtt_us
         return [*self._senders.on_rtt(now)]
+
+    @property
+    def scores(self) -> Scores:
+        """What the peers did, to be saved and restored."""
+        return self._scores
 
     def is_banned(self, peer: PeerId, now: int) -> bool:
         """Tell whether connections with a peer (32 bytes) are refused for the time being."""
@@ -267,10 +288,7 @@ class Router:
                     link = self._links.get(peer)
                     if link is not None:
                         effects += self._blame(link, 1, now)
-        for link in self._links.values():
-            if link.pushes:
-                effects += link.take_pushes()
-        return effects
+        return effects + self._spreading.take_pushes()
 
     def retire(self, tx_ids: Iterable[TransactionId]) -> None:
         """Stop offering and wanting transactions (32 bytes each): they are final, expired or dropped."""
@@ -295,7 +313,14 @@ class Router:
         first = self._pulls.deadline
         stall_us = self._senders.stall_check_us if self._links else None
         # Asked for after each input, so in the plainest way.
-        for due_us in (self._news_us, stall_us, self._rerank_us, self._shelf.deadline, self._reconciler.deadline):
+        for due_us in (
+            self._spreading.news_us,
+            stall_us,
+            self._rerank_us,
+            self._shelf.deadline,
+            self._reconciler.deadline,
+            self.topics.deadline,
+        ):
             if due_us is not None and (first is None or due_us < first):
                 first = due_us
         return first
@@ -311,26 +336,20 @@ class Router:
         if self._rerank_us is not None and self._rerank_us <= now:
             self._rerank_us = now + self._parameters.rerank_us
             self._arrivals.seen.age(self._parameters.seen_us, now)
+            self.topics.age(now)
             effects += self._senders.rerank(now)
         stall_check_us = self._senders.stall_check_us
         if stall_check_us is not None and stall_check_us <= now:
             effects += self._senders.check_stalls(now)
         for tx_id, raw, fee in self._shelf.due(now):
             self._counts["reoffered"] += 1
-            self._spread(tx_id, raw, fee, (), now, everybody=False)
+            self._spreading.spread(tx_id, raw, fee, (), now, everybody=False)
         pulls = self._pulls.on_deadline(now)
         self._counts["pulls_sent"] += len(pulls)
         effects += pulls
         effects += self._reconciler.on_deadline(now)
-        flush_news = self._news_us is not None and self._news_us <= now
-        for link in self._links.values():
-            if link.pushes:
-                effects += link.take_pushes()
-            if flush_news and link.news:
-                effects += link.take_news()
-        if flush_news:
-            self._news_us = None
-        return effects
+        effects += self._spreading.on_deadline(now)
+        return effects + self.topics.on_deadline(now)
 
     # --- inside ---
 
@@ -344,28 +363,7 @@ class Router:
             link = self._links.get(origin)
             if link is not None:
                 link.score.useful += 1
-        self._spread(tx_id, raw, fee, shown, now, everybody=origin is None)
-
-    def _spread(
-        self, tx_id: TransactionId, raw: bytes, fee: int, shown: Sequence[PeerId], now: int, *, everybody: bool
-    ) -> None:
-        """Push to the choosers (or to everybody) and announce to the others, except to those who showed it."""
-        size, told_max, unwilling = len(raw), self._parameters.announced_max, self._unwilling(tx_id)
-        has_news = False
-        for peer, link in self._links.items():
-            if peer in shown or peer in unwilling:
-                continue
-            if everybody or link.is_chooser:
-                link.push(raw)
-            else:
-                link.tell(tx_id, size, fee, told_max)
-                has_news = True
-        if has_news:
-            self._plan_news(now)
-
-    def _plan_news(self, now: int) -> None:
-        if self._news_us is None:
-            self._news_us = now + self._parameters.announce_us
+        self._spreading.spread(tx_id, raw, fee, shown, now, everybody=origin is None)
 
     def _blame(self, link: Link, invalid: int, now: int) -> list[Effect]:
         """Count invalid transactions of a peer, and say so when it is enough."""
@@ -394,4 +392,5 @@ class Router:
             "senders_replaced": self._senders.replaced,
             "scores": len(self._scores),
             **{name: self._counts[name] for name in sorted(self._counts)},
+            **self.topics.statistics(),
         }

@@ -9,6 +9,7 @@ Source: the networking specification.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -58,6 +59,16 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self._scores)
+
+    def items(self) -> Iterable[tuple[PeerId, Score]]:
+        """Return all peers (32 bytes each) and their scores; those that are gone in the order of their going."""
+        return self._scores.items()
+
+    def restore(self, scores: Iterable[tuple[PeerId, Score]], now: int) -> None:
+        """Know saved scores of peers that are gone, as if they had gone in this order; what is known already counts."""
+        for peer, score in scores:
+            self._scores.setdefault(peer, score)
+        self._forget_old(now)
 
     def of(self, peer: PeerId) -> Score | None:
         """Return the score of a peer (32 bytes), None if nothing is known of it."""

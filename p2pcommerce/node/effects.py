@@ -18,6 +18,7 @@ from p2pcommerce.blobs.effects import (
     StoreBlob,
     StoreMessage,
 )
+from p2pcommerce.gossip import Post
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.committed import CommittedBlock
@@ -33,6 +34,7 @@ __all__ = [
     "ChunkOf",
     "Close",
     "Commit",
+    "Deliver",
     "Dial",
     "Dropped",
     "Effect",
@@ -278,6 +280,13 @@ class OffChainWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand a post to the embedding application's listeners of its topic."""
+
+    post: Post
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBook:
     """Save the address book."""
 
@@ -326,6 +335,7 @@ Effect: TypeAlias = (
     | OffenceFound
     | Report
     | OffChainWork
+    | Deliver
     | SaveBook
     | Log
     | Halt

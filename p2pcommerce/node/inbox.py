@@ -27,6 +27,7 @@ class Inbox:
         """Serve the rooms of `board`."""
         self._board = board
         router, agreement, serving, archive = board.router, board.agreement, board.serving, board.archive
+        topics = router.topics
         self._handlers: Final[dict[type[object], Handler]] = {
             wire.Transactions: lambda peer, m, now: board.gossip(router.on_transactions(peer, m.items, now), now),
             wire.Announce: lambda peer, m, now: board.gossip(router.on_announce(peer, m.entries, now), now),
@@ -35,6 +36,10 @@ class Inbox:
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
             **dict.fromkeys(_RECONCILE, lambda peer, m, now: board.gossip(router.on_reconcile(peer, m, now), now)),
+            wire.Listening: lambda peer, m, now: board.gossip(topics.on_listening(peer, m.topics, now), now),
+            wire.Posts: lambda peer, m, now: board.gossip(topics.on_posts(peer, m.items, now), now),
+            wire.AnnouncePosts: lambda peer, m, now: board.gossip(topics.on_announce(peer, m.short_ids, now), now),
+            wire.PullPosts: lambda peer, m, now: board.gossip(topics.on_pull(peer, m.short_ids, now), now),
             wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from p2pcommerce.discovery import BookError
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
+from p2pcommerce.gossip import Post, Validator, load_scores
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
@@ -23,45 +24,23 @@ from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.mempool import Mempool, Verifier
 from p2pcommerce.node.chain import Chain, genesis_header
+from p2pcommerce.node.connected import Connected
 from p2pcommerce.node.effects import Attach, Close, Effect, OffenceFound, Transmit
 from p2pcommerce.node.epochs import EpochRules
 from p2pcommerce.node.execution import Executed
 from p2pcommerce.node.inbox import Inbox
 from p2pcommerce.node.off_chain import OffChain
+from p2pcommerce.node.parameters import NodeParameters
+from p2pcommerce.node.saved_peers import split_peers
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
-from p2pcommerce.node.switchboard import NodeParameters, Switchboard
+from p2pcommerce.node.switchboard import Switchboard
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey, TransactionId
 from p2pcommerce.wire.messages import Message
 
 __all__ = ["SUBMISSIONS_MAX", "Connected", "Node", "NodeParameters"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
-    """A peer has proven who it is over a new link.
-
-    Attributes:
-        peer: its key, 32 bytes.
-        link: the connection's number.
-        outbound: this node dialled.
-        address: what was dialled; None if the peer dialled.
-        own_key: this node's announcement key, 16 bytes, the same on all links.
-        peer_key: the peer's, 16 bytes.
-        peer_record: the peer's signed record, not checked yet.
-        remote: the other end's address as the transport sees it; None: not known.
-    """
-
-    peer: PeerId
-    link: int
-    outbound: bool
-    address: str | None
-    own_key: bytes
-    peer_key: bytes
-    peer_record: bytes
-    remote: str | None = None
 
 
 class Node:
@@ -113,6 +92,8 @@ class Node:
             AddressError: a bootstrap address is malformed.
         """
         versions = VersionedState(state)
+        parameters = NodeParameters() if parameters is None else parameters
+        self._gossip = parameters.gossip
         head = genesis_header(genesis, versions.final.root) if head is None else head
         self.public_key = public_key
         self.genesis = genesis
@@ -126,7 +107,7 @@ class Node:
             engine=engine,
             scheme=scheme,
             rng=rng,
-            parameters=NodeParameters() if parameters is None else parameters,
+            parameters=parameters,
             bootstrap=bootstrap,
             chain=self.chain,
             verifier=verifier,
@@ -151,7 +132,7 @@ class Node:
         Args:
             records: the write-ahead log, oldest first.
             signed: what the signing guard remembers.
-            book: the saved address book, if there is one.
+            book: the saved address book and scores, if there are any.
             own_addresses: where this node listens.
             now: microseconds.
             own: the journal of own transactions, oldest record first.
@@ -164,12 +145,22 @@ class Node:
         board = self._board
         board.subjectivity.check(now)
         if book is not None:
-            board.discovery.load(book, now)
+            self._restore_peers(book, now)
         board.discovery.set_own_addresses(own_addresses)
         effects = board.own.restore(own, now)
         effects += board.after(board.agreement.start(records, signed, now), now)
         board.feed_own(now)
         return effects
+
+    def _restore_peers(self, data: bytes, now: int) -> None:
+        board = self._board
+        book, saved = split_peers(data)
+        try:
+            scores = [] if saved is None else load_scores(saved, self._gossip, now)
+        except CodecError as error:
+            raise BookError(f"the scores of peers are damaged: {error}") from error
+        board.discovery.load(book, now)
+        board.router.scores.restore(scores, now)
 
     @property
     def deadline(self) -> int | None:
@@ -322,6 +313,30 @@ class Node:
     def on_items(self, request: int, items: Sequence[bytes]) -> list[Effect]:
         """Take what `LoadItems` asked for."""
         return self._board.archive.on_items(request, items)
+
+    # --- topics of the embedding application ---
+
+    def on_listen(self, topic: str, validator: Validator | None, now: int) -> tuple[int, list[Effect]]:
+        """Listen to a topic; what comes is `Deliver`; return a number for `on_unlisten`, and effects.
+
+        Raises:
+            CodecError: the topic cannot be named so.
+            LocalProtocolError: too many topics.
+        """
+        number, effects = self._board.router.topics.listen(topic, validator)
+        return number, self._board.gossip(effects, now)
+
+    def on_unlisten(self, number: int, now: int) -> list[Effect]:
+        """Stop what `on_listen` began."""
+        return self._board.gossip(self._board.router.topics.unlisten(number), now)
+
+    def on_publish(self, post: Post, now: int) -> list[Effect]:
+        """Send a post of this node's own to every peer that listens: one `Transmit` for each.
+
+        Raises:
+            LocalProtocolError: a validator here does not accept it.
+        """
+        return self._board.gossip(self._board.router.topics.publish(post, now), now)
 
     # --- what others may ask ---
 

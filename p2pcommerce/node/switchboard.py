@@ -9,18 +9,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from p2pcommerce.blobs.parameters import BlobParameters, MailParameters
-from p2pcommerce.discovery import Discovery, DiscoveryParameters
+from p2pcommerce.discovery import Discovery
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import FinalityEngine
-from p2pcommerce.gossip import GossipParameters, Router
+from p2pcommerce.gossip import Router, dump_scores
 from p2pcommerce.gossip import effects as gossip
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.mempool import Admitted, Mempool, MempoolParameters, Refused, Verifier
+from p2pcommerce.mempool import Admitted, Mempool, Refused, Verifier
 from p2pcommerce.mempool import Dropped as PoolDropped
 from p2pcommerce.mempool import Effect as PoolEffect
 from p2pcommerce.node.agreement import Agreement
@@ -28,46 +27,40 @@ from p2pcommerce.node.archive import Archive
 from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import Close, Dial, Dropped, Effect, Halt, Log, Restore, SaveBook, Submitted, Transmit
+from p2pcommerce.node.effects import (
+    Close,
+    Deliver,
+    Dial,
+    Dropped,
+    Effect,
+    Halt,
+    Log,
+    Restore,
+    SaveBook,
+    Submitted,
+    Transmit,
+)
 from p2pcommerce.node.fee_floors import FeeFloors
 from p2pcommerce.node.light import TrustExpiredError
 from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.own import OwnTransactions
+from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.restoring import Restoring
+from p2pcommerce.node.saved_peers import join_peers
 from p2pcommerce.node.serving import Serving
 from p2pcommerce.node.subjectivity import Subjectivity
 from p2pcommerce.node.submissions import Submissions
-from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId, PublicKey, TransactionId, short
-from p2pcommerce.sync import RestoreParameters, Sync, SyncParameters
+from p2pcommerce.sync import Sync
 from p2pcommerce.sync import effects as sync
 from p2pcommerce.sync import restore_effects as snapshot
 from p2pcommerce.wire.messages import Status
 
 __all__ = ["NodeParameters", "Switchboard"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeParameters:
-    """The numbers of all rooms of a node.
-
-    Attributes:
-        mempool, gossip, discovery, sync, restore, blobs, mail: of the rooms.
-        checkpoint: what the operator trusts beside the chain itself.
-    """
-
-    mempool: MempoolParameters = field(default_factory=MempoolParameters)
-    gossip: GossipParameters = field(default_factory=GossipParameters)
-    discovery: DiscoveryParameters = field(default_factory=DiscoveryParameters)
-    sync: SyncParameters = field(default_factory=SyncParameters)
-    restore: RestoreParameters = field(default_factory=RestoreParameters)
-    blobs: BlobParameters = field(default_factory=BlobParameters)
-    mail: MailParameters = field(default_factory=MailParameters)
-    checkpoint: TrustAnchor | None = None
 
 
 class Switchboard:
@@ -107,7 +100,15 @@ class Switchboard:
         self.mempool.set_view(chain.state.final, chain.head.height)
         self.fee_floors = FeeFloors(self.mempool)
         unwilling = self.fee_floors.unwilling
-        self.router = Router(parameters.gossip, rng, self.mempool.raw, self.mempool.index, unwilling=unwilling)
+        self.router = Router(
+            parameters.gossip,
+            rng,
+            self.mempool.raw,
+            self.mempool.index,
+            unwilling=unwilling,
+            scheme=scheme,
+            genesis_hash=genesis.hash,
+        )
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
@@ -170,6 +171,7 @@ class Switchboard:
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
         self.pulse.on_disconnected(peer)
+        self.discovery.save_soon(now)
         self.fee_floors.on_disconnected(peer)
         self.serving.on_disconnected(peer)
         self.archive.on_disconnected(peer)
@@ -199,7 +201,10 @@ class Switchboard:
                 case gossip.Offer(items, origin):
                     for tx_id, raw in items:
                         self.mempool.submit(raw, origin, tx_id, now)
+                case gossip.Deliver(post):
+                    out.append(Deliver(post))
                 case gossip.Misbehaving(peer, reason):
+                    self.discovery.save_soon(now)
                     out += self.blame(peer, "GOSSIP", reason, now)
         return out
 
@@ -261,7 +266,9 @@ class Switchboard:
                 case discovery.CloseOne(peer, _, reason):
                     out += self.detach(peer, reason, "discovery closes it", now)
                 case discovery.SaveBook():
-                    out.append(SaveBook(self.discovery.dump()))
+                    out.append(
+                        SaveBook(join_peers(self.discovery.dump(), dump_scores(self.router.scores.items(), now)))
+                    )
         return out
 
     def catch_up(self, effects: Sequence[sync.Effect], now: int) -> list[Effect]:

@@ -32,6 +32,7 @@ from p2pcommerce.node.chain import genesis_header
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.node.effects import Effect
 from p2pcommerce.node.node import Node, NodeParameters
+from p2pcommerce.node.saved_peers import PEERS_EXTRA_BYTES_MAX
 from p2pcommerce.node.subjectivity import contradiction
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519
@@ -305,6 +306,6 @@ def _checkpoint(config: NodeConfig, store: Store) -> TrustAnchor | None:
 def _read_book(path: Path) -> bytes | None:
     try:
         with path.open("rb") as book:
-            return book.read(BOOK_BYTES_MAX + 64)
+            return book.read(BOOK_BYTES_MAX + 64 + PEERS_EXTRA_BYTES_MAX)
     except OSError:
         return None

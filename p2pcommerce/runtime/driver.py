@@ -18,10 +18,12 @@ from typing import Final
 
 import trio
 
+from p2pcommerce.gossip import Post
 from p2pcommerce.node.effects import (
     AppendOwn,
     Attach,
     Close,
+    Deliver,
     Dial,
     Dropped,
     Effect,
@@ -117,6 +119,7 @@ class Driver:
         self._load = load
         self._disk: Disk | None = None
         self._off_chain: Callable[[OffChainWork], None] | None = None
+        self._on_post: Callable[[Post], None] | None = None
         self._nursery: trio.Nursery | None = None
         self._links: dict[int, Connection] = {}
         self._peers: dict[PeerId, Connection] = {}
@@ -137,6 +140,10 @@ class Driver:
     def attach_off_chain(self, perform: Callable[[OffChainWork], None]) -> None:
         """Give the driver who keeps blobs and messages."""
         self._off_chain = perform
+
+    def attach_topics(self, on_post: Callable[[Post], None]) -> None:
+        """Give the driver who hands posts to the application."""
+        self._on_post = on_post
 
     async def run(
         self, listeners: Sequence[Listener], begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None]
@@ -235,6 +242,9 @@ class Driver:
             case OffChainWork():
                 if self._off_chain is not None:
                     self._off_chain(effect)
+            case Deliver(post):
+                if self._on_post is not None:
+                    self._on_post(post)
             case SaveBook(data):
                 self._save_book(data)
             case Log(level, room, message):

@@ -22,9 +22,10 @@ from p2pcommerce.ledger.application import Application
 from p2pcommerce.mempool import Verifier
 from p2pcommerce.node.resources import ResourceLimits
 from p2pcommerce.primitives.errors import P2PError
+from p2pcommerce.runtime.answers import PeerInfo, QueryResult
 from p2pcommerce.runtime.assembly import assemble
 from p2pcommerce.runtime.config import NodeConfig
-from p2pcommerce.runtime.running import PeerInfo, QueryResult, RunningNode
+from p2pcommerce.runtime.running import RunningNode
 from p2pcommerce.runtime.transport import Listener, Transport, TransportError
 from p2pcommerce.runtime.transport.tcp import TcpTransport
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import trio
 
+from p2pcommerce.gossip import GossipParameters, Validator
 from p2pcommerce.ledger.application import Application, Payload
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
@@ -23,8 +22,6 @@ from p2pcommerce.node.effects import (
     AppendOwn,
     Dropped,
     Effect,
-    LoadBlocks,
-    LoadItems,
     OffenceFound,
     RewriteOwn,
     Submitted,
@@ -33,7 +30,8 @@ from p2pcommerce.node.effects import (
 from p2pcommerce.node.proof import Proof
 from p2pcommerce.node.resources import ResourceLimits, fitted
 from p2pcommerce.node.trust import TrustAnchor
-from p2pcommerce.primitives.ids import Height, PeerId, PublicKey, TransactionId
+from p2pcommerce.primitives.ids import Height, PublicKey, TransactionId
+from p2pcommerce.runtime.answers import PeerInfo, QueryResult
 from p2pcommerce.runtime.assembly import Assembly
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.control import serve_control
@@ -41,6 +39,7 @@ from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.loading import Loading
 from p2pcommerce.runtime.metrics import MetricsServer
 from p2pcommerce.runtime.off_chain import OffChainDesk
 from p2pcommerce.runtime.off_chain_node import OffChainNode
@@ -51,45 +50,14 @@ from p2pcommerce.runtime.reporting import Reporting
 from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.statistics import statistics_of
 from p2pcommerce.runtime.submitting import Submitting
+from p2pcommerce.runtime.topics import CAPACITY as CAPACITY_POSTS
+from p2pcommerce.runtime.topics import LIFE_S, TopicListener, Topics
 from p2pcommerce.runtime.transaction_status import TransactionStatus
 from p2pcommerce.runtime.transport import Listener, Transport
 from p2pcommerce.runtime.waiting import UNKNOWN_S, Waiting, Watch
 from p2pcommerce.runtime.wallet import Wallet
 
-__all__ = ["LOADS_MAX", "PeerInfo", "QueryResult", "RunningNode"]
-
-LOADS_MAX: Final = 256
-"""Reads from the store for peers that are under way at once; beyond that a peer is told of nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
-    """One connected peer.
-
-    Attributes:
-        peer: its key, 32 bytes.
-        address: as dialled, or as seen.
-        outbound: this node dialled.
-        rtt_us: round-trip time in microseconds, None if it is not known yet.
-    """
-
-    peer: PeerId
-    address: str
-    outbound: bool
-    rtt_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """The answer to a query.
-
-    Attributes:
-        height: the final height whose state was asked.
-        value: plain values: dict, list, str, int, bool, None.
-    """
-
-    height: Height
-    value: object
+__all__ = ["PeerInfo", "QueryResult", "RunningNode"]
 
 
 class RunningNode(OffChainNode):
@@ -126,9 +94,11 @@ class RunningNode(OffChainNode):
             on_offence=self._reporting.take,
             on_attached=self._on_progress,
             save_book=self._on_save_book,
-            load=self._on_load,
+            load=lambda load: self._loading.load(load),  # noqa: PLW0108 - it is made below
             limits=fitted(limits, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
+        self._topics = Topics(config.identity, core, self._clock, self._driver.give, GossipParameters())
+        self._driver.attach_topics(self._topics.deliver)
         self._disk = Disk(
             journal=assembly.journal,
             guard_journal=assembly.guard_journal,
@@ -145,6 +115,7 @@ class RunningNode(OffChainNode):
         self._driver.attach_disk(self._disk)
         self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
+        self._loading = Loading(core, self._reading, self._offers, self._driver.give)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
         self._wallet = Wallet(config.identity, core)
@@ -154,7 +125,6 @@ class RunningNode(OffChainNode):
         self._driver.attach_off_chain(self._desk.perform)
         self._stored_height = core.height
         self._progress = trio.Event()
-        self._loads = 0
         self._book: bytes | None = None
         self._nursery: trio.Nursery | None = None
         self._closed = False
@@ -218,6 +188,40 @@ class RunningNode(OffChainNode):
             capacity: blocks that may wait; a slower reader gets `SubscriberLaggedError`.
         """
         return self._events.subscribe(kinds, since_height, capacity)
+
+    async def publish(self, topic: str, data: bytes, *, life_s: float = LIFE_S) -> int:
+        """Publish on a topic; return how many connected peers listen to it and were sent it (not this node itself).
+
+        It waits while this node has published more than others would take of one origin (50 posts or 256 KiB per second
+        on the average).
+
+        Args:
+            topic: its name, at most 64 bytes of UTF-8.
+            data: at most 16 KiB.
+            life_s: seconds for which it is passed on, at most 600.
+
+        Raises:
+            UsageError: an argument will not do, or a validator of this node does not accept it.
+            ClosedResourceError: the node has stopped.
+        """
+        return await self._topics.publish(topic, data, life_s)
+
+    def listen(
+        self, topic: str, *, validator: Validator | None = None, capacity: int = CAPACITY_POSTS
+    ) -> AbstractAsyncContextManager[TopicListener]:
+        """Listen to what others publish on a topic from now on; use with `async with`, then iterate.
+
+        Args:
+            topic: its name, at most 64 bytes of UTF-8.
+            validator: says of each post, once: ACCEPT (deliver it and pass it on), IGNORE (drop it) or REJECT (drop it,
+                and lower the score of the peer that sent it); None: all are accepted. An error in it stops the node.
+            capacity: posts that may wait; the oldest are dropped beyond, and counted in `TopicListener.dropped`.
+
+        Raises:
+            UsageError: an argument will not do, or this node listens to too many topics.
+            ClosedResourceError: the node has stopped.
+        """
+        return self._topics.listen(topic, validator, capacity)
 
     def offences(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[OffenceFound]]:
         """Listen to offences of validators as this node learns of them; use with `async with`, then iterate."""
@@ -287,7 +291,7 @@ class RunningNode(OffChainNode):
 
     def statistics(self) -> dict[str, object]:
         """Return where the node stands and every counter, as plain values."""
-        return statistics_of(self._core, self._driver, self._stored_height)
+        return statistics_of(self._core, self._driver, self._stored_height, self._topics)
 
     # --- what the moving parts report ---
 
@@ -316,25 +320,6 @@ class RunningNode(OffChainNode):
         progress, self._progress = self._progress, trio.Event()
         progress.set()
 
-    def _on_load(self, load: LoadBlocks | LoadItems) -> None:
-        if self._nursery is not None and self._loads < LOADS_MAX:
-            self._loads += 1
-            self._nursery.start_soon(self._read, load)
-        elif isinstance(load, LoadBlocks):
-            self._driver.give(self._core.on_loaded(load.request, ()))
-        else:
-            self._driver.give(self._core.on_items(load.request, ()))
-
-    async def _read(self, load: LoadBlocks | LoadItems) -> None:
-        if isinstance(load, LoadBlocks):
-            rows = await self._reading.rows(load.from_height, load.count)
-            self._loads -= 1
-            self._driver.give(self._core.on_loaded(load.request, rows))
-        else:
-            items = await self._offers.read(load.query)
-            self._loads -= 1
-            self._driver.give(self._core.on_items(load.request, items))
-
     def _on_frozen(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
         if self._nursery is None or self._offers.is_taking:
             frozen.close()
@@ -362,6 +347,7 @@ class RunningNode(OffChainNode):
         self.listen_addresses = tuple(listener.address for listener in listeners)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._loading.begin(nursery)
             self._reporting.begin(nursery)
             nursery.start_soon(self._own_disk.run)
             nursery.start_soon(self._desk.run)
@@ -385,9 +371,11 @@ class RunningNode(OffChainNode):
         self._closed = True
         self._nursery = None
         self._reporting.begin(None)
+        self._loading.begin(None)
         self._waiting.close()
         self._desk.close()
         self._events.close()
+        self._topics.close()
         self._on_progress()
         self._driver.close()
         self._submitting.close()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from p2pcommerce.node.node import Node
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.reporting import plain_offence
+from p2pcommerce.runtime.topics import Topics
 
 __all__ = ["statistics_of"]
 
 
-def statistics_of(core: Node, driver: Driver, stored_height: int) -> dict[str, object]:
+def statistics_of(core: Node, driver: Driver, stored_height: int, topics: Topics) -> dict[str, object]:
     """Return the statistics of a node: dict, list, str, int, None.
 
     Args:
         core: the node.
         driver: moves its inputs and effects.
         stored_height: of the last block that is final and stored.
+        topics: the application's.
     """
     status = core.engine_status()
     return {
@@ -29,6 +31,7 @@ def statistics_of(core: Node, driver: Driver, stored_height: int) -> dict[str, o
         "mempool": len(core.mempool),
         "peers": driver.peers_count,
         "offences": [plain_offence(found) for found in core.offences()],
+        "topics": topics.statistics(),
         "connections": dict(driver.counters),
         "traffic": driver.traffic(),
         "resources": dict(driver.resources.statistics()),

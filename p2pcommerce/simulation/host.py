@@ -23,6 +23,7 @@ from p2pcommerce.node.effects import (
     Attach,
     Close,
     Commit,
+    Deliver,
     Dial,
     Dropped,
     Effect,
@@ -80,6 +81,7 @@ class Host:
         life: changes with each start and each end.
         attached: peer -> the number of its link.
         storage: the open files of this life; off_chain: blobs and messages.
+        posts: what came on topics that its core was made to listen to.
         is_halted, is_damaged: it must never start again; it cannot, as its log or guard is damaged.
         stays_down: a person stopped it: it starts when that person says so.
     """
@@ -89,23 +91,20 @@ class Host:
     ) -> None:
         """Build a host that is down; `faults` are those of its clock and its disk."""
         self.world = world
-        self.number = number
-        self.seed = seed
+        self.number, self.seed, self.address = number, seed, address
         self.key = world.scheme.public_key(seed)
-        self.address = address
         self.clock = HostClock(world.streams, number, faults)
         self.disk = SimulatedDisk(world.streams, number, faults)
         self.core: Node | None = None
         self.engine: FinalityEngine | None = None
         self.behaviour: Behaviour | None = None
-        self.life = 0
+        self.life = self.height = self.refused_to_sign = 0
+        self.posts: list[Deliver] = []
         self.attached: dict[PeerId, int] = {}
         self.announcement_key = bytes(16)
         self.storage: Storage | None = None
         self.is_halted = self.is_damaged = self.stays_down = False
-        self.height = 0
         self.head = BlockHash(bytes(32))
-        self.refused_to_sign = 0
         self._rng = world.streams.of(f"host.{number}")
         self._disk_rng = world.streams.of(f"disk.sync.{number}")
         self._queue: DiskQueue | None = None
@@ -329,6 +328,8 @@ class Host:
                 world.on_offence(self, effect)
             case OffChainWork():
                 self.off_chain.perform(effect)
+            case Deliver():
+                self.posts.append(effect)
             case SaveBook(data):
                 if self.storage is not None and (failure := self.storage.try_save_book(data)):
                     world.on_log(self, "WARNING", "discovery", failure)

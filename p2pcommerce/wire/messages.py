@@ -48,6 +48,7 @@ from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
 from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
+from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
 __all__ = [
     "ANNOUNCE_ENTRIES_MAX",
@@ -69,6 +70,7 @@ __all__ = [
     "TRANSACTION_BYTES_MAX",
     "Announce",
     "AnnounceEntry",
+    "AnnouncePosts",
     "BlockBody",
     "BlockTransactions",
     "Blocks",
@@ -90,13 +92,16 @@ __all__ = [
     "Ids",
     "Lacking",
     "Links",
+    "Listening",
     "Message",
     "NoBlock",
     "Observed",
     "Peers",
     "Ping",
     "Pong",
+    "Posts",
     "Pull",
+    "PullPosts",
     "Refuse",
     "Snapshot",
     "Status",
@@ -311,6 +316,10 @@ Message: TypeAlias = (
     | Peers
     | OffChainMessage
     | Observed
+    | Listening
+    | Posts
+    | AnnouncePosts
+    | PullPosts
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}

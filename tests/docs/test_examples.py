@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 authority = example("authority")
 notes = example("notes")
 ticket_shop = example("ticket_shop")
+flash_offers = example("flash_offers")
 
 
 async def test_the_authority_engine_runs_a_real_network(tmp_path):
@@ -89,3 +90,28 @@ def test_the_ticket_shop_survives_crashes_and_takes_no_money_for_what_it_refuses
 async def test_the_notes_example_runs(tmp_path, capsys):
     await notes.main(tmp_path)
     assert capsys.readouterr().out == "OK open on sundays\n"
+
+
+async def test_flash_offers_reach_a_customer_over_tcp(tmp_path):
+    settings = {"genesis": genesis_of(), "listen": ("tcp://127.0.0.1:0",)}
+    async with p2p.open_node(config_of(tmp_path, 0, **settings), application=Notes()) as shop:
+        config = config_of(tmp_path, 1, **settings, bootstrap=shop.listen_addresses)
+        async with (
+            p2p.open_node(config, application=Notes()) as customer,
+            customer.listen(flash_offers.TOPIC, validator=flash_offers.judge) as listener,
+        ):
+            with trio.fail_after(20):
+                while not await flash_offers.announce(shop, "tea", 450):  # noqa: ASYNC110 - as an application does
+                    await trio.sleep(0.01)
+                origin, offer = await flash_offers.next_offer(listener)
+            assert (origin, offer) == (shop.identity.public_key, {"product": "tea", "minor": 450})
+
+
+def test_the_judge_of_flash_offers_knows_what_can_be_one():
+    def verdict(data):
+        return flash_offers.judge(p2p.Post(1, flash_offers.TOPIC, bytes(32), 1, 2, data, bytes(64)))
+
+    assert verdict(b'{"product": "tea", "minor": 1}') is p2p.Verdict.ACCEPT
+    assert verdict(b'{"product": "tea", "minor": 0}') is p2p.Verdict.IGNORE
+    for data in (b"", b"[]", b'{"product": 1, "minor": 1}', b'{"product": "tea", "minor": 1.5}', b"\xff"):
+        assert verdict(data) is p2p.Verdict.REJECT

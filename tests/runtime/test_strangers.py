@@ -12,7 +12,7 @@ import p2pcommerce as p2p
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.resources import ResourceLimits
 from p2pcommerce.primitives.crypto import blake2b_256
-from p2pcommerce.runtime import running
+from p2pcommerce.runtime import loading
 from p2pcommerce.runtime.connection import HANDSHAKE_S
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.wire import Blocks, GetBlock, GetBlocks, Lane, Ping, Pong, Transactions, encode_message
@@ -258,7 +258,7 @@ async def test_a_peer_is_served_final_blocks(node, network, jumping_clock):
 
 
 async def test_reads_for_peers_are_bounded(node, network, monkeypatch, jumping_clock):
-    monkeypatch.setattr(running, "LOADS_MAX", 0)
+    monkeypatch.setattr(loading, "LOADS_MAX", 0)
     reads = []
     monkeypatch.setattr(Store, "blocks", lambda *arguments: reads.append(arguments) or [])
     await node.wait_height(3)
@@ -266,5 +266,5 @@ async def test_reads_for_peers_are_bounded(node, network, monkeypatch, jumping_c
     await caller.shake()
     await caller.say(GetBlocks(1, 2))
     await caller.wait_for(Blocks)  # from memory, if it has them
-    assert not node._loads
+    assert not len(node._loading)
     assert not reads

@@ -2,7 +2,7 @@
 
 from p2pcommerce.commerce import Transfer
 from p2pcommerce.gossip import GossipParameters
-from p2pcommerce.node.switchboard import NodeParameters
+from p2pcommerce.node.node import NodeParameters
 from p2pcommerce.simulation.cluster import Cluster
 
 NAMES = ("ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal")

@@ -13,6 +13,7 @@ from p2pcommerce.wire.messages import (
     LIMITS,
     MESSAGES,
     Announce,
+    AnnouncePosts,
     BlockBody,
     Blocks,
     BlockTransactions,
@@ -34,13 +35,16 @@ from p2pcommerce.wire.messages import (
     Ids,
     Lacking,
     Links,
+    Listening,
     Message,
     NoBlock,
     Observed,
     Peers,
     Ping,
     Pong,
+    Posts,
     Pull,
+    PullPosts,
     Refuse,
     Snapshot,
     Status,
@@ -115,6 +119,10 @@ STRATEGIES = {
     BlobProviders: st.builds(BlobProviders, HASH, st.lists(BLOB, min_size=1, max_size=4).map(tuple)),
     PostMessage: st.builds(PostMessage, HASH, HASH, U64, BLOB),
     MessageTaken: st.builds(MessageTaken, HASH, st.integers(0, 255)),
+    Listening: st.builds(Listening, some(st.text(st.characters(categories=["L", "N"]), max_size=16))),
+    Posts: st.builds(Posts, some(BLOB, 1)),
+    AnnouncePosts: st.builds(AnnouncePosts, some(SHORT, 1)),
+    PullPosts: st.builds(PullPosts, some(SHORT, 1)),
 }
 
 # The largest message of each kind.
@@ -160,6 +168,10 @@ LARGEST = [
     BlobProviders(H, (bytes(1_024),) * 4),
     PostMessage(H, H, 2**64 - 1, bytes(16 * 1024)),
     MessageTaken(H, 255),
+    Listening(tuple(f"{number:064}" for number in range(64))),
+    Posts((bytes(1_020),) * 255),
+    AnnouncePosts((H[:8],) * 256),
+    PullPosts((H[:8],) * 256),
 ]
 
 PINNED = {
@@ -204,6 +216,10 @@ PINNED = {
     "5492c420" + H.hex() + "91c40172": BlobProviders(H, (b"r",)),
     "5594c420" + H.hex() + "c420" + H.hex() + "05c40173": PostMessage(H, H, 5, b"s"),
     "5692c420" + H.hex() + "01": MessageTaken(H, 1),
+    "589192a161a162": Listening(("a", "b")),
+    "599191c40161": Posts((b"a",)),
+    "5a91c4080001020304050607": AnnouncePosts((H[:8],)),
+    "5b91c4080001020304050607": PullPosts((H[:8],)),
 }
 
 

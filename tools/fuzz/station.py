@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from fuzz.verdicts import BrokenRuleError, check
@@ -39,6 +40,8 @@ VALIDATORS: Final = 4
 BAD_BYTE: Final = 0xEE
 TOKEN: Final = 1_000_000
 _POOL: Final = MempoolParameters()
+TOPICS: Final = ("news", "weather")
+"""What the node under test listens to."""
 _WAKES_AT_ONCE_MAX: Final = 500
 _SAID_MAX: Final = 16
 _LIFE_MS: Final = 7 * 86_400_000
@@ -174,7 +177,12 @@ class Station:
         self.give(
             lambda now: self.node.start(list(memory.log), self.guard.last, memory.book, [self.address], now, memory.own)
         )
+        for topic in TOPICS:
+            self.give(partial(self._listen, topic))
         return self
+
+    def _listen(self, topic: str, now: int) -> list[out.Effect]:
+        return self.node.on_listen(topic, None, now)[1]
 
     @property
     def has_halted(self) -> bool:
@@ -262,6 +270,8 @@ class Station:
             case out.Close(link, code, reason):
                 check(bool(code) and bool(reason), "a connection is closed without a reason")
                 self.links = {peer: number for peer, number in self.links.items() if number != link}
+            case out.Deliver(post):
+                check(post.topic in TOPICS, "a post of a topic that nobody listens to is delivered")
             case out.Dial(address, _):
                 self.dialled.append(address)
             case out.Append(record):

@@ -14,14 +14,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from p2pcommerce.gossip import Judged, Misbehaving, Offer, ReconcileMessage, SendTo
+from p2pcommerce.gossip import Deliver, Judged, Misbehaving, Offer, ReconcileMessage, SendTo
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.frames import Frame
 from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
+from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
 __all__ = ["Action", "GossipMessage", "SendFrame", "Strategy"]
 
-GossipMessage: TypeAlias = Transactions | Announce | Pull | Choose | Unchoose | Refuse | ReconcileMessage | Frame
+GossipMessage: TypeAlias = (
+    Transactions
+    | Announce
+    | Pull
+    | Choose
+    | Unchoose
+    | Refuse
+    | ReconcileMessage
+    | Frame
+    | Listening
+    | Posts
+    | AnnouncePosts
+    | PullPosts
+)
 """Anything that travels over a link of a gossip world."""
 
 
@@ -33,7 +47,7 @@ class SendFrame:
     message: Transactions | Frame
 
 
-Action: TypeAlias = SendTo | SendFrame | Offer | Misbehaving
+Action: TypeAlias = SendTo | SendFrame | Offer | Misbehaving | Deliver
 """What a strategy wants done: the product's effects, and the baselines' sends."""
 
 

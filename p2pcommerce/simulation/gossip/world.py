@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from p2pcommerce.gossip import Judged, Offer, SendTo
+from p2pcommerce.gossip import Judged, Misbehaving, Offer, SendTo
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines import Action, GossipMessage, SendFrame
@@ -172,7 +172,7 @@ class World:
                 self._send(station, action.peer, action.message, now)
             elif isinstance(action, Offer):
                 self._offer(station, action, now)
-            else:
+            elif isinstance(action, Misbehaving):
                 self.network.ban(self, station, action.peer, now)
         deadline = station.strategy.deadline
         if deadline is not None and deadline < station.wake_us:
