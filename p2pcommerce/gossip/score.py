@@ -62,12 +62,14 @@ class Scores:
 
     def items(self) -> Iterable[tuple[PeerId, Score]]:
         """Return all peers (32 bytes each) and their scores; those that are gone in the order of their going."""
-        return self._scores.items()
+        connected = [(peer, score) for peer, score in self._scores.items() if peer not in self._gone]
+        return [*connected, *self._gone.items()]
 
     def restore(self, scores: Iterable[tuple[PeerId, Score]], now: int) -> None:
         """Know saved scores of peers that are gone, as if they had gone in this order; what is known already counts."""
         for peer, score in scores:
-            self._scores.setdefault(peer, score)
+            if peer not in self._scores:
+                self._scores[peer] = self._gone[peer] = score
         self._forget_old(now)
 
     def of(self, peer: PeerId) -> Score | None:

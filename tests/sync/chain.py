@@ -9,6 +9,7 @@ from p2pcommerce.ledger.transaction import transaction_id
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import ZERO_HASH
 from p2pcommerce.sync import Blame, Ready, Row, SendTo, Sync, SyncParameters, answer
+from p2pcommerce.sync.effects import CatchingUp
 from p2pcommerce.wire.messages import Blocks, GetBlocks, Status
 
 GENESIS_HASH = blake2b_256(b"sync tests")
@@ -113,6 +114,7 @@ class World:
         self.blamed = []
         self.statuses = []
         self.conflicts = []
+        self.headway = []
         self.buffered_bytes_max = 0
         self.execute_us = execute_us
         self._order = itertools.count()
@@ -145,6 +147,8 @@ class World:
                     self.later(self.execute_us, lambda blocks=blocks: self.deliver(blocks))
                 case Blame(peer, reason):
                     self.blamed.append((peer, reason))
+                case CatchingUp():
+                    self.headway.append(effect)
                 case conflict:
                     self.conflicts.append(conflict)
 
