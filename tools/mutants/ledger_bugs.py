@@ -97,7 +97,7 @@ BUGS = (
             ),
             Edit(
                 "commerce/application.py",
-                "        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self._kinds, "
+                "        audit_block(genesis.supply_minor, parameters.byte_price, view, changes, self.kinds, "
                 "self._audited)",
                 "        return",
             ),
