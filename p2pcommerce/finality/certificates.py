@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, VoteKind, anchor_hash
 from p2pcommerce.ledger.validators import VALIDATORS_MAX, ValidatorSet
-from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, blob, record, uint
+from p2pcommerce.primitives.codec import HASH, SIGNATURE, U32, U64, Shape, array, blob, packed, record, uint
 from p2pcommerce.primitives.crypto import SignatureScheme, domain_prefix
 from p2pcommerce.primitives.errors import CodecError, RemoteProtocolError
 from p2pcommerce.primitives.ids import U64_MAX, GenesisHash
@@ -39,8 +39,9 @@ __all__ = [
     "signers_of",
 ]
 
-CERTIFICATE_BYTES_MAX: Final = 128 + VALIDATORS_MAX * (66 + 9)
+CERTIFICATE_BYTES_MAX: Final = 128 + VALIDATORS_MAX * (64 + 9)
 """Bytes of an encoded certificate at most: 256 signatures, as many anchors, and the fields around them."""
+_SIGNATURE_BYTES: Final = 64
 VERIFIED_MAX: Final = 65_536
 """Signatures remembered as good: 64 views x 3 kinds x 256 validators, and a third more. The oldest goes first."""
 _VIEW: Final = uint(U64_MAX - 1, 1)
@@ -166,7 +167,7 @@ _CERTIFICATE_FIELDS: Final = record(
     hash=HASH,
     anchors=array(U64, VALIDATORS_MAX),
     bitmap=blob(VALIDATORS_MAX // 8, 1),
-    signatures=array(SIGNATURE, VALIDATORS_MAX, 1),
+    signatures=packed(_SIGNATURE_BYTES, VALIDATORS_MAX, 1),
 )
 CERTIFICATE: Final[Shape[Certificate]] = Shape(
     _CERTIFICATE_FIELDS.read,
@@ -177,7 +178,7 @@ CERTIFICATE: Final[Shape[Certificate]] = Shape(
         certificate.hash,
         certificate.anchors,
         certificate.bitmap,
-        certificate.signatures,
+        b"".join(certificate.signatures),
     ),
 )
 

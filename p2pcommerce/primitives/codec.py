@@ -42,6 +42,7 @@ __all__ = [
     "encode",
     "maybe",
     "pack",
+    "packed",
     "pair",
     "raw",
     "record",
@@ -314,6 +315,19 @@ def array(shape: Shape[T], count_max: int, count_min: int = 0) -> Shape[tuple[T,
         return tuple([plain_item(item) for item in value])
 
     return Shape(read, tuple if plain_item is _same else plain)
+
+
+def packed(item_bytes: int, count_max: int, count_min: int = 0) -> Shape[tuple[bytes, ...]]:
+    """Return the shape of `count_min` to `count_max` values of `item_bytes` each, written as one string of bytes."""
+    inner = blob(count_max * item_bytes, count_min * item_bytes)
+
+    def read(value: Any) -> tuple[bytes, ...]:  # noqa: ANN401 - untrusted: any type may come
+        data = inner.read(value)
+        if len(data) % item_bytes:
+            raise CodecError(f"must be a row of {item_bytes} bytes each")
+        return tuple([data[start : start + item_bytes] for start in range(0, len(data), item_bytes)])
+
+    return Shape(read, b"".join)
 
 
 def pair(first: Shape[T], second: Shape[S]) -> Shape[tuple[T, S]]:

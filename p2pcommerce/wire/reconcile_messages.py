@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from p2pcommerce.primitives.codec import BOOL, U32, Shape, blob, raw, uint
+from p2pcommerce.primitives.codec import BOOL, U32, Shape, blob, packed, raw, uint
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.wire.kinds import WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
@@ -41,18 +41,7 @@ _IDS_BYTES_MAX: Final = RECONCILE_IDS_MAX * _SHORT_ID_BYTES
 
 def short_ids(count_max: int, count_min: int = 0) -> Shape[tuple[bytes, ...]]:
     """Return the shape of short ids (8 bytes each), which are one string of bytes on the wire."""
-    inner = blob(count_max * _SHORT_ID_BYTES, count_min * _SHORT_ID_BYTES)
-
-    def read(value: Any) -> tuple[bytes, ...]:  # noqa: ANN401 - untrusted: any type may come
-        data = inner.read(value)
-        if len(data) % _SHORT_ID_BYTES:
-            raise CodecError(f"must be short ids of {_SHORT_ID_BYTES} bytes")
-        return tuple([data[start : start + _SHORT_ID_BYTES] for start in range(0, len(data), _SHORT_ID_BYTES)])
-
-    def plain(ids: tuple[bytes, ...]) -> bytes:
-        return b"".join(ids)
-
-    return Shape(read, plain)
+    return packed(_SHORT_ID_BYTES, count_max, count_min)
 
 
 def _packed_ids() -> Shape[bytes]:

@@ -161,11 +161,13 @@ def _light(data: bytes) -> bool:
     accepted = False
     try:
         for row in _rows(data):
-            if accepted or len(row) % 2:
+            try:
+                link = decode_link(row)
+            except CodecError:
                 raw, proof = codec.decode(_PAIR, row, 2**20)
                 client.verify_header(decode_header(raw), proof, START_US)
             else:
-                client.follow([decode_link(row)], START_US)
+                client.follow([link], START_US)
             accepted = True
     except (RemoteProtocolError, UsageError, ConflictError):
         return accepted
