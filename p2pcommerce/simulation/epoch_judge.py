@@ -22,6 +22,7 @@ __all__ = ["EpochJudge"]
 
 _BALLOT: Final = struct.Struct(">QQB32s")
 _FINALIZE: Final = 3
+_SIGNATURE_BYTES: Final = 64
 _BYTES_MAX: Final = 2**22
 _EPOCH_FIELD: Final = 2
 _PARENT_FIELD: Final = 4
@@ -88,7 +89,10 @@ class EpochJudge:
         signers = [index for index in range(8 * len(bitmap)) if bitmap[index // 8] >> index % 8 & 1]
         ballot = signed_bytes("vote", self._genesis.hash, _BALLOT.pack(epoch, view, kind, digest))
         weight = 0
-        for index, signature in zip(signers, signatures, strict=True):
+        if len(signatures) != _SIGNATURE_BYTES * len(signers):
+            return f"the proof of height {header.height} has signatures that do not fit its bitmap"
+        for place, index in enumerate(signers):
+            signature = signatures[_SIGNATURE_BYTES * place : _SIGNATURE_BYTES * (place + 1)]
             key, stake = members[index]
             if not self._scheme.verify(key, ballot, signature):
                 return f"the proof of height {header.height} holds a bad signature"
