@@ -130,7 +130,7 @@ def test_the_judge_sees_what_a_proof_lacks(blocks):
     assert "of something else" in judged(blocks, with_header(time_ms=1))
 
     def bad(certificate, headers):
-        certificate[6] = (bytes(64), *certificate[6][1:])
+        certificate[6] = bytes(64) + certificate[6][64:]
         return (tuple(certificate), headers)
 
     def weak(certificate, headers):
@@ -138,11 +138,16 @@ def test_the_judge_sees_what_a_proof_lacks(blocks):
         signer = unpack(blocks[1][2 * BLOCKS - 1].proof, 2**22)[0]
         first = next(index for index in range(8) if signer[5][0] >> index & 1)
         certificate[5] = bytes([1 << first, *certificate[5][1:]])
-        certificate[6] = certificate[6][:1]
+        certificate[6] = certificate[6][:64]
+        return (tuple(certificate), headers)
+
+    def short(certificate, headers):
+        certificate[6] = certificate[6][:-1]
         return (tuple(certificate), headers)
 
     assert "bad signature" in judged(blocks, with_proof(bad))
     assert "weight" in judged(blocks, with_proof(weak))
+    assert "do not fit its bitmap" in judged(blocks, with_proof(short))
 
 
 def test_the_judge_learns_sets_from_boundary_blocks_alone(blocks):
