@@ -71,6 +71,7 @@ class Assembly:
         own_journal: of own transactions; own_records: what it held.
         off_chain: the files of blobs and messages.
         static_secret: the X25519 secret (32 bytes) of this run.
+        mapped: where a router lets others in.
     """
 
     config: NodeConfig
@@ -88,6 +89,7 @@ class Assembly:
     off_chain: OffChainFolder
     files: ExitStack
     static_secret: bytes
+    mapped: tuple[str, ...] = ()
     _local: LocalPeer = field(init=False)
     _record_until_ms: int = 0
     _told: tuple[str, ...] = ()
@@ -130,7 +132,7 @@ class Assembly:
             now: microseconds.
         """
         now_ms = now // 1_000
-        told = self.config.advertise or advertised(addresses, self.core.observed_host)
+        told = self.config.advertise or advertised(addresses, self.core.observed_host, self.mapped)
         if now_ms >= self._record_until_ms or told != self._told:
             self._told = told
             expires_ms = now_ms + _RECORD_LIFE_MS

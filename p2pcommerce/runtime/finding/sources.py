@@ -1,0 +1,62 @@
+"""Begins the sources of peers that the configuration asks for, and gathers what they say of themselves.
+
+A source is a task of its own beside the node: nothing waits for it. What it finds goes to discovery, which bounds what
+one source can do; what it learns of this node's own addresses goes into the peer record that every handshake carries,
+and to the peers that are connected already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import trio
+
+from p2pcommerce.discovery.seed_text import SeedAnswer, source_of_seed
+from p2pcommerce.runtime.assembly import Assembly
+from p2pcommerce.runtime.driver import Driver
+
+__all__ = ["Sources"]
+
+
+class Sources:
+    """The sources of one node."""
+
+    def __init__(self, assembly: Assembly, driver: Driver) -> None:
+        """Prepare; nothing is imported or opened before `begin`."""
+        self._assembly = assembly
+        self._driver = driver
+        self._statistics: dict[str, Mapping[str, object]] = {}
+
+    def statistics(self) -> dict[str, dict[str, object]]:
+        """Return for each source that is on what it says of itself: int, str, None."""
+        return {name: dict(counters) for name, counters in self._statistics.items()}
+
+    def begin(self, nursery: trio.Nursery, listening: Sequence[str]) -> None:
+        """Begin the sources that are on; none is waited for.
+
+        Args:
+            nursery: they run in it.
+            listening: where the node listens.
+
+        Raises:
+            UsageError: a source lacks what it needs; one line says what to install.
+        """
+        del listening
+        config = self._assembly.config
+        if config.dns_seeds:
+            self._begin_dns(nursery)
+
+    def _begin_dns(self, nursery: trio.Nursery) -> None:
+        from p2pcommerce.runtime.finding.dns_seeds import DnsSeeds  # noqa: PLC0415 - only what is on is imported
+
+        config = self._assembly.config
+        seeds = DnsSeeds(config.dns_seeds, config.dns_server, config.genesis.hash, self._on_seed, self._assembly.log)
+        self._statistics["dns_seeds"] = seeds.counters
+        is_known = len(self._driver.core.discovery.book) > 0
+        nursery.start_soon(seeds.run, is_known, lambda: self._driver.peers_count)
+
+    def _on_seed(self, name: str, told: SeedAnswer) -> None:
+        discovery = self._driver.core.discovery
+        discovery.on_hints(told.addresses)
+        discovery.on_found(told.records, source_of_seed(name), self._driver.clock.now())
+        self._driver.give([])
