@@ -246,10 +246,6 @@ def test_nothing_that_cannot_be_read_is_written(folder):
         ("dns_server", "192.0.2.53:99999", "192.0.2.53:53"),
         ("dns_server", "192.0.2.53:+53", "192.0.2.53:53"),
         ("dns_server", 53, "192.0.2.53:53"),
-        ("lan", 1, "true or false"),
-        ("lan_interface", "eth0", "no IPv4 address"),
-        ("lan_interface", "::1", "no IPv4 address"),
-        ("lan_interface", 7, "no IPv4 address"),
         ("port_mapping", "on", "one of off, auto, nat-pmp, upnp"),
         ("port_mapping", True, "one of off, auto, nat-pmp, upnp"),
         ("gateway", "router.example", "no IPv4 address"),
@@ -269,12 +265,12 @@ def test_what_finds_peers_is_configured_with_clear_errors(name, value, said):
 
 def test_what_finds_peers_is_read_from_the_file_and_off_by_default(folder):
     off = config()
-    assert (off.dns_seeds, off.lan, off.port_mapping) == ((), False, "off")
+    assert (off.dns_seeds, off.port_mapping) == ((), "off")
     path = folder / "config.toml"
     path.write_text(
-        'dns_seeds = ["seed.example", "Seed2.Example."]\ndns_server = "[::1]:53"\nlan = true\n'
-        'lan_interface = "192.0.2.7"\nport_mapping = "auto"\ngateway = "192.0.2.1:5351"\n'
+        'dns_seeds = ["seed.example", "Seed2.Example."]\ndns_server = "[::1]:53"\n'
+        'port_mapping = "auto"\ngateway = "192.0.2.1:5351"\n'
     )
     loaded = NodeConfig.from_toml(path, "p")
     assert loaded.dns_seeds == ("seed.example", "Seed2.Example.")
-    assert (loaded.lan, loaded.port_mapping, loaded.gateway) == (True, "auto", "192.0.2.1:5351")
+    assert (loaded.port_mapping, loaded.gateway) == ("auto", "192.0.2.1:5351")

@@ -12,8 +12,11 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from p2pcommerce.discovery.seed_text import SeedAnswer, source_of_seed
+from p2pcommerce.node.effects import Transmit
 from p2pcommerce.runtime.assembly import Assembly
+from p2pcommerce.runtime.connection import HANDSHAKE_S
 from p2pcommerce.runtime.driver import Driver
+from p2pcommerce.wire.messages import Peers
 
 __all__ = ["Sources"]
 
@@ -25,6 +28,8 @@ class Sources:
         """Prepare; nothing is imported or opened before `begin`."""
         self._assembly = assembly
         self._driver = driver
+        self._listening: tuple[str, ...] = ()
+        self._nursery: trio.Nursery | None = None
         self._statistics: dict[str, Mapping[str, object]] = {}
 
     def statistics(self) -> dict[str, dict[str, object]]:
@@ -41,10 +46,13 @@ class Sources:
         Raises:
             UsageError: a source lacks what it needs; one line says what to install.
         """
-        del listening
+        self._listening = tuple(listening)
+        self._nursery = nursery
         config = self._assembly.config
         if config.dns_seeds:
             self._begin_dns(nursery)
+        if config.port_mapping != "off":
+            self._begin_port_mapping(nursery)
 
     def _begin_dns(self, nursery: trio.Nursery) -> None:
         from p2pcommerce.runtime.finding.dns_seeds import DnsSeeds  # noqa: PLC0415 - only what is on is imported
@@ -60,3 +68,28 @@ class Sources:
         discovery.on_hints(told.addresses)
         discovery.on_found(told.records, source_of_seed(name), self._driver.clock.now())
         self._driver.give([])
+
+    def _begin_port_mapping(self, nursery: trio.Nursery) -> None:
+        from p2pcommerce.runtime.finding.port_mapping import PortMapping  # noqa: PLC0415 - only what is on is imported
+
+        config = self._assembly.config
+        mapping = PortMapping(config.port_mapping, config.gateway, self._listening, self._on_mapped, self._assembly.log)
+        self._statistics["port_mapping"] = mapping.statistics
+        nursery.start_soon(mapping.run)
+
+    def _on_mapped(self, addresses: tuple[str, ...]) -> None:
+        """The router lets others in elsewhere than before: tell that to who will connect, and to who is."""
+        self._assembly.mapped = addresses
+        self._driver.core.discovery.set_own_addresses(addresses)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._announce)
+
+    async def _announce(self) -> None:
+        """Tell the peers of the new record; again when those that were shaking hands with the old one are connected."""
+        self._tell_peers()
+        await trio.sleep(HANDSHAKE_S)
+        self._tell_peers()
+
+    def _tell_peers(self) -> None:
+        record = self._assembly.local_peer(self._listening, self._driver.clock.now()).peer_record
+        self._driver.give([Transmit(peer, Peers((record,))) for peer in self._driver.connections()])
