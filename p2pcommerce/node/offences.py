@@ -207,7 +207,7 @@ class Offences:
     def sets(self) -> Sets:
         """Epoch -> validator set, of the epochs from which evidence counts now."""
         chain = self._chain
-        return chain.rules.evidence_sets(chain.state.final, chain.head.time_ms)
+        return chain.rules.evidence_sets(chain.state.final)
 
     def _judge(self, data: bytes) -> tuple[Offence | None, bool]:
         """Return the offence that evidence proves, and whether its epoch is one of those that are known here."""
