@@ -72,6 +72,7 @@ class Assembly:
         off_chain: the files of blobs and messages.
         static_secret: the X25519 secret (32 bytes) of this run.
         mapped: where a router lets others in.
+        nearby: where others of the local network reach this node, if that is not where it says that it listens.
     """
 
     config: NodeConfig
@@ -90,6 +91,7 @@ class Assembly:
     files: ExitStack
     static_secret: bytes
     mapped: tuple[str, ...] = ()
+    nearby: tuple[str, ...] = ()
     _local: LocalPeer = field(init=False)
     _record_until_ms: int = 0
     _told: tuple[str, ...] = ()
@@ -133,6 +135,7 @@ class Assembly:
         """
         now_ms = now // 1_000
         told = self.config.advertise or advertised(addresses, self.core.observed_host, self.mapped)
+        told = tuple(dict.fromkeys((*told, *self.nearby)))
         if now_ms >= self._record_until_ms or told != self._told:
             self._told = told
             expires_ms = now_ms + _RECORD_LIFE_MS

@@ -82,6 +82,8 @@ class NodeConfig:
         control: whether other programs of this user reach the node through `control.json`.
         dns_seeds: names whose TXT records hold peers (extra `dns`), at most 8.
         dns_server: the name server that they are asked of, "host:port" with an IP address; empty: the system's.
+        lan: whether the node tells of itself in the local network by multicast, and listens to others.
+        lan_interface: the IPv4 address of the interface for that; empty: the system's choice.
         port_mapping: whether the router is asked to let others in: "off", "nat-pmp", "upnp", or "auto": whichever it
             answers to.
         gateway: the router, an IPv4 address or "address:port"; empty: that of the default route.
@@ -110,6 +112,8 @@ class NodeConfig:
     inbound_peers_max: int = 40
     dns_seeds: tuple[str, ...] = ()
     dns_server: str = ""
+    lan: bool = False
+    lan_interface: str = ""
     port_mapping: str = "off"
     gateway: str = ""
     control: bool = True
@@ -372,6 +376,7 @@ _PLACES: Final[dict[str, Callable[[str, object], object]]] = {
     "checkpoint": _path,
     "metrics": _endpoint,
     "dns_server": _ip_endpoint,
+    "lan_interface": _ipv4,
     "gateway": _gateway,
 }
 

@@ -5,6 +5,7 @@ waited for: a resolver, a router or a local network that hangs or lies holds up 
 
 - `sources`: begins those that are configured, and gathers what they say of themselves
 - `dns_seeds`: names whose TXT records hold peers (extra `dns`)
+- `lan`: beacons in the local network
 - `port_mapping`: lets others in through the router, by `nat_pmp` or `upnp`; `router`: what both are asked for
 - `small_http`, `router_xml`: what UPnP is made of, capped and strict
 """

@@ -51,6 +51,8 @@ class Sources:
         config = self._assembly.config
         if config.dns_seeds:
             self._begin_dns(nursery)
+        if config.lan:
+            self._begin_lan(nursery)
         if config.port_mapping != "off":
             self._begin_port_mapping(nursery)
 
@@ -68,6 +70,35 @@ class Sources:
         discovery.on_hints(told.addresses)
         discovery.on_found(told.records, source_of_seed(name), self._driver.clock.now())
         self._driver.give([])
+
+    def _begin_lan(self, nursery: trio.Nursery) -> None:
+        from p2pcommerce.discovery.beacon import BEACON_SOURCE, write_beacon  # noqa: PLC0415 - only what is on
+        from p2pcommerce.runtime.finding.lan import Lan, nearby  # noqa: PLC0415 - only what is on is imported
+
+        config, driver = self._assembly.config, self._driver
+
+        def take(record: bytes) -> None:
+            driver.core.discovery.on_found([record], BEACON_SOURCE, driver.clock.now())
+            driver.give([])
+
+        def on_near(own: str) -> None:
+            self._assembly.nearby = nearby(self._listening, own)
+            driver.core.discovery.set_own_addresses(self._assembly.nearby)
+
+        lan = Lan(
+            config.lan_interface,
+            config.genesis.hash,
+            lambda: write_beacon(config.genesis.hash, self._record()),
+            on_near,
+            take,
+            driver.clock,
+            self._assembly.log,
+        )
+        self._statistics["lan"] = lan.beacons.counters
+        nursery.start_soon(lan.run)
+
+    def _record(self) -> bytes:
+        return self._assembly.local_peer(self._listening, self._driver.clock.now()).peer_record
 
     def _begin_port_mapping(self, nursery: trio.Nursery) -> None:
         from p2pcommerce.runtime.finding.port_mapping import PortMapping  # noqa: PLC0415 - only what is on is imported
@@ -91,5 +122,5 @@ class Sources:
         self._tell_peers()
 
     def _tell_peers(self) -> None:
-        record = self._assembly.local_peer(self._listening, self._driver.clock.now()).peer_record
+        record = self._record()
         self._driver.give([Transmit(peer, Peers((record,))) for peer in self._driver.connections()])
