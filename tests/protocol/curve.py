@@ -10,9 +10,25 @@ NEUTRAL = (0, 1)
 
 
 def add(one, other):
-    (x1, y1), (x2, y2) = one, other
-    k = D * x1 * x2 * y1 * y2 % P
-    return (x1 * y2 + x2 * y1) * pow(1 + k, P - 2, P) % P, (y1 * y2 + x1 * x2) * pow(1 - k, P - 2, P) % P
+    return _flat(_add(_wide(one), _wide(other)))
+
+
+def _wide(point):
+    return point[0], point[1], 1, point[0] * point[1] % P
+
+
+def _flat(point):
+    inverse = pow(point[2], P - 2, P)
+    return point[0] * inverse % P, point[1] * inverse % P
+
+
+def _add(one, other):
+    """Add in extended coordinates (RFC 8032, section 5.1.4)."""
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = one, other
+    a, b = (y1 - x1) * (y2 - x2), (y1 + x1) * (y2 + x2)
+    c, d = 2 * D * t1 * t2, 2 * z1 * z2
+    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
 def minus(point):
@@ -20,13 +36,13 @@ def minus(point):
 
 
 def multiply(number, point):
-    result = NEUTRAL
+    result, power = _wide(NEUTRAL), _wide(point)
     while number:
         if number & 1:
-            result = add(result, point)
-        point = add(point, point)
+            result = _add(result, power)
+        power = _add(power, power)
         number >>= 1
-    return result
+    return _flat(result)
 
 
 def compress(point):
