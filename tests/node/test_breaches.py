@@ -12,7 +12,7 @@ from tests.docs.test_protocol import read
 from tests.wire.examples import EXAMPLES, HASH
 
 from .cluster import SECOND
-from .test_inbox import A, NOW, closes, cluster, node  # noqa: F401 - fixtures
+from .test_inbox import NOW, A, closes, cluster, node  # noqa: F401 - fixtures
 
 TESTS = Path(__file__).parents[1]
 ROWS = {row[1].strip("`"): row for row in read("messages")[1]}
