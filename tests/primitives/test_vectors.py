@@ -14,11 +14,17 @@ from tests.protocol import curve
 from tests.vector_files import as_json, load, save
 
 SEED = bytes(range(32))
+
+
+def nested(depth, innermost):
+    return (nested(depth - 1, innermost),) if depth else innermost
+
+
 VALUES = (
     0, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**64 - 1,
     -1, -32, -33, -128, -129, -32_768, -32_769, -(2**31), -(2**31) - 1, -(2**63),
     False, True, None, "", "abc", "é" * 15, "é" * 16, "a" * 256, b"", b"\x00", bytes(255), bytes(256),
-    (), (1, (2, (3,))), tuple(range(15)), tuple(range(16)),
+    (), (1, (2, (3,))), tuple(range(15)), tuple(range(16)), nested(15, None), nested(15, ()),
 )  # fmt: skip
 REFUSED = {
     "an integer longer than it must be": "cc7f",
@@ -37,7 +43,8 @@ REFUSED = {
     "half of a surrogate pair": "a3eda080",
     "the byte that means nothing": "c1",
     "a claim of more items than there are bytes": "ddffffffff",
-    "nested seventeen deep": "91" * 17 + "c0",
+    "seventeen layers of arrays": "91" * 16 + "90",
+    "a number in the seventeenth layer": "91" * 16 + "00",
 }
 
 

@@ -166,7 +166,7 @@ class Types:
         elif word == "bool":
             need(isinstance(value, bool), "no boolean")
         elif word == "any":
-            need(_depth(value) <= 16, "nested too deep")
+            need(_layers(value) <= 16, "nested too deep")
         else:
             low, end = RANGES[word]
             need(type(value) is int and low <= value < end, f"no {word}")
@@ -230,5 +230,5 @@ def _behind_all(text):
     return text
 
 
-def _depth(value):
-    return 1 + max((_depth(item) for item in value), default=0) if isinstance(value, tuple) else 0
+def _layers(value):
+    return 1 + max(map(_layers, value), default=0) if isinstance(value, tuple) else 1

@@ -6,7 +6,7 @@ import pytest
 
 from tests.vector_files import as_json, load
 
-from . import chain, symbols, trees
+from . import addresses, chain, symbols, trees
 from .document import BODIES, STATE, TYPES, read
 from .plain import RefusedError, decode
 
@@ -72,6 +72,16 @@ def test_peer_records_count_or_are_refused(name):
         return
     with pytest.raises(RefusedError, match=record["refused"]):
         chain.check_record(of(record["bytes"]), genesis, DISCOVERY["now_ms"])
+
+
+@pytest.mark.parametrize("text", DISCOVERY["addresses"])
+def test_addresses_and_their_one_form(text):
+    expected = DISCOVERY["addresses"][text]
+    if expected is None:
+        with pytest.raises(RefusedError):
+            addresses.canonical(text)
+        return
+    assert addresses.canonical(text) == (expected["canonical"], expected["can_be_dialled"])
 
 
 def test_short_ids_prices_and_a_post():
