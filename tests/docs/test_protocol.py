@@ -19,8 +19,8 @@ from p2pcommerce.finality.ffg import evidence as ffg_evidence
 from p2pcommerce.finality.ffg import links
 from p2pcommerce.finality.ffg import messages as ffg
 from p2pcommerce.finality.ffg import proof as ffg_proof
+from p2pcommerce.finality.simplex import justify, misjustified
 from p2pcommerce.finality.simplex import messages as simplex
-from p2pcommerce.finality.simplex import misjustified
 from p2pcommerce.gossip import post
 from p2pcommerce.ledger import block, genesis, receipt, transaction, validators
 from p2pcommerce.node import compact, compact_history, epoch_links, short_header
@@ -48,7 +48,10 @@ NAMED = {
     "validators": ("chain", validators.VALIDATORS),
     "vote": ("finality", certificates.VOTE),
     "certificate": ("finality", certificates.CERTIFICATE),
-    "justify": ("finality", simplex._JUSTIFY),
+    "justify": ("finality", justify.JUSTIFY),
+    "certificate head": ("finality", justify._HEAD),
+    "justify heads": ("finality", justify.JUSTIFY_HEADS),
+    "opening": ("finality", justify.OPENING),
     "seal": ("finality", simplex._SEAL),
     "double signature": ("finality", evidence.BALLOT_EVIDENCE._shape),
     "misjustified": ("finality", misjustified._MISJUSTIFIED),

@@ -18,8 +18,9 @@ from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link
 from p2pcommerce.finality.leader import pick_leader
 from p2pcommerce.finality.proof import encode_proof
 from p2pcommerce.finality.simplex import messages as simplex
-from p2pcommerce.finality.simplex.messages import Justify, Seal, encode_seal, vrf_input
-from p2pcommerce.finality.simplex.misjustified import Misjustified, convict_misjustified, encode_misjustified
+from p2pcommerce.finality.simplex.justify import Justify, open_signature
+from p2pcommerce.finality.simplex.messages import Seal, encode_seal, vrf_input
+from p2pcommerce.finality.simplex.misjustified import Fault, Misjustified, convict_misjustified, encode_misjustified
 from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.ledger.block import Header, decode_header, tx_root
 from p2pcommerce.ledger.validators import VALIDATORS, Validator, ValidatorSet
@@ -118,7 +119,19 @@ def evidence(story):
     one, other = blake2b_256(b"one"), blake2b_256(b"other")
     ballot = Ballot(EPOCH, 3, VoteKind.NOTARIZE, story.wrong.hash)
     key = SET.keys[2]
-    e6 = Misjustified(key, ballot.data, sign(key, "vote", ballot.data), story.wrong, Justify(None, None))
+    fault = Fault(story.wrong, Justify(None, None).heads, None)
+    e6 = Misjustified(key, ballot.data, sign(key, "vote", ballot.data), fault)
+    spoilt = replace(story.notarization, signatures=(story.notarization.signatures[0], bytes(64)))
+    justify = Justify(spoilt, story.skip)
+    leader = story.block.proposer
+    header_ = header(602, story.parent.hash, seal_of(3, 1, justify, leader), proposer=leader)
+    ballot = Ballot(EPOCH, 3, VoteKind.PROPOSE, header_.hash)
+    fault = Fault(header_, justify.heads, open_signature(spoilt, 1, of_parent=True))
+    opened = Misjustified(leader, ballot.data, sign(leader, "proposal", ballot.data), fault)
+    good = Fault(story.block, story.justify.heads, open_signature(story.notarization, 1, of_parent=True))
+    honest = Misjustified(
+        leader, Ballot(EPOCH, 3, VoteKind.PROPOSE, story.block.hash).data, story.proposal.signature, good
+    )
     return [
         pair("E1", (5, notarize, one), (5, notarize, other)),
         pair("E2", (5, finalize, one), (5, finalize, other)),
@@ -126,6 +139,8 @@ def evidence(story):
         pair("E4", (5, finalize, one), (5, notarize, other)),
         pair("E5", (5, propose, one), (5, propose, other)),
         {"rule": "E6", "offender": key.hex(), "bytes": encode_misjustified(e6).hex()},
+        {"rule": "E6", "offender": leader.hex(), "bytes": encode_misjustified(opened).hex()},
+        {"rule": None, "offender": leader.hex(), "bytes": encode_misjustified(honest).hex()},
         pair(None, (5, notarize, one), (5, nullify, anchor_hash(4))),
         pair(None, (5, finalize, one), (7, nullify, anchor_hash(5))),
         pair(None, (5, notarize, one), (6, notarize, other)),

@@ -11,7 +11,8 @@ from p2pcommerce.finality import Simplex
 from p2pcommerce.finality.certificates import Vote, make_certificate
 from p2pcommerce.finality.leader import pick_leader
 from p2pcommerce.finality.proof import encode_proof
-from p2pcommerce.finality.simplex.messages import Justify, Seal, encode_seal, vrf_input
+from p2pcommerce.finality.simplex.justify import Justify
+from p2pcommerce.finality.simplex.messages import Seal, encode_seal, vrf_input
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.block import decode_block
 from p2pcommerce.ledger.epochs import founding_state, seed_in, set_key, sets_in
@@ -43,7 +44,8 @@ RECORDS = {
     "seed of epoch 1": b"\x00s" + (1).to_bytes(4, "big"),
     "seed of epoch 2": b"\x00s" + (2).to_bytes(4, "big"),
     "seed that grows": b"\x00r",
-    "end of epoch 1": b"\x00t" + (1).to_bytes(4, "big"),
+    "start of epoch 2": b"\x00t" + (2).to_bytes(4, "big"),
+    "chain time": b"\x00k",
     "lowest epoch": b"\x00l",
 }
 

@@ -18,7 +18,7 @@ class Follower:
         members = sorted((bytes.fromhex(each["public_key"]), each["stake_minor"]) for each in told["validators"])
         founding = chain.read_validators(encode(tuple(members)))
         self.sets = {0: founding, 1: founding}
-        self.seeds, self.growing, self.ends = {0: self.genesis}, self.genesis, {}
+        self.seeds, self.growing, self.starts, self.time_ms = {0: self.genesis}, self.genesis, {}, 0
         self.header, self.hash = read("header", genesis_header), digest(genesis_header)
         state_root = self.header["state_root"]
         expected = (1, self.genesis, 0, 0, ZERO, ZERO, told["time_ms"], ZERO, ZERO, state_root, *[founding[1]] * 2, b"")
@@ -43,9 +43,12 @@ class Follower:
         need(output is not None and not seal["carrier"], "no random output")
         head = encode(chain.decode(raw)[0])
         votes.check_proof(head, proof, members, set_hash, quorum)
+        self.time_ms += min(header["time_ms"] - self.header["time_ms"], 60_000)
+        if epoch and self.header["height"] % self.blocks == 0:
+            self.starts[epoch] = self.time_ms
         self.header, self.hash, self.growing = header, block_hash, digest(self.growing + output)
         if header["height"] % self.blocks == 0:
-            self.seeds[epoch + 1], self.ends[epoch] = self.growing, header["time_ms"]
+            self.seeds[epoch + 1] = self.growing
             if following is not None:
                 self.sets[epoch + 2] = chain.read_validators(following)
 

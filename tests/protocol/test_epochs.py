@@ -45,7 +45,8 @@ def test_what_the_chain_writes_of_itself_is_what_its_blocks_give():
     assert proven["seed of epoch 1"] == follower.seeds[1]
     assert proven["seed of epoch 2"] == follower.seeds[2]
     assert proven["seed that grows"] == follower.growing
-    assert proven["end of epoch 1"] == encode(follower.ends[1])
+    assert proven["start of epoch 2"] == encode(follower.starts[2])
+    assert proven["chain time"] == encode(follower.time_ms)
     assert decode(proven["lowest epoch"]) == 0
     assert proven["candidates"] == proven["validators of epoch 3"], "nothing changed since"
     with pytest.raises(RefusedError):

@@ -8,7 +8,7 @@ from . import curve
 from .channel import signed
 from .document import SIMPLEX, TYPES, read
 from .plain import RefusedError, decode, encode, need
-from .trees import ZERO, digest
+from .trees import ZERO, digest, includes, root
 
 NOTARIZE, NULLIFY, FINALIZE, PROPOSE = 1, 2, 3, 4
 
@@ -47,16 +47,22 @@ def signers(bitmap):
     return [index for index in range(8 * len(bitmap)) if bitmap[index // 8] >> index % 8 & 1]
 
 
+def check_weight(certificate, members, quorum):
+    """Check that the signers are of the set, and weigh a quorum; return them."""
+    who = signers(certificate["bitmap"])
+    need(len(certificate["bitmap"]) == (len(members) + 7) // 8 and who and who[-1] < len(members), "another set")
+    need(sum(members[index][1] for index in who) >= quorum, "below the quorum")
+    return who
+
+
 def check_certificate(certificate, members, quorum, genesis):
     """Check form, weight and every signature."""
-    who, packed, anchors = signers(certificate["bitmap"]), certificate["signatures"], certificate["anchors"]
-    need(len(certificate["bitmap"]) == (len(members) + 7) // 8 and who and who[-1] < len(members), "another set")
+    who, packed, anchors = check_weight(certificate, members, quorum), certificate["signatures"], certificate["anchors"]
     need(len(packed) == 64 * len(who), "not a signature for each bit")
     if certificate["kind"] == NULLIFY:
         need(len(anchors) == len(who) and max(anchors) == number(certificate["hash"]) < certificate["view"], "anchors")
     else:
         need(not anchors, "anchors of no nullification")
-    need(sum(members[index][1] for index in who) >= quorum, "below the quorum")
     for place, index in enumerate(who):
         content = anchors[place].to_bytes(32, "big") if anchors else certificate["hash"]
         data = ballot(certificate["epoch"], certificate["view"], certificate["kind"], content)
@@ -121,22 +127,50 @@ def _convict_of_two(claim, members, genesis):
 
 
 def _convict_of_justify(raw, members, quorum, genesis):
-    claim, plain = read("misjustified", raw), decode(raw)
-    header, seal = claim["header"], read("seal", claim["header"]["engine_data"])
+    claim, plain = read("misjustified", raw, 2_048), decode(raw)
+    fault = claim["fault"]
+    header, heads, seal = fault["header"], fault["heads"], read("seal", fault["header"]["engine_data"])
     epoch, view, kind, content = read_ballot(claim["ballot"])
     need(kind in {NOTARIZE, PROPOSE} and claim["offender"] in dict(members), "nobody to convict")
-    need((epoch, view, content) == (header["epoch"], seal["view"], digest(encode(plain[3]))), "of another header")
-    need(digest(encode(plain[4])) == seal["justify_hash"] and header["genesis_hash"] == genesis, "not committed")
+    need((epoch, view, content) == (header["epoch"], seal["view"], digest(encode(plain[3][0]))), "of another header")
+    need(digest(encode(plain[3][1])) == seal["justify_hash"] and header["genesis_hash"] == genesis, "not committed")
     need(is_signed(genesis, claim["offender"], claim["ballot"], claim["signature"]), "a bad signature")
     try:
-        check_justify(claim["justify"], header, seal, members, quorum)
+        check_form(heads, header, seal)
+        for head in (heads["parent"], heads["nullification"]):
+            if head is not None:
+                check_weight(head, members, quorum)
     except RefusedError:
         return "E6", claim["offender"]
-    return None
+    opening = fault["opening"]
+    head = opening and heads["parent" if opening["of_parent"] else "nullification"]
+    if not head:
+        return None
+    who, place = signers(head["bitmap"]), opening["proof"]
+    leaf = digest(opening["anchor"].to_bytes(8, "big") + opening["signature"])
+    need(place["count"] == len(who), "of another certificate")
+    need(includes(head["root"], leaf, place["index"], place["count"], place["siblings"]), "not committed")
+    content = opening["anchor"].to_bytes(32, "big") if head["kind"] == NULLIFY else head["hash"]
+    data = ballot(head["epoch"], head["view"], head["kind"], content)
+    is_good = is_signed(genesis, members[who[place["index"]]][0], data, opening["signature"])
+    return None if is_good else ("E6", claim["offender"])
 
 
-def check_justify(justify, header, seal, members, quorum):
-    """Check that a justify allows a header to stand on its parent."""
+def justify_hash(justify):
+    """Return what a header commits to of a justify, given as arrays."""
+    return digest(encode(tuple(each and head_of(each) for each in justify)))
+
+
+def head_of(certificate):
+    kind, epoch, view, content, anchors, bitmap, packed = certificate
+    signatures = [packed[start : start + 64] for start in range(0, len(packed), 64)]
+    pairs = zip(anchors or (0,) * len(signatures), signatures, strict=True)
+    leaves = [digest(anchor.to_bytes(8, "big") + signature) for anchor, signature in pairs]
+    return kind, epoch, view, content, bitmap, root(leaves)
+
+
+def check_form(justify, header, seal):
+    """Check that a justify, or its heads, are of the form that allows a header to stand on its parent."""
     parent, skip, below = justify["parent"], justify["nullification"], seal["parent_view"]
     if parent is None:
         need(below == 0, "no certificate of the parent")
@@ -148,6 +182,11 @@ def check_justify(justify, header, seal, members, quorum):
     else:
         need(skip is not None and skip["kind"] == NULLIFY and number(skip["hash"]) <= below, "no view may be skipped")
         need((skip["epoch"], skip["view"]) == (header["epoch"], seal["view"] - 1), "of another view")
-    for certificate in (parent, skip):
+
+
+def check_justify(justify, header, seal, members, quorum):
+    """Check that a justify allows a header to stand on its parent."""
+    check_form(justify, header, seal)
+    for certificate in (justify["parent"], justify["nullification"]):
         if certificate is not None:
             check_certificate(certificate, members, quorum, header["genesis_hash"])
