@@ -8,7 +8,8 @@ Method: CPU seconds of this process; no network, no signatures.
 - weight: CPU of a transaction type per unit of its weight, to set the price of a record.
 - root: 1,000 transfers between random ones of 100,000 accounts; the new state root alone, the best of `--runs`.
 - state: a process of its own reads `--records` records from a SQLite table, half of them accounts and half items, and
-  makes a state of them: its memory at the end, and its CPU. What a million would take is computed from that.
+  makes a state of them: the most memory that it had, and its CPU. What a million accounts and a million items would take
+  is computed from that.
 
     python benchmarks/bench_ledger.py [--json] [--transactions 20000] [--records 200000] [--runs 5] [--profile FILE]
 
@@ -54,7 +55,7 @@ START_S_MAX = 20.0
 BLOCK_TRANSACTIONS = 500
 ROOT_ACCOUNTS = 100_000
 ROOT_TRANSACTIONS = 1_000
-MILLION = 1_000_000
+RECORDS_REQUIRED = 2_000_000
 BLOCK_MS = 2_000
 
 
@@ -208,12 +209,12 @@ def read_state(path: Path) -> dict[str, object]:
     empty_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     table = sqlite3.connect(path)
-    state = VersionedState(dict(table.execute("SELECT key, value FROM state")))
+    state = VersionedState(table.execute("SELECT key, value FROM state"))
     table.close()
     cpu_s = time.process_time() - start
     Commerce().query("time", {}, state.final)
     return {
-        "records": len(state.values),
+        "records": sum(1 for _ in state),
         "cpu_s": round(cpu_s, 2),
         "memory_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - empty_kb) / 1_000),
     }
@@ -226,11 +227,12 @@ def state(records: int) -> dict[str, object]:
         write_state(path, records)
         command = [sys.executable, __file__, "--read-state", str(path)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    scale = MILLION / found["records"]
+    scale = RECORDS_REQUIRED / found["records"]
     return {
         **found,
-        "million_memory_mb": round(found["memory_mb"] * scale),
-        "million_cpu_s": round(found["cpu_s"] * scale, 1),
+        "required_records": RECORDS_REQUIRED,
+        "required_memory_mb": round(found["memory_mb"] * scale),
+        "required_cpu_s": round(found["cpu_s"] * scale, 1),
     }
 
 
@@ -262,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(name)
         for figure, value in figures.items():
             print(f"  {figure}: {value}")
-    print(f"required: {TPS_MIN} tx/s, a root in {ROOT_MS_MAX} ms, a million in {MEMORY_MB_MAX} MB and {START_S_MAX} s")
+    print(f"required: {TPS_MIN} tx/s, a root in {ROOT_MS_MAX} ms, a million accounts and items in {MEMORY_MB_MAX} MB and {START_S_MAX} s")
     return 0
 
 
