@@ -12,7 +12,7 @@ import trio
 from p2pcommerce.cli.main import main
 from p2pcommerce.cli.trace_archive import EventArchive
 from p2pcommerce.cli.trace_export import chain_event, export_events
-from p2pcommerce.commerce import HistoryEntry, ProductSet
+from p2pcommerce.commerce import HistoryEntry, KeySet, ProductSet
 from p2pcommerce.commerce.epcis import Goods, event_hash, event_hash_id, parse_document, write_document
 from p2pcommerce.runtime.identity import KeyFileCost
 from tests.runtime.nodes import config_of, genesis_of, identity, open_memory
@@ -53,6 +53,9 @@ async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
     identity(0).save(folder / "node.key", "open sesame", cost=CHEAP)
     (tmp_path / "passphrase").write_text("open sesame\n")
     good, bad = tmp_path / "good.jsonld", tmp_path / "bad.jsonld"
+    identity(1).save(tmp_path / "active.key", "open sesame", cost=CHEAP)
+    later = tmp_path / "later.jsonld"
+    later.write_text(document(OBSERVE | {"eventTime": "2023-01-02T03:06:05Z"}))
     good.write_text(document(COMMISSION, OBSERVE))
     bad.write_text(document(COMMISSION, WRONG, OBSERVE))
     options = ("--dir", folder, "--passphrase-file", tmp_path / "passphrase", "--json")
@@ -76,6 +79,13 @@ async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
         assert (code, answer["events"], errors) == (0, 2, "")
         code, answer, errors = await command("trace", "export", TAG + "9", "--dir", folder, "--json")
         assert (code, "is not on the ledger" in errors) == (2, True)
+        await node.wait_finalized(await node.submit(KeySet(identity(1).public_key)))
+        code, answer, errors = await command("trace", "import", later, *options)
+        assert (code, [each["code"] for each in answer["refused"]]) == (1, ["BAD_SIGNATURE"])
+        assert f"signs with its active key {identity(1).public_key.hex()[:16]}, which was not given (--key)" in errors
+        active = ("--key", tmp_path / "active.key", "--account", config.identity.public_key.hex())
+        code, answer, errors = await command("trace", "import", later, *active, *options)
+        assert (code, answer["imported"], errors) == (0, 1, "")
     original, written = (parse_document(path.read_bytes()).events for path in (good, out))
     assert [event_hash(event) for event in written] == [event_hash(event) for event in original]
     assert [event.text("eventID") for event in written] == [event_hash_id(event) for event in original]
@@ -95,7 +105,9 @@ def test_hash_prints_one_id_per_event(tmp_path, capsys):
     ids = [event_hash_id(event) for event in parse_document(file.read_bytes()).events]
     assert run(capsys, "trace", "hash", file) == (0, "\n".join(ids) + "\n", "")
     code, out, _ = run(capsys, "trace", "hash", file, "--json")
-    listed = json.loads(out)["events"]
+    told = json.loads(out)
+    listed = told["events"]
+    assert told["event_hash_ids"] == ids
     assert (code, [each["event_hash_id"] for each in listed], [each["event"] for each in listed]) == (0, ids, [1, 2])
     lines = file.read_text().splitlines()
     assert all(lines[each["line"] - 1].strip() == "{" for each in listed)
@@ -108,7 +120,7 @@ def test_hash_reproduces_every_published_hash(capsys):
     folder = Path(data) / "epcis"
     for name, wanted in json.loads((folder / "expected_event_hash_ids.json").read_text()).items():
         _, out, _ = run(capsys, "trace", "hash", folder / name, "--json")
-        assert [each["event_hash_id"] for each in json.loads(out)["events"]] == wanted["event_hash_ids"], name
+        assert json.loads(out)["event_hash_ids"] == wanted["event_hash_ids"], name
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"type": "EPCISDocument"}', "\xff"])

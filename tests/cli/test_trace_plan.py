@@ -66,7 +66,7 @@ class Chain:
         """Execute what was planned, each in a block of its own."""
         for one in planned:
             transaction = worlds.build_transaction(
-                one.payload, self.world.genesis, one.signer.seed, one.nonce, 10**6, fee=one.fee
+                one.payload, self.world.genesis, one.signer.seed, one.nonce, 10**6, fee=one.fee, account=one.sender
             )
             (outcome,) = self.world.block(transaction)
             assert outcome.ok, outcome.detail
@@ -315,10 +315,28 @@ async def test_a_part_of_a_lot_is_refused_until_it_is_split_off(world):
     assert "has 7 units on the ledger, the event says 3" in refused[1]
 
 
-async def test_an_account_with_an_active_key_says_so(world):
+async def test_an_account_s_active_key_signs_what_is_planned(world):
     world.do("maker", KeySet(worlds.key("helper")))
-    (refused,) = await refusals(Chain(world), made(1, "1"))
-    assert refused[0] == "BAD_SIGNATURE"
+    chain = Chain(world)
+    own, known = parties("maker", "helper"), parties().accounts
+    only_active = Parties((Actor(worlds.key("maker"), identity("helper"), None),), known)
+    for who in (own, only_active):
+        (one,) = (await plan(chain, made(1, "1"), who=who)).transactions
+        assert (one.signer.public_key, one.sender) == (worlds.key("helper"), worlds.key("maker"))
+    chain.send([one])
+    world.do("maker", KeySet(None))
+    assert (await plan(chain, made(2, "2"))).transactions[0].signer.public_key == worlds.key("maker")
+
+
+async def test_an_account_whose_active_key_is_not_here_says_which_one_is_missing(world):
+    world.do("maker", KeySet(worlds.key("helper")))
+    ((code, reason),) = await refusals(Chain(world), made(1, "1"))
+    assert code == "BAD_SIGNATURE"
+    assert f"active key {worlds.key('helper').hex()[:16]}, which was not given (--key)" in reason
+    stranger = Parties((Actor(worlds.key("carrier"), identity("helper"), None),), {})
+    world.do("carrier", ProductSet(GTIN, HASH))
+    ((code, reason),) = await refusals(Chain(world), made(1, "1"), who=stranger)
+    assert (code, f"its own key {worlds.key('carrier').hex()[:16]}" in reason) == ("BAD_SIGNATURE", True)
 
 
 async def test_the_clock_may_be_a_little_behind(world):
