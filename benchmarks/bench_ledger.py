@@ -8,8 +8,8 @@ Method: CPU seconds of this process; no network, no signatures.
 - weight: CPU of a transaction type per unit of its weight, to set the price of a record.
 - root: 1,000 transfers between random ones of 100,000 accounts; the new state root alone, the best of `--runs`.
 - state: a process of its own reads `--records` records from a SQLite table, half of them accounts and half items, and
-  makes a state of them: the most memory that it had, and its CPU. What a million accounts and a million items would take
-  is computed from that.
+  makes a state of them: the most memory that it had, and its CPU. What a million accounts and a million items would
+  take is computed from that.
 
     python benchmarks/bench_ledger.py [--json] [--transactions 20000] [--records 200000] [--runs 5] [--profile FILE]
 

@@ -1,4 +1,4 @@
-"""Prove a fact at a node - an item's whole history, an order, a score, a certificate, a balance - and check it elsewhere.
+"""Prove a fact at a node (an item's whole history, an order, a score, a certificate, a balance); check it elsewhere.
 
 The proof of a history of six events is text of about 3,800 characters, which one QR code holds.
 """

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 
 from p2pcommerce.cli.trace_goods import Actor, Parties, goods_id, made_goods, payloads
 from p2pcommerce.commerce import Body, Commerce, HistoryEntry, Item, build_transaction
+from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.epcis import (
     EpcisDocumentError,
     Event,
@@ -23,7 +24,6 @@ from p2pcommerce.commerce.epcis import (
     read_step,
     write_link,
 )
-from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.item import ITEM, topmost
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.product import PRODUCT, ProductId

@@ -44,21 +44,22 @@ async def command(*arguments):
     return done.returncode, json.loads(lines[-1]) if lines else None, done.stderr.decode()
 
 
-async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
-    genesis = genesis_of()
-    config = config_of(tmp_path, genesis=genesis, control=True)
-    folder = config.data_dir
-    folder.mkdir()
-    genesis.save(folder / "genesis.json")
-    identity(0).save(folder / "node.key", "open sesame", cost=CHEAP)
+def node_folder(tmp_path):
+    """Make the folder of a node; return its configuration, and the options with which commands find it."""
+    config = config_of(tmp_path, genesis=genesis_of(), control=True)
+    config.data_dir.mkdir()
+    config.genesis.save(config.data_dir / "genesis.json")
+    identity(0).save(config.data_dir / "node.key", "open sesame", cost=CHEAP)
     (tmp_path / "passphrase").write_text("open sesame\n")
+    return config, ("--dir", config.data_dir, "--passphrase-file", tmp_path / "passphrase", "--json")
+
+
+async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
+    config, options = node_folder(tmp_path)
+    folder = config.data_dir
     good, bad = tmp_path / "good.jsonld", tmp_path / "bad.jsonld"
-    identity(1).save(tmp_path / "active.key", "open sesame", cost=CHEAP)
-    later = tmp_path / "later.jsonld"
-    later.write_text(document(OBSERVE | {"eventTime": "2023-01-02T03:06:05Z"}))
     good.write_text(document(COMMISSION, OBSERVE))
     bad.write_text(document(COMMISSION, WRONG, OBSERVE))
-    options = ("--dir", folder, "--passphrase-file", tmp_path / "passphrase", "--json")
     async with open_memory(config) as node:
         await node.wait_finalized(await node.submit(ProductSet(GTIN, bytes(32))))
         code, answer, errors = await command("trace", "import", bad, *options)
@@ -79,18 +80,27 @@ async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
         assert (code, answer["events"], errors) == (0, 2, "")
         code, answer, errors = await command("trace", "export", TAG + "9", "--dir", folder, "--json")
         assert (code, "is not on the ledger" in errors) == (2, True)
-        await node.wait_finalized(await node.submit(KeySet(identity(1).public_key)))
-        code, answer, errors = await command("trace", "import", later, *options)
-        assert (code, [each["code"] for each in answer["refused"]]) == (1, ["BAD_SIGNATURE"])
-        assert f"signs with its active key {identity(1).public_key.hex()[:16]}, which was not given (--key)" in errors
-        active = ("--key", tmp_path / "active.key", "--account", config.identity.public_key.hex())
-        code, answer, errors = await command("trace", "import", later, *active, *options)
-        assert (code, answer["imported"], errors) == (0, 1, "")
     original, written = (parse_document(path.read_bytes()).events for path in (good, out))
     assert [event_hash(event) for event in written] == [event_hash(event) for event in original]
     assert [event.text("eventID") for event in written] == [event_hash_id(event) for event in original]
     root = json.loads(out.read_text())
     assert {"@context", "type", "schemaVersion", "creationDate", "epcisBody"} == set(root)
+
+
+async def test_an_active_key_signs_what_its_account_imports(tmp_path):
+    config, options = node_folder(tmp_path)
+    identity(1).save(tmp_path / "active.key", "open sesame", cost=CHEAP)
+    file = tmp_path / "a.jsonld"
+    file.write_text(document(COMMISSION))
+    async with open_memory(config) as node:
+        for payload in (ProductSet(GTIN, bytes(32)), KeySet(identity(1).public_key)):
+            await node.wait_finalized(await node.submit(payload))
+        code, answer, errors = await command("trace", "import", file, *options)
+        assert (code, [each["code"] for each in answer["refused"]]) == (1, ["BAD_SIGNATURE"])
+        assert f"signs with its active key {identity(1).public_key.hex()[:16]}, which was not given (--key)" in errors
+        active = ("--key", tmp_path / "active.key", "--account", config.identity.public_key.hex())
+        code, answer, errors = await command("trace", "import", file, *active, *options)
+        assert (code, answer["imported"], errors) == (0, 1, "")
 
 
 def run(capsys, *argv):
