@@ -264,9 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(name)
         for figure, value in figures.items():
             print(f"  {figure}: {value}")
-    print(
-        f"required: {TPS_MIN} tx/s, a root in {ROOT_MS_MAX} ms, a million accounts and items in {MEMORY_MB_MAX} MB and {START_S_MAX} s"
-    )
+    large = f"{RECORDS_REQUIRED} records in {MEMORY_MB_MAX} MB and {START_S_MAX} s"
+    print(f"required: {TPS_MIN} tx/s, a root in {ROOT_MS_MAX} ms, {large}")
     return 0
 
 

@@ -79,7 +79,8 @@ def test_stars_are_one_to_five(stars):
 
 def test_a_rating_that_is_full_takes_no_more(world):
     order_id = done(world)
-    world.chain.values[RATING.key(key("shop"))] = RATING.write(Rating(0, 2**63 - 1, 0))
+    full = {RATING.key(key("shop")): RATING.write(Rating(0, 2**63 - 1, 0))}
+    world.chain.finalize(world.chain.final.child(full))
     world.refused("LIMIT", "buyer", ReviewPost(order_id, 1))
 
 
