@@ -206,7 +206,10 @@ def _genesis(args: argparse.Namespace) -> Genesis:
         return Genesis.load(args.genesis)
     path = (Path() if args.dir is None else args.dir) / "genesis.json"
     if not path.exists():
-        raise ArgumentError(f"{path}: is not there; say what is trusted: --genesis, --trust or --header FILE, or --dir")
+        raise ArgumentError(
+            f"{path}: is not there; say what is trusted: --genesis, --trust or --header FILE, or --dir; "
+            "see `p2pcommerce proof verify --help`"
+        )
     return Genesis.load(path)
 
 

@@ -282,7 +282,10 @@ FUTURE = "2023-11-14T22:15:00.000Z"  # 100 s after NOW_MS
             event(minute=2, action="OBSERVE", bizStep="storing", epcList=["https://id.gs1.org/00/095200010000000011"]),
             "must end in 0",
         ),
-        (event(minute=2, action="OBSERVE", bizStep="storing", epcList=["https://id.gs1.org/AQnYUc1gmiCNV4JG"]), "compressed"),
+        (
+            event(minute=2, action="OBSERVE", bizStep="storing", epcList=["https://id.gs1.org/AQnYUc1gmiCNV4JG"]),
+            "compressed",
+        ),
         (event(minute=2, action="OBSERVE", bizStep="storing", epcList=["urn:epc:id:giai:9520001.12"]), "no GTIN with"),
         (event(minute=2, action="OBSERVE", bizStep="storing", epcList=[TAG + "7"]), "is not on the ledger"),
         (event(minute=2, action="ADD", epcList=[SSCC]), "comes to be when something is packed"),

@@ -67,8 +67,8 @@ def test_a_review_is_the_buyers_once_and_in_time(world):
 
 def test_a_review_returns_the_deposit_of_the_order_to_its_sender(world):
     order_id, before = done(world), world.balance("buyer")
-    world.do("buyer", ReviewPost(order_id, 5), fee=1_000)
-    assert world.balance("buyer") == before - 1_000 + 10 * DONE_ORDER_BYTES
+    world.do("buyer", ReviewPost(order_id, 5), fee=10_000)
+    assert world.balance("buyer") == before - 10_000 + 10 * DONE_ORDER_BYTES
 
 
 @pytest.mark.parametrize("stars", [0, 6, -1])
