@@ -26,13 +26,13 @@ __all__ = [
     "find_value",
     "first_right",
     "leaf_hash",
+    "leaves_of",
     "make_leaf",
     "pack_bucket",
+    "pairs_of",
     "path_and_value_hash",
-    "read_bucket",
     "split_leaves",
     "subtree_hash",
-    "unpack_bucket",
 ]
 
 DEPTH_MAX: Final = 256
@@ -98,7 +98,7 @@ def pack_bucket(leaves: list[bytes], depth: int, start: int, end: int) -> bytes:
     return b"".join((subtree_hash(leaves, depth, start, end), bytes((end - start,)), *packed))
 
 
-def unpack_bucket(bucket: bytes) -> list[bytes]:
+def leaves_of(bucket: bytes) -> list[bytes]:
     """Return the leaves of a packed subtree, each behind its path."""
     leaves: list[bytes] = []
     place = _FIRST_LEAF
@@ -112,7 +112,7 @@ def unpack_bucket(bucket: bytes) -> list[bytes]:
     return leaves
 
 
-def read_bucket(bucket: bytes) -> Iterator[tuple[bytes, bytes]]:
+def pairs_of(bucket: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the keys and values of a packed subtree, in the order of paths."""
     place = _FIRST_LEAF
     while place < len(bucket):

@@ -39,13 +39,13 @@ from p2pcommerce.primitives.merkle_leaves import (
     find_value,
     first_right,
     leaf_hash,
+    leaves_of,
     make_leaf,
     pack_bucket,
+    pairs_of,
     path_and_value_hash,
-    read_bucket,
     split_leaves,
     subtree_hash,
-    unpack_bucket,
 )
 
 __all__ = [
@@ -120,13 +120,13 @@ def _combine(left: _Node, right: _Node, depth: int) -> _Node:
         and not isinstance(right, tuple)
         and left[COUNT_PLACE] + right[COUNT_PLACE] <= _BUCKET_LEAVES_MAX
     ):
-        leaves = unpack_bucket(left) + unpack_bucket(right)
+        leaves = leaves_of(left) + leaves_of(right)
         return _build(leaves, depth, 0, len(leaves))
     return _join(left, right)
 
 
 def _update_bucket(bucket: bytes, depth: int, changes: list[bytes], start: int, end: int) -> _Node:
-    by_path = {leaf[:HASH_BYTES]: leaf for leaf in unpack_bucket(bucket)}
+    by_path = {leaf[:HASH_BYTES]: leaf for leaf in leaves_of(bucket)}
     for change in changes[start:end]:
         if len(change) > HASH_BYTES:
             by_path[change[:HASH_BYTES]] = change
@@ -217,7 +217,7 @@ class SparseMerkleTree:
             if isinstance(node, tuple):
                 waiting += (node[2], node[1])
                 continue
-            yield from read_bucket(node)
+            yield from pairs_of(node)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if there is none."""
@@ -239,7 +239,7 @@ class SparseMerkleTree:
             _, left, right = node
             node, beside = (right, left) if path[byte] & mask else (left, right)
             siblings.append(beside[0] if isinstance(beside, tuple) else beside[:HASH_BYTES])
-        leaves = unpack_bucket(node)
+        leaves = leaves_of(node)
         start, end = 0, len(leaves)
         while end - start > 1:
             depth = len(siblings)
