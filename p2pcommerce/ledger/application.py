@@ -25,6 +25,7 @@ from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import Epoch, Height, PublicKey
 
 __all__ = [
+    "TIME_STEP_MS_MAX",
     "UNIT_WEIGHT",
     "Admission",
     "Application",
@@ -33,12 +34,15 @@ __all__ = [
     "Payload",
     "QueryError",
     "Rejection",
+    "time_step_ms",
 ]
 
 UNIT_WEIGHT: Final = 500
 """What a verified signature weighs, and a written record, in bytes. Measured: 42 us of CPU for a signature, 40 us for a
 record with its share of audit, state root and store, and for a byte 5 ns of CPU and 80 ns of a line of 100 Mbit/s
 (`benchmarks/bench_ledger.py --only weight`): 500 and 475 bytes, so that one number serves both."""
+TIME_STEP_MS_MAX: Final = 60_000
+"""Milliseconds by which a block moves the time of chain and application at most. Source: commerce specification."""
 
 
 class InvalidTransactionError(P2PError):
@@ -54,6 +58,11 @@ class InvalidTransactionError(P2PError):
         super().__init__(f"{rejection.value}: {detail}")
         self.rejection = rejection
         self.detail = detail
+
+
+def time_step_ms(time_ms: int, parent_time_ms: int) -> int:
+    """Return the milliseconds by which a block of this time moves application time: a halt counts 60 s at most."""
+    return min(max(time_ms - parent_time_ms, 0), TIME_STEP_MS_MAX)
 
 
 class QueryError(P2PError):
@@ -106,7 +115,7 @@ class BlockContext:
         parent_time_ms: its parent's.
         proposer: public key, 32 bytes; gets the fees.
         convict: evidence bytes -> the offence they prove, None if they prove nothing; judged by the validator sets in
-            the state before the block, for epochs that ended at most `unbonding_s` before the block.
+            the state before the block, as long as stake that voted then is not free (`unbonding_s`).
     """
 
     genesis: Genesis
@@ -116,6 +125,11 @@ class BlockContext:
     parent_time_ms: int
     proposer: PublicKey
     convict: Callable[[bytes], Offence | None]
+
+    @property
+    def step_ms(self) -> int:
+        """Milliseconds by which the block moves the time of chain and application."""
+        return time_step_ms(self.time_ms, self.parent_time_ms)
 
     def require_envelope(self, transaction: Transaction, weight: int) -> None:
         """Demand what `apply` of any application must demand: it has not expired, and it pays for its weight.
