@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
-from p2pcommerce.discovery import BookError
+from p2pcommerce.discovery import BookError, Discovery
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
 from p2pcommerce.gossip import Post, Validator, load_scores
@@ -53,6 +53,7 @@ class Node:
         chain: the final state and the blocks above it.
         mempool: what waits.
         off_chain: blobs and sealed messages.
+        discovery: finds peers; sources of records and addresses tell it what they found.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Node:
         self._inbox = Inbox(self._board)
         self.mempool: Mempool = self._board.mempool
         self.off_chain: OffChain = self._board.off_chain
+        self.discovery: Discovery = self._board.discovery
 
     # --- life ---
 

@@ -38,6 +38,7 @@ from p2pcommerce.runtime.control import serve_control
 from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
+from p2pcommerce.runtime.finding.sources import Sources
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.loading import Loading
 from p2pcommerce.runtime.metrics import MetricsServer
@@ -123,6 +124,7 @@ class RunningNode(OffChainNode):
         self._submitting = Submitting(core, self._driver, self._wallet, self._clock, lambda: self._own_disk.has_room)
         self._desk = OffChainDesk(core, self._driver.give, self._clock, assembly.off_chain)
         self._driver.attach_off_chain(self._desk.perform)
+        self._sources = Sources(assembly, self._driver)
         self._stored_height = core.height
         self._progress = trio.Event()
         self._book: bytes | None = None
@@ -291,7 +293,7 @@ class RunningNode(OffChainNode):
 
     def statistics(self) -> dict[str, object]:
         """Return where the node stands and every counter, as plain values."""
-        return statistics_of(self._core, self._driver, self._stored_height, self._topics)
+        return statistics_of(self._core, self._driver, self._stored_height, self._topics, self._sources.statistics())
 
     # --- what the moving parts report ---
 
@@ -353,6 +355,7 @@ class RunningNode(OffChainNode):
             nursery.start_soon(self._desk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             nursery.start_soon(self._waiting.run, self._driver.wait_tick)
+            self._sources.begin(nursery, self.listen_addresses)
             if self._assembly.config.metrics:
                 server = MetricsServer(self.statistics)
                 self.metrics_address = await nursery.start(server.run, self._assembly.config.metrics)
