@@ -175,8 +175,9 @@ class Driver:
 
     async def _tick(self) -> None:
         while True:
-            with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
-                await self._wake.wait()
+            if not self._wake.is_set():
+                with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
+                    await self._wake.wait()
             self._wake = trio.Event()
             now = self.clock.now()
             due = self.core.deadline
