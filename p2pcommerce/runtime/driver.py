@@ -175,7 +175,10 @@ class Driver:
 
     async def _tick(self) -> None:
         while True:
-            if not self._wake.is_set():
+            if self._wake.is_set():
+                # Readers get a second turn: what peers are known to have by the tick need not be sent to them.
+                await trio.lowlevel.checkpoint()
+            else:
                 with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
                     await self._wake.wait()
             self._wake = trio.Event()
