@@ -162,7 +162,7 @@ def _read_body(value: Any) -> tuple[object, ...]:  # noqa: ANN401 - untrusted: a
     return value
 
 
-_BODY: Final = Shape(_read_body, ANY.plain)
+_BODY: Final = Shape(_read_body, ANY.plain, ANY.form)
 _UNSIGNED_FIELDS: Final[dict[str, Shape[Any]]] = {
     "chain_id": KEY,
     "type": text(TYPE_BYTES_MAX),
@@ -181,7 +181,7 @@ def _as_read(*fields: object) -> tuple[Any, ...]:
     return fields
 
 
-_FIELDS_SHAPE: Final = record(
+_SHAPE: Final = record(
     _as_read,
     version=uint(ENVELOPE_VERSION, ENVELOPE_VERSION),
     **_UNSIGNED_FIELDS,
@@ -208,7 +208,7 @@ def decode_transaction(raw: bytes, tx_id: TransactionId | None = None) -> Transa
         CodecError: over 16 KiB, malformed, not canonical, a field out of range, or a sponsor without its signature.
     """
     plain = unpack(raw, TRANSACTION_BYTES_MAX)
-    fields = plain if _is_usual(plain) else _FIELDS_SHAPE.read(plain)
+    fields = plain if _is_usual(plain) else _SHAPE.read(plain)
     transaction = _transaction(*fields, raw, transaction_id(raw) if tx_id is None else tx_id)
     if (transaction.sponsor is None) != (transaction.sponsor_signature is None):
         raise CodecError("a sponsor and the sponsor's signature go together")
@@ -220,7 +220,7 @@ def decode_transaction(raw: bytes, tx_id: TransactionId | None = None) -> Transa
 def _is_usual(plain: Any) -> TypeGuard[tuple[Any, ...]]:  # noqa: ANN401 - untrusted: any type may come
     """Tell whether this is an envelope without active key and sponsor, as most are.
 
-    It takes nothing that `_FIELDS_SHAPE` refuses, and spares it a call for each field; whatever it does not take, that
+    It takes nothing that `_SHAPE` refuses, and spares it a call for each field; whatever it does not take, that
     judges and names.
     """
     if type(plain) is not tuple or len(plain) != _FIELDS:

@@ -72,5 +72,10 @@ def _width(fee: int) -> int:
     return max(1, (fee.bit_length() + 7) // 8)
 
 
-ENTRIES: Final = Shape(_read, _plain)
+ENTRIES: Final = Shape(
+    _read,
+    _plain,
+    f"[short_ids: packed 1..{ANNOUNCE_ENTRIES_MAX} of {SHORT_ID_BYTES}, sizes: packed 1..{ANNOUNCE_ENTRIES_MAX} of 2, "
+    f"fees: bytes 1..{ANNOUNCE_ENTRIES_MAX * _FEE_BYTES_MAX}]",
+)
 """1 to 1,024 entries."""
