@@ -36,8 +36,11 @@ from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RejectionCode, Verdict
 from p2pcommerce.primitives.ids import GENESIS_HEIGHT, Height, PublicKey, TransactionId
+from p2pcommerce.primitives.quick import quick
 
 __all__ = ["Mempool"]
+
+_admitted = quick(Admitted)
 
 
 class Mempool:
@@ -226,7 +229,7 @@ class Mempool:
             self._verified.add(transaction.id)
             effects.append(_refuse(waiting, answer.code, answer.detail))
             return
-        effects.append(Admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
+        effects.append(_admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
         effects += answer
 
     def _examine(self, waiting: Waiting, view: StateView, ahead: Ahead, now: int) -> Candidate | Refused:
