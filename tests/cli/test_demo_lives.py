@@ -16,11 +16,12 @@ from p2pcommerce.cli.demo.orders import Orders
 from p2pcommerce.cli.demo.people import NotFundedError, Person
 from p2pcommerce.cli.demo.shops import CONFIRM_S, Shops
 from p2pcommerce.cli.demo.story import Story, tokens
-from p2pcommerce.cli.demo.workload import Cancellation, CustodyKind, CustodyStep, Order, OrderLine
+from p2pcommerce.cli.demo.workload import CustodyKind, CustodyStep
 from p2pcommerce.commerce import item_id
 from p2pcommerce.commerce.epcis import Sgtin
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.workload import Cancellation, Order, OrderLine
 
 GTIN = "09520001000003"
 NOW = datetime(2011, 1, 3)

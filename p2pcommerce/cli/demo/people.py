@@ -6,13 +6,14 @@ is left out, so that the estimate is never too high.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
 from p2pcommerce.cli.demo.desk import Result, Sender
-from p2pcommerce.cli.demo.folder import BANKS, DemoFolder
+from p2pcommerce.cli.demo.folder import BANKS, FOUNDED_MINOR, DemoFolder
 from p2pcommerce.cli.demo.market import Market
 from p2pcommerce.commerce import Body, Transfer
 from p2pcommerce.ledger.genesis import TOKEN_MINOR
@@ -25,7 +26,7 @@ _FEES_MINOR: Final = TOKEN_MINOR
 """What is set aside for fee and deposits of one transaction; the dearest takes about a tenth of it."""
 _GIFT_MINOR: Final = 5 * TOKEN_MINOR
 _PEOPLE_MAX: Final = 50_000
-"""People that are remembered; beyond that those who came first are forgotten."""
+"""People that are remembered, beside those founded; beyond that those who came first are forgotten."""
 
 
 class NotFundedError(P2PError):
@@ -49,8 +50,9 @@ class Person(Sender):
 class People:
     """Everybody by name."""
 
-    def __init__(self, folder: DemoFolder, market: Market) -> None:
-        """Begin with the banks."""
+    def __init__(self, folder: DemoFolder, market: Market, founded: Collection[str] = ()) -> None:
+        """Begin with the banks; those `founded` have tokens since the genesis."""
+        self._founded = founded
         self._folder = folder
         self._market = market
         self._people: dict[str, Person] = {}
@@ -75,8 +77,9 @@ class People:
         """Return somebody, who may have nothing yet."""
         person = self._people.get(name)
         if person is None:
-            person = self._people[name] = Person(name, self._folder.person_seed(name))
-            if len(self._people) > _PEOPLE_MAX:
+            spendable = FOUNDED_MINOR // 2 if name in self._founded else 0
+            person = self._people[name] = Person(name, self._folder.person_seed(name), spendable_minor=spendable)
+            if len(self._people) > _PEOPLE_MAX + len(self._founded):
                 oldest = next(iter(self._people))
                 if not self._people[oldest].in_flight:
                     del self._people[oldest]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from p2pcommerce.cli.demo.byzantine.offender import Conviction
 from p2pcommerce.cli.demo.outage import Outage
+from p2pcommerce.cli.demo.section import Section, mark
 from p2pcommerce.cli.demo.story import tokens
 from p2pcommerce.cli.demo.summary import Agreement, TraceProof
 from p2pcommerce.primitives.ids import short
@@ -42,6 +43,7 @@ class DemoReport:
         senders: keys that sent something.
         outage: with --kill-one.
         conviction: with --byzantine.
+        sections: of what only some demos do.
     """
 
     nodes: int
@@ -66,6 +68,7 @@ class DemoReport:
     senders: int
     outage: Outage | None
     conviction: Conviction | None = None
+    sections: tuple[Section, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -73,7 +76,8 @@ class DemoReport:
         proven = self.trace_proof is None or self.trace_proof.verified
         caught_up = self.outage is None or self.outage.caught_up
         punished = self.conviction is None or self.conviction.slashed
-        return self.agreement.agree and self.supply_ok and not self.lost and proven and caught_up and punished
+        beside = proven and caught_up and punished and all(section.ok for section in self.sections)
+        return self.agreement.agree and self.supply_ok and not self.lost and beside
 
     def to_plain(self) -> dict[str, object]:
         """Return the JSON object."""
@@ -112,16 +116,17 @@ class DemoReport:
             "byzantine": None
             if self.conviction is None
             else {**dataclasses.asdict(self.conviction), "slashed": self.conviction.slashed},
+            **{section.name: section.to_plain() for section in self.sections},
         }
 
     def lines(self) -> Iterator[str]:
         """Yield the summary line by line."""
         latency = self.submit_to_final_ms
         root = self.agreement.state_roots[0][:16]
-        yield f"{_mark(self.agreement.agree)} {self._agreement_text(root)}"
-        yield f"{_mark(self.supply_ok)} supply: every node counts exactly the tokens that were there at the start"
+        yield f"{mark(self.agreement.agree)} {self._agreement_text(root)}"
+        yield f"{mark(self.supply_ok)} supply: every node counts exactly the tokens that were there at the start"
         yield (
-            f"{_mark(not self.lost)} {self.submitted:,} transactions from {self.senders:,} keys: "
+            f"{mark(not self.lost)} {self.submitted:,} transactions from {self.senders:,} keys: "
             f"{self.finalized:,} final, {sum(self.rejected.values())} refused, {sum(self.failed.values())} failed, "
             f"{self.lost} lost"
         )
@@ -142,9 +147,14 @@ class DemoReport:
         if self.skipped:
             yield f"    skipped: {_counts(self.skipped)}"
         if self.outage is not None:
-            yield f"{_mark(self.outage.caught_up)} {self._outage_text(self.outage)}"
+            yield f"{mark(self.outage.caught_up)} {self._outage_text(self.outage)}"
         if self.conviction is not None:
-            yield f"{_mark(self.conviction.slashed)} {self._conviction_text(self.conviction)}"
+            yield f"{mark(self.conviction.slashed)} {self._conviction_text(self.conviction)}"
+        yield from self._last_lines()
+
+    def _last_lines(self) -> Iterator[str]:
+        for section in self.sections:
+            yield from section.lines()
         if self.trace_proof is not None:
             yield from self._proof_lines(self.trace_proof)
 
@@ -181,20 +191,16 @@ class DemoReport:
 
     def _proof_lines(self, proof: TraceProof) -> Iterator[str]:
         if not proof.verified:
-            yield f"{_mark(good=False)} the history of {proof.product} could not be proven: {proof.reason}"
+            yield f"{mark(good=False)} the history of {proof.product} could not be proven: {proof.reason}"
             return
         yield (
-            f"{_mark(good=True)} the history of {proof.product}: {proof.events} events, proven by "
+            f"{mark(good=True)} the history of {proof.product}: {proof.events} events, proven by "
             f"{proof.size_bytes:,} bytes, verified offline with nothing but the genesis"
         )
         for entry in proof.history:
             moment = dt.datetime.fromtimestamp(entry.event_time_ms / 1_000, dt.UTC)
             signed = f"{entry.type.removeprefix('trace.'):<10} signed by {short(entry.signer)}"
             yield f"    {moment:%Y-%m-%d %H:%M} {signed}, EPCIS event {short(entry.event_hash)}..."
-
-
-def _mark(good: bool) -> str:  # noqa: FBT001 - it is what the mark says
-    return "✓" if good else "✗"
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -83,6 +83,7 @@ class Order:
         merchant: name of the seller.
         placed_at: local time of the shop, without a zone.
         lines: 1 to 64 lines, each (code, price) once.
+        reading: how often its file was read from the beginning, this time included; 1 of what is made up.
     """
 
     invoice: str
@@ -91,6 +92,12 @@ class Order:
     merchant: str
     placed_at: datetime
     lines: tuple[OrderLine, ...]
+    reading: int = 1
+
+    @property
+    def reference(self) -> str:
+        """What tells it from every other order of one source."""
+        return f"{self.reading}/{self.invoice}/{self.merchant}/{self.part}"
 
     @property
     def total_minor(self) -> int:
