@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from p2pcommerce.cli.demo.abuse.police import FRAUDS
 from p2pcommerce.cli.demo.byzantine.offender import NODES_MIN as HONEST_MIN
 from p2pcommerce.cli.demo.demo import View, run_demo
 from p2pcommerce.cli.demo.folder import NODES_MAX
@@ -25,6 +26,7 @@ from p2pcommerce.workload import SCALES
 
 __all__ = ["add"]
 
+_ALL: Final = "all"
 _RATE: Final = 50.0
 _RATE_MAX: Final = 5_000.0
 _PEAK_MAX: Final = 20.0
@@ -54,6 +56,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--flash-sale", action="store_true", help="three of ten orders are for one listing, of which there are too few"
+    )
+    parser.add_argument(
+        "--abuse",
+        choices=(*FRAUDS, _ALL),
+        help="try a fraud on the running network, or all of them, and tell what it gained",
     )
     parser.add_argument(
         "--rate", type=float, metavar="TX", help="transactions per second (default 50, or that of the workload)"
@@ -108,6 +115,7 @@ def _demo(args: argparse.Namespace) -> int:
             seed=args.seed,
             scale=scale,
             flash_sale=args.flash_sale,
+            abuse=tuple(FRAUDS) if args.abuse == _ALL else tuple(filter(None, [args.abuse])),
         )
         run = _tell if args.story else _run
         return run_async(lambda: run(options, as_json=args.json))
@@ -144,8 +152,10 @@ def _check_market(args: argparse.Namespace) -> None:
         raise ArgumentError("--workload makes its orders up: leave --orders out, or --workload")
     if args.flash_sale and (args.orders is not None or args.forever):
         raise ArgumentError("--flash-sale needs made-up orders and an end: leave --orders and --forever out")
-    if args.story and (args.workload or args.flash_sale):
-        raise ArgumentError("--story is told as it is: leave --workload and --flash-sale out")
+    if args.abuse and args.forever:
+        raise ArgumentError("--abuse is summed up at the end: leave --forever out")
+    if args.story and (args.workload or args.flash_sale or args.abuse):
+        raise ArgumentError("--story is told as it is: leave --workload, --flash-sale and --abuse out")
 
 
 def _check_byzantine(args: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from typing import Final, Protocol
 
 import trio
 
+from p2pcommerce.cli.demo.abuse.ground import NetworkGround
+from p2pcommerce.cli.demo.abuse.police import Police
 from p2pcommerce.cli.demo.byzantine.offender import PATIENCE_S, Offender
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Desk
@@ -46,6 +48,8 @@ __all__ = ["View", "run_demo"]
 
 _OPENING_ORDERS_MAX: Final = 1_000
 """Orders whose shops, listings and purses are made before the load."""
+_FRAUDS_S: Final = 60.0
+"""Seconds after the load in which frauds come to their end."""
 _ORDERS_SHARE: Final = 0.25
 _PREPARING_MIN: Final = 24
 _PREPARING_PER_TX: Final = 1.0
@@ -138,6 +142,8 @@ class _Demo:
             Offender(folder, network, self.desk, self._story, self._people.banks[-1]) if options.byzantine else None
         )
         self._sections: list[Section] = []
+        ground = NetworkGround(self.desk, self._people.banks[0])
+        self._police = Police(options.abuse, ground, folder.person_seed("fraud"))
         self._started_s = trio.current_time()
         self._load_s = 0.0
         self._lost = 0
@@ -223,6 +229,7 @@ class _Demo:
             if self._outage is None and self.offender is None:  # there every validator's share of the stake matters
                 keys = [validator.public_key for validator in self._folder.genesis.validators]
                 self._market.fillers["stake"] = partial(trading.start_soon, self._sidelines.stake, keys)
+            trading.start_soon(self._police.watch)
             started_s = trio.current_time()
             final_before, disk_before = self.desk.finalized, await disk_bytes(self._folder)
             async with trio.open_nursery() as pacing:
@@ -234,6 +241,8 @@ class _Demo:
             self._load_s = trio.current_time() - started_s
             # Nobody gets a turn from here on: what has one comes to its end, the rest is dropped.
             self.monitor.enter("waiting for the last ones")
+            with trio.move_on_after(_FRAUDS_S):
+                await self._police.done.wait()
             self._lost = await drain(self.desk, self._market)
             grown = await disk_bytes(self._folder) - disk_before
             self._disk_bytes_per_tx = round(grown / max(1, self.desk.finalized - final_before))
@@ -266,6 +275,8 @@ class _Demo:
             self._outage.longest_gap_ms = round(desk.longest_gap_s * 1_000, 1)
         agreed = await agreement(desk)
         await self._count_flash_sale()
+        if self._options.abuse:
+            self._sections.append(self._police.report())
         conserved = await supply_ok(desk, self._folder.genesis)
         self.monitor.enter("proving one product's history")
         genesis_file = self._folder.path / "genesis.json"
