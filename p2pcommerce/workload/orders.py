@@ -25,6 +25,7 @@ __all__ = [
     "OrderLine",
     "SkippedLines",
     "WorkloadError",
+    "order_reference",
 ]
 
 MINOR_PER_TOKEN = 1_000_000
@@ -72,6 +73,11 @@ class OrderLine:
         return self.quantity * self.unit_price_minor
 
 
+def order_reference(reading: int, invoice: str, merchant: str, part: int) -> str:
+    """Return what tells an order from every other one of one source; see the attributes of `Order`."""
+    return f"{reading}/{invoice}/{merchant}/{part}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What one customer buys from one merchant at once.
@@ -97,7 +103,7 @@ class Order:
     @property
     def reference(self) -> str:
         """What tells it from every other order of one source."""
-        return f"{self.reading}/{self.invoice}/{self.merchant}/{self.part}"
+        return order_reference(self.reading, self.invoice, self.merchant, self.part)
 
     @property
     def total_minor(self) -> int:

@@ -12,6 +12,7 @@ import math
 import random
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -39,6 +40,7 @@ from p2pcommerce.cli.demo.sidelines import Sidelines
 from p2pcommerce.cli.demo.sources import Sources
 from p2pcommerce.cli.demo.story import Story
 from p2pcommerce.cli.demo.summary import agreement, disk_bytes, drain, prove_trace, supply_ok
+from p2pcommerce.cli.demo.totals import read_totals
 from p2pcommerce.cli.demo.workload import CustodyStep
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.workload import Cancellation, Order
@@ -104,7 +106,7 @@ async def _run_in(options: DemoOptions, view: View) -> DemoReport:
             watched.cancel()
             await network.stop()
             nursery.cancel_scope.cancel()
-    return report
+    return await demo.audit(report)
 
 
 async def _show(view: View, monitor: Monitor, watched: trio.CancelScope) -> None:
@@ -147,6 +149,7 @@ class _Demo:
         self._started_s = trio.current_time()
         self._load_s = 0.0
         self._lost = 0
+        self._since_height = 0
         self._disk_bytes_per_tx = 0
 
     def _fork(self) -> random.Random:
@@ -169,6 +172,7 @@ class _Demo:
             self._orders.on_placed = self._sources.flash_sale.on_placed
 
     async def run(self) -> DemoReport:
+        self._since_height = max(link.height for link in self.desk.links)
         await self._meet_banks()
         await self._open_shops()
         await self._load()
@@ -314,6 +318,15 @@ class _Demo:
             conviction=None if self.offender is None else self.offender.conviction,
             sections=tuple(self._sections),
         )
+
+    async def audit(self, report: DemoReport) -> DemoReport:
+        """Return the report of a network that was stopped, with what its blocks say of the orders of a file."""
+        path = self._options.orders
+        if path is None:
+            return report
+        count = partial(read_totals, self._folder, path, self._since_height, self._sources.readings)
+        totals = await trio.to_thread.run_sync(count)
+        return replace(report, sections=(*report.sections, totals))
 
     async def _count_flash_sale(self) -> None:
         sale, control = self._sources.flash_sale, self.desk.link_alive().control

@@ -38,7 +38,7 @@ from p2pcommerce.primitives.ids import TransactionId
 from p2pcommerce.workload import Cancellation, Ending, Order, ending_of
 from p2pcommerce.workload.mix import REVIEWED_SHARE
 
-__all__ = ["LIVES_MAX", "Orders", "address_hash"]
+__all__ = ["LIVES_MAX", "Orders", "reference_hash"]
 
 LIVES_MAX: Final = 5_000
 """Orders that are open at once."""
@@ -51,9 +51,9 @@ _REFUND_MARGIN_MS: Final = CONFIRM_S * 1_000 // 2
 """A refund of a shipped order comes in the first half of the time for it, or not at all."""
 
 
-def address_hash(order: Order) -> bytes:
+def reference_hash(reference: str) -> bytes:
     """Return what stands for the sealed address of an order (32 bytes); it tells which order of the source it is."""
-    return blake2b_256(b"order " + order.reference.encode())
+    return blake2b_256(f"order {reference}".encode())
 
 
 def _nobody_listens(_: Order, __: RejectionCode) -> None:
@@ -158,7 +158,7 @@ class Orders:
                 store=shop.owner.key,
                 lines=lines,
                 arbiter=self._shops.arbiter_of(shop).key,
-                address_hash=address_hash(order),
+                address_hash=reference_hash(order.reference),
             )
             placed = await self._people.perform(buyer, place, order.total_minor)
             self.on_placed(order, placed.code)

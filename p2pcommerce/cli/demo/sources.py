@@ -46,12 +46,14 @@ class Sources:
         skipped: lines, events and identifiers that were left out, by reason.
         catalogue: of a scale, once `orders` was called.
         flash_sale: None without one.
+        readings: how often the files of orders were begun.
     """
 
     def __init__(self, options: DemoOptions, rng: random.Random) -> None:
         """Prepare; nothing is read yet."""
         self.skipped = SkippedLines()
         self.catalogue: Catalogue | None = None
+        self.readings = 0
         self.flash_sale = _flash_sale(options) if options.flash_sale else None
         self._options = options
         self._rng = rng
@@ -102,6 +104,7 @@ class Sources:
         skipped = self.skipped
         for reading in itertools.count(1):
             found = False
+            self.readings = reading
             for event in read_retail(path, skipped):
                 found = found or isinstance(event, Order)
                 yield replace(event, reading=reading) if isinstance(event, Order) else event
