@@ -46,8 +46,8 @@ EVENTS = {
 }
 
 
-def run(command):
-    return subprocess.run(command, check=False, env=ENVIRONMENT, capture_output=True, text=True, timeout=WAIT_S)
+def run(command, timeout_s=WAIT_S):
+    return subprocess.run(command, check=False, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout_s)
 
 
 def stopped(folder, nodes):

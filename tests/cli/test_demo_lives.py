@@ -14,7 +14,7 @@ from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Result
 from p2pcommerce.cli.demo.orders import Orders
 from p2pcommerce.cli.demo.people import NotFundedError, Person
-from p2pcommerce.cli.demo.shops import CONFIRM_S, Shops
+from p2pcommerce.cli.demo.shops import CANCEL_S, CONFIRM_S, Shops
 from p2pcommerce.cli.demo.story import Story, tokens
 from p2pcommerce.cli.demo.workload import CustodyKind, CustodyStep
 from p2pcommerce.commerce import item_id
@@ -325,3 +325,30 @@ async def test_half_of_those_who_confirm_write_a_review():
     assert people.types()[-2:] == ["order.confirm", "review.post"]
     assert people.done[-1][0] == "customer 17850"
     assert orders.counts == {"confirmed": 1, "reviewed": 1}
+
+
+async def test_half_a_percent_of_the_endings_call_the_arbiter_whom_the_terms_name():
+    class Disputed(random.Random):
+        def random(self):
+            return 0.16  # above the share that is settled, below that and the share that is disputed
+
+    orders, people = await live([ORDER], rng=Disputed())
+    assert people.types()[-3:] == ["order.ship", "order.dispute", "order.resolve"]
+    (named,) = next(payload for _, payload in people.done if payload.TYPE == "terms.set").arbiters
+    placed = next(payload for _, payload in people.done if payload.TYPE == "order.place")
+    assert placed.arbiter == named.account == people.named(people.done[-1][0]).key
+    assert people.done[-2][0] == "customer 17850"
+    assert orders.counts == {"disputed": 1}
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "ends"), [(CANCEL_S * 1_000 + 1, "order.cancel"), (CANCEL_S * 1_000, "order.refund")]
+)
+async def test_a_buyer_cancels_what_is_not_shipped_once_the_terms_allow_it(later_ms, ends):
+    people = FakePeople()
+    desk = FakeDesk(time_ms=people.time_ms + later_ms)
+    everything = order(("85001", 1, 2_000_000))
+    orders, people = await live([everything, cancellation()], people, desk=desk)
+    assert people.types()[-2:] == ["order.place", ends]
+    assert people.done[-1][0] == ("customer 17850" if ends == "order.cancel" else "merchant 85")
+    assert orders.counts == {"cancelled" if ends == "order.cancel" else "refunded": 1}

@@ -33,7 +33,7 @@ from p2pcommerce.cli.demo.orders import Orders
 from p2pcommerce.cli.demo.outage import Outage, kill_and_restart
 from p2pcommerce.cli.demo.people import NotFundedError, People
 from p2pcommerce.cli.demo.report import DemoReport
-from p2pcommerce.cli.demo.scene import OPENING_WINDOW, Opening, accounts_founded, founded_people
+from p2pcommerce.cli.demo.scene import OPENING_SHOPS, OPENING_WINDOW, Opening, accounts_founded, founded_people
 from p2pcommerce.cli.demo.section import Section
 from p2pcommerce.cli.demo.shops import Shops
 from p2pcommerce.cli.demo.sidelines import Sidelines
@@ -151,6 +151,7 @@ class _Demo:
         self._lost = 0
         self._since_height = 0
         self._disk_bytes_per_tx = 0
+        self._cpu_ms_per_tx = 0.0
 
     def _fork(self) -> random.Random:
         return random.Random(self._rng.getrandbits(64))  # noqa: S311 - made-up orders, no secrets
@@ -200,8 +201,9 @@ class _Demo:
                     regular = [order for order in self._first_orders if order.merchant != FLASH_MERCHANT]
                     opening.start_soon(self._orders.prepare, regular)
                 else:
+                    limit = trio.CapacityLimiter(OPENING_SHOPS)
                     for merchant in catalogue.merchants:
-                        opening.start_soon(self._shops.stock, merchant, catalogue.products(merchant))
+                        opening.start_soon(self._shops.stock, merchant, catalogue.products(merchant), limit)
             pacing.cancel_scope.cancel()
         if scale is not None:
             opened = Opening(
@@ -236,6 +238,7 @@ class _Demo:
             trading.start_soon(self._police.watch)
             started_s = trio.current_time()
             final_before, disk_before = self.desk.finalized, await disk_bytes(self._folder)
+            cpu_before = self._network.cpu_s()
             async with trio.open_nursery() as pacing:
                 if self._outage is not None:
                     pacing.start_soon(
@@ -249,7 +252,9 @@ class _Demo:
                 await self._police.done.wait()
             self._lost = await drain(self.desk, self._market)
             grown = await disk_bytes(self._folder) - disk_before
-            self._disk_bytes_per_tx = round(grown / max(1, self.desk.finalized - final_before))
+            finalized = max(1, self.desk.finalized - final_before)
+            self._disk_bytes_per_tx = round(grown / finalized)
+            self._cpu_ms_per_tx = round(1_000 * (self._network.cpu_s() - cpu_before) / finalized, 2)
             trading.cancel_scope.cancel()
         if self.offender is not None and not self.offender.done.is_set():
             self.monitor.enter("waiting until the offender is out of the set")
@@ -304,6 +309,7 @@ class _Demo:
             if peak_s
             else None,
             disk_bytes_per_tx=self._disk_bytes_per_tx,
+            cpu_ms_per_tx=self._cpu_ms_per_tx,
             tx_per_s=round(len(took_s) / self._load_s, 1) if self._load_s else 0.0,
             supply_ok=conserved,
             trace_proof=proof,

@@ -13,6 +13,7 @@ from p2pcommerce.cli.demo.section import Section, mark
 from p2pcommerce.cli.demo.story import tokens
 from p2pcommerce.cli.demo.summary import Agreement, TraceProof
 from p2pcommerce.primitives.ids import short
+from p2pcommerce.workload import MIX
 
 __all__ = ["DemoReport"]
 
@@ -31,6 +32,8 @@ class DemoReport:
         submit_to_final_ms: p50, p95, p99 of the load, from the moment a transaction was due.
         peak_to_final_ms: the same of what was due in peaks; None without any.
         disk_bytes_per_tx: bytes by which a validator's folder grew in the load, for each final transaction.
+        cpu_ms_per_tx: processor time of all validators and the demo in the load, for each final transaction; without
+            meaning where a validator was started anew meanwhile.
         tx_per_s: of the load.
         supply_ok: every node counts the tokens of the genesis.
         trace_proof: None if no goods moved.
@@ -57,6 +60,7 @@ class DemoReport:
     tx_per_s: float
     peak_to_final_ms: dict[str, float | None] | None = None
     disk_bytes_per_tx: int = 0
+    cpu_ms_per_tx: float = 0.0
     supply_ok: bool
     trace_proof: TraceProof | None
     wall_s: float
@@ -78,6 +82,12 @@ class DemoReport:
         punished = self.conviction is None or self.conviction.slashed
         beside = proven and caught_up and punished and all(section.ok for section in self.sections)
         return self.agreement.agree and self.supply_ok and not self.lost and beside
+
+    @property
+    def mix_percent(self) -> dict[str, float]:
+        """Turns of the load by kind, percent of all."""
+        total = sum(self.mix.values())
+        return {kind: round(100 * self.mix.get(kind, 0) / total, 1) for kind in MIX} if total else {}
 
     def to_plain(self) -> dict[str, object]:
         """Return the JSON object."""
@@ -107,6 +117,8 @@ class DemoReport:
             "rss_mib": {"max": self.rss_mib_max},
             "peak_to_final_ms": self.peak_to_final_ms,
             "disk_bytes_per_tx": self.disk_bytes_per_tx,
+            "cpu_ms_per_tx": self.cpu_ms_per_tx,
+            "mix_percent": self.mix_percent,
             "skipped": self.skipped,
             "orders": self.orders,
             "mix": self.mix,
@@ -141,7 +153,12 @@ class DemoReport:
             peak = self.peak_to_final_ms
             yield f"    in the peaks: p50 {_ms(peak['p50'])}, p95 {_ms(peak['p95'])}, p99 {_ms(peak['p99'])}"
         if self.disk_bytes_per_tx:
-            yield f"    disk: {self.disk_bytes_per_tx:,} bytes per transaction and validator"
+            yield (
+                f"    disk: {self.disk_bytes_per_tx:,} bytes per transaction and validator; "
+                f"{self.cpu_ms_per_tx:g} ms of processor time per transaction, all processes together"
+            )
+        if self.mix:
+            yield f"    mix, percent: {', '.join(f'{kind} {share:g}' for kind, share in self.mix_percent.items())}"
         if self.orders:
             yield f"    orders: {_counts(self.orders)}"
         if self.skipped:

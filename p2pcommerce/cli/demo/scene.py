@@ -18,10 +18,12 @@ from p2pcommerce.ledger.genesis import BALANCES_MAX
 from p2pcommerce.workload import Scale
 from p2pcommerce.workload.generator import customer_name, merchant_names
 
-__all__ = ["OPENING_WINDOW", "Opening", "accounts_founded", "founded_people"]
+__all__ = ["OPENING_SHOPS", "OPENING_WINDOW", "Opening", "accounts_founded", "founded_people"]
 
+OPENING_SHOPS: Final = 64
+"""Shops of a scale that are opened at a time."""
 OPENING_WINDOW: Final = 768
-"""Transactions in flight while the catalogue of a scale is put on offer."""
+"""Transactions in flight meanwhile."""
 _FOUNDERS: Final = BANKS + NODES_MAX + 1
 """Balances of a genesis that are not of the market: banks, validators, the guest."""
 

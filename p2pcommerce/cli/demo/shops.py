@@ -25,6 +25,8 @@ CANCEL_S: Final = 2
 """Seconds after which a buyer may cancel what is not shipped."""
 _SHIP_S: Final = 3_600
 _DISPUTE_S: Final = 60
+_OFFERED_AT_ONCE: Final = 12
+"""Things that one shop puts on offer at a time while whole catalogues are: its key signs them one after the other."""
 _ARBITERS: Final = 4
 _ARBITER_FEE_BPS: Final = 100
 _STOCK: Final = 1_000_000
@@ -145,13 +147,21 @@ class Shops:
             listing = ready[number % len(ready)]
             await self._people.perform(shop.owner, _offered(listing, 100))
 
-    async def stock(self, merchant: str, lines: tuple[OrderLine, ...]) -> None:
+    async def stock(self, merchant: str, lines: tuple[OrderLine, ...], limit: trio.CapacityLimiter) -> None:
         """Open a shop with all that it has on offer.
+
+        Args:
+            merchant: whose shop.
+            lines: one of each thing.
+            limit: of shops that are opened at a time.
 
         Raises:
             ShopError: something cannot be offered.
         """
-        await self.lines(await self.open(merchant), lines)
+        async with limit:
+            shop = await self.open(merchant)
+            for start in range(0, len(lines), _OFFERED_AT_ONCE):
+                await self.lines(shop, lines[start : start + _OFFERED_AT_ONCE])
 
     async def limit(self, merchant: str, line: OrderLine, units: int) -> None:
         """Open a shop that has one thing on offer, and only so many units of it.
