@@ -12,7 +12,7 @@ import trio
 
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Result
-from p2pcommerce.cli.demo.orders import Orders
+from p2pcommerce.cli.demo.orders import REFUNDS_MAX, Orders
 from p2pcommerce.cli.demo.people import NotFundedError, Person
 from p2pcommerce.cli.demo.shops import CANCEL_S, CONFIRM_S, Shops
 from p2pcommerce.cli.demo.story import Story, tokens
@@ -352,3 +352,17 @@ async def test_a_buyer_cancels_what_is_not_shipped_once_the_terms_allow_it(later
     assert people.types()[-2:] == ["order.place", ends]
     assert people.done[-1][0] == ("customer 17850" if ends == "order.cancel" else "merchant 85")
     assert orders.counts == {"cancelled" if ends == "order.cancel" else "refunded": 1}
+
+
+async def test_no_more_cancellations_wait_than_allowed(nursery):
+    people = FakePeople(hold=trio.Event())
+    orders = Orders(FakeDesk(), people, Shops(people), Story(), NeverSettled())
+    big = order(("85001", 10_000, 2_000_000))
+    nursery.start_soon(orders.feed, iter([big, *[cancellation()] * (REFUNDS_MAX + 3)]), 10)
+    await trio.testing.wait_all_tasks_blocked()
+    assert orders.skipped == {"cancellation beyond the share of the mix": 3}
+    people.hold.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert orders.counts == {"refunded": REFUNDS_MAX, "confirmed": 1}
+    await orders.feed(iter([order(("85001", 3, 2_000_000)), cancellation()]), 10)
+    assert orders.counts["refunded"] == REFUNDS_MAX + 1

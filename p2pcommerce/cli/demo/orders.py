@@ -38,10 +38,12 @@ from p2pcommerce.primitives.ids import TransactionId
 from p2pcommerce.workload import Cancellation, Ending, Order, ending_of
 from p2pcommerce.workload.mix import REVIEWED_SHARE
 
-__all__ = ["LIVES_MAX", "Orders", "reference_hash"]
+__all__ = ["LIVES_MAX", "REFUNDS_MAX", "Orders", "reference_hash"]
 
 LIVES_MAX: Final = 5_000
 """Orders that are open at once."""
+REFUNDS_MAX: Final = 500
+"""Cancellations that wait for their turn; each holds an order open. More are asked for than the mix has turns for."""
 _RULINGS_BPS: Final = (0, 5_000, 10_000)
 """What arbiters give to buyers, each as likely as another."""
 _STARS: Final = (1, 3, 4, 4, 5, 5, 5, 5)
@@ -102,6 +104,7 @@ class Orders:
         self._rng = rng
         self._lives: dict[tuple[str, str], list[_Life]] = {}
         self._open = 0
+        self._giving_back = 0
         self._changed = trio.Event()
 
     async def feed(self, stream: Iterator[Order | Cancellation], preparing_max: int) -> None:
@@ -141,9 +144,13 @@ class Orders:
 
     def _cancel(self, cancellation: Cancellation) -> None:
         lives = self._lives.get((cancellation.customer, cancellation.code), [])
+        if self._giving_back >= REFUNDS_MAX:
+            self.skipped["cancellation beyond the share of the mix"] += 1
+            return
         for life in reversed(lives):
             if not life.closing and life.order.merchant == cancellation.merchant:
                 life.refunds_minor.append(cancellation.amount_minor)
+                self._giving_back += 1
                 return
         self.skipped["cancellation of no open order"] += 1
 
@@ -225,7 +232,7 @@ class Orders:
         """Give back what was asked back so far; True if that was all there is, and the order is closed."""
         while life.refunds_minor:
             rest = life.order.total_minor - life.refunded_minor
-            amount = life.refunds_minor.pop(0)
+            amount = life.refunds_minor[0]
             everything = amount >= rest
             life.closing = everything
             may_cancel = not life.shipped and self._desk.time_ms > life.placed_ms + CANCEL_S * 1_000
@@ -235,6 +242,8 @@ class Orders:
             else:
                 done = await self._people.perform(shop.owner, OrderRefund(order_id, 0 if everything else amount))
                 self.counts["refunded" if done.ok else f"not refunded: {done.code.value}"] += 1
+            life.refunds_minor.pop(0)
+            self._giving_back -= 1
             if done.ok:
                 life.refunded_minor += min(amount, rest)
                 self._story.refunded(life.order, min(amount, rest), done)
@@ -252,6 +261,7 @@ class Orders:
 
     def _forget(self, life: _Life) -> None:
         self._open -= 1
+        self._giving_back -= len(life.refunds_minor)
         for line in life.order.lines:
             key = (life.order.customer, line.code)
             lives = self._lives.get(key)
