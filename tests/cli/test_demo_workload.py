@@ -170,3 +170,21 @@ def test_an_order_is_told_from_every_other_by_its_reference():
         for r in (1, 2)
     ]
     assert len({each.reference for each in orders}) == 16
+
+
+def test_two_people_with_money_are_found_and_others_for_another_number(tmp_path, monkeypatch):
+    monkeypatch.setattr("p2pcommerce.cli.demo.people._PEOPLE_MAX", 20)
+    people = People(DemoFolder.open(tmp_path / "d", 1, 7), None)
+    assert people.funded(0) is None
+    named = [people.named(f"buyer {number}") for number in range(10)]
+    assert people.funded(3) is None
+    for person in named[::2]:
+        person.spendable_minor = 10**9
+    assert {people.funded(number) for number in range(10)} == {
+        (named[place], named[(place + 2) % 10]) for place in range(0, 10, 2)
+    }
+    for number in range(200):  # those who came first are forgotten, and looked for no longer
+        people.named(f"passer-by {number}")
+    assert len(people) == 20
+    assert people.funded(0) is None
+    assert len(people._roll) <= 2 * 20

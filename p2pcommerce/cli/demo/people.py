@@ -29,6 +29,10 @@ _PEOPLE_MAX: Final = 50_000
 """People that are remembered, beside those founded; beyond that those who came first are forgotten."""
 
 
+_LOOKED_AT_MAX: Final = 1_000
+"""People among whom two with money are looked for."""
+
+
 class NotFundedError(P2PError):
     """A bank's transfer to somebody did not succeed."""
 
@@ -56,6 +60,7 @@ class People:
         self._folder = folder
         self._market = market
         self._people: dict[str, Person] = {}
+        self._roll: list[Person] = []
         self.banks = [Person(f"bank {bank}", folder.bank_seed(bank)) for bank in range(BANKS)]
         self._next_bank = 0
 
@@ -63,11 +68,15 @@ class People:
         return len(self._people)
 
     def funded(self, number: int) -> tuple[Person, Person] | None:
-        """Return two different people with money, None if there are not two; another pair for another number."""
-        people = [person for person in self._people.values() if person.spendable_minor > 2 * _GIFT_MINOR]
-        if len(people) < 2:
-            return None
-        return people[number % len(people)], people[(number + 1) % len(people)]
+        """Return two different people with money, None if there are not two nearby; others for another number."""
+        first: Person | None = None
+        for step in range(min(len(self._roll), _LOOKED_AT_MAX)):
+            person = self._roll[(number + step) % len(self._roll)]
+            if person.spendable_minor > 2 * _GIFT_MINOR:
+                if first is not None:
+                    return first, person
+                first = person
+        return None
 
     async def give(self, giver: Person, taker: Person) -> None:
         """Let somebody send a little money to somebody else."""
@@ -79,10 +88,13 @@ class People:
         if person is None:
             spendable = FOUNDED_MINOR // 2 if name in self._founded else 0
             person = self._people[name] = Person(name, self._folder.person_seed(name), spendable_minor=spendable)
+            self._roll.append(person)
             if len(self._people) > _PEOPLE_MAX + len(self._founded):
                 oldest = next(iter(self._people))
                 if not self._people[oldest].in_flight:
                     del self._people[oldest]
+            if len(self._roll) > 2 * len(self._people):
+                self._roll = list(self._people.values())
         return person
 
     async def perform(self, person: Person, payload: Body, spend_minor: int = 0) -> Result:
