@@ -280,7 +280,7 @@ async def processes(rates: Sequence[int], seconds: float, search_s: float, out: 
     with tempfile.TemporaryDirectory() as folder:
         async with open_network(Path(folder)) as network:
             runs += [await network.run(rate, seconds) for rate in rates]
-            for rate in SEARCH_RATES if search_s else ():
+            for rate in sorted(set(SEARCH_RATES) - set(rates)) if search_s else ():
                 runs.append(await network.run(rate, search_s))
                 if not runs[-1].sustained:
                     break
@@ -327,7 +327,9 @@ def draw(runs: Sequence[Measured], out: Path) -> None:
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     figure_.tight_layout()
-    figure_.savefig(out / "latency-load.png", dpi=150)
+    for path in (out / "latency-load.png", out / "latency-load.svg"):
+        figure_.savefig(path, dpi=150)
+        print(f"wrote {path}", file=sys.stderr)
 
 
 def run(options: argparse.Namespace) -> dict[str, dict[str, object]]:
