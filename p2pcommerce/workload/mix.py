@@ -2,7 +2,8 @@
 
 Of what the mix says an order's ending follows: of 20 that are shipped 16 are confirmed, 3 are settled by anybody once
 their time is over, in 0.2 the arbiter is called (one dispute and one resolution are 0.4), and what is left is given
-back. Half of those that confirm write a review.
+back. Half of those that confirm write a review. One of 21 that are placed is never shipped; of these every other one is
+cancelled by its buyer.
 
 Source: the workload of the commerce specification.
 """
@@ -15,7 +16,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import random
 
-__all__ = ["MIX", "PEAK_PERIOD_S", "PEAK_S", "REVIEWED_SHARE", "Ending", "ending_of", "is_peak", "peak_share"]
+__all__ = [
+    "CANCELLED_SHARE",
+    "MIX",
+    "PEAK_PERIOD_S",
+    "PEAK_S",
+    "REVIEWED_SHARE",
+    "Ending",
+    "ending_of",
+    "is_peak",
+    "peak_share",
+]
 
 MIX: Final = {
     "place": 21.0,
@@ -40,6 +51,9 @@ PEAK_PERIOD_S: Final = 30.0
 PEAK_S: Final = 5.0
 REVIEWED_SHARE: Final = MIX["review"] / MIX["confirm"]
 """Of the confirmed orders."""
+
+CANCELLED_SHARE: Final = (1 - MIX["ship"] / MIX["place"]) / 2
+"""Of the placed orders, those whose buyers change their mind before they are shipped."""
 
 _CLOSED: Final = MIX["confirm"] + MIX["settle"] + MIX["dispute"] / 2
 _SETTLED_SHARE: Final = MIX["settle"] / _CLOSED

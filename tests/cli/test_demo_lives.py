@@ -366,3 +366,37 @@ async def test_no_more_cancellations_wait_than_allowed(nursery):
     assert orders.counts == {"refunded": REFUNDS_MAX, "confirmed": 1}
     await orders.feed(iter([order(("85001", 3, 2_000_000)), cancellation()]), 10)
     assert orders.counts["refunded"] == REFUNDS_MAX + 1
+
+
+async def test_a_fickle_buyer_cancels_as_soon_as_the_terms_allow_it():
+    class Fickle(random.Random):
+        def random(self):
+            return 0.01
+
+    people = FakePeople()
+    desk = FakeDesk(time_ms=people.time_ms + CANCEL_S * 1_000)
+    orders = Orders(desk, people, Shops(people), Story(), Fickle())
+    orders.are_fickle = True
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(orders.feed, iter([ORDER]), 10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert people.types()[-1] == "order.place"  # not yet
+        desk.time_ms += 1
+        desk.progress.set()
+    assert people.types()[-1] == "order.cancel"
+    assert people.done[-1][0] == "customer 17850"
+    assert orders.counts == {"cancelled": 1}
+
+
+async def test_nobody_cancels_an_order_of_a_limited_stock():
+    people = FakePeople()
+    shops = Shops(people)
+    orders = Orders(FakeDesk(), people, shops, Story(), AlwaysSettled())
+    orders.are_fickle = True
+    limited = order(("85001", 1, 2_000_000))
+    await shops.limit(limited.merchant, limited.lines[0], 3)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(orders.feed, iter([limited]), 10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert people.types()[-2:] == ["order.place", "order.ship"]
+        nursery.cancel_scope.cancel()

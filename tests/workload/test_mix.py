@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from p2pcommerce.workload.mix import MIX, REVIEWED_SHARE, Ending, ending_of, is_peak, peak_share
+from p2pcommerce.workload.mix import CANCELLED_SHARE, MIX, REVIEWED_SHARE, Ending, ending_of, is_peak, peak_share
 
 
 def test_the_shares_are_those_of_the_specification():
@@ -36,6 +36,7 @@ def test_endings_follow_from_the_mix():
     confirmed = endings[Ending.CONFIRMED]
     assert endings[Ending.SETTLED] / confirmed == pytest.approx(MIX["settle"] / MIX["confirm"], rel=0.05)
     assert endings[Ending.DISPUTED] / confirmed == pytest.approx(MIX["dispute"] / 2 / MIX["confirm"], rel=0.1)
+    assert pytest.approx(0.5 / 21) == CANCELLED_SHARE
     assert pytest.approx(MIX["review"] / MIX["confirm"]) == REVIEWED_SHARE
 
 

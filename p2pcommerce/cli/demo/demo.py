@@ -169,6 +169,7 @@ class _Demo:
             self._sources.orders, count, abandon_on_cancel=True
         )
         self._gtins, self._steps = await trio.to_thread.run_sync(self._sources.custody, abandon_on_cancel=True)
+        self._orders.are_fickle = options.orders is None
         if self._sources.flash_sale is not None:
             self._orders.on_placed = self._sources.flash_sale.on_placed
 

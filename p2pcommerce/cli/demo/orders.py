@@ -36,7 +36,7 @@ from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import TransactionId
 from p2pcommerce.workload import Cancellation, Ending, Order, ending_of
-from p2pcommerce.workload.mix import REVIEWED_SHARE
+from p2pcommerce.workload.mix import CANCELLED_SHARE, REVIEWED_SHARE
 
 __all__ = ["LIVES_MAX", "REFUNDS_MAX", "Orders", "reference_hash"]
 
@@ -89,6 +89,7 @@ class Orders:
         preparing: orders whose buyer or listings are not ready yet, or that wait for their turn.
         counts: orders by what became of them.
         on_placed: is told of each order that was placed or refused.
+        are_fickle: some buyers cancel; not those of a file, which says itself what is given back.
     """
 
     def __init__(self, desk: Desk, people: People, shops: Shops, story: Story, rng: random.Random) -> None:
@@ -96,6 +97,7 @@ class Orders:
         self.skipped: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.preparing = 0
+        self.are_fickle = False
         self.on_placed: Callable[[Order, RejectionCode], None] = _nobody_listens
         self._desk = desk
         self._people = people
@@ -187,6 +189,13 @@ class Orders:
 
     async def _fulfil(self, life: _Life, placed: Result, shop: Shop, buyer: Person) -> None:
         order_id = placed.tx_id
+        # A cancelled order would put its unit of a limited stock on offer again.
+        if self.are_fickle and not shop.is_limited and self._rng.random() < CANCELLED_SHARE:
+            life.closing = True
+            await self._until(placed.time_ms + CANCEL_S * 1_000)
+            done = await self._people.perform(buyer, OrderCancel(order_id))
+            self.counts["cancelled" if done.ok else f"not cancelled: {done.code.value}"] += 1
+            return
         if await self._refund(life, order_id, shop, buyer):
             return
         shipped = await self._people.perform(shop.owner, OrderShip(order=order_id))
