@@ -126,9 +126,9 @@ class LocalNetwork:
         self._newcomers: list[ValidatorProcess] = []
         folder.save([validator.address for validator in self.validators])
 
-    def cpu_s(self) -> float:
-        """Return the processor time that all validators and this process have used, seconds."""
-        return sum(validator.cpu_s() for validator in self.validators) + time.process_time()
+    def cpu_s(self) -> tuple[float, float]:
+        """Return the processor time that all validators, and that this process have used, seconds."""
+        return sum(validator.cpu_s() for validator in self.validators), time.process_time()
 
     def add(self, node_folder: Path, index: int, module: str) -> ValidatorProcess:
         """Return another node, which is no validator of the genesis; `start_one` starts it, `stop` stops it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from p2pcommerce.cli.demo.byzantine.offender import Conviction
 from p2pcommerce.cli.demo.outage import Outage
@@ -32,8 +32,8 @@ class DemoReport:
         submit_to_final_ms: p50, p95, p99 of the load, from the moment a transaction was due.
         peak_to_final_ms: the same of what was due in peaks; None without any.
         disk_bytes_per_tx: bytes by which a validator's folder grew in the load, for each final transaction.
-        cpu_ms_per_tx: processor time of all validators and the demo in the load, for each final transaction; without
-            meaning where a validator was started anew meanwhile.
+        cpu_ms_per_tx: processor time of all validators together and of the demo itself in the load, for each final
+            transaction; without meaning where a validator was started anew meanwhile.
         tx_per_s: of the load.
         supply_ok: every node counts the tokens of the genesis.
         trace_proof: None if no goods moved.
@@ -60,7 +60,7 @@ class DemoReport:
     tx_per_s: float
     peak_to_final_ms: dict[str, float | None] | None = None
     disk_bytes_per_tx: int = 0
-    cpu_ms_per_tx: float = 0.0
+    cpu_ms_per_tx: dict[str, float] = field(default_factory=dict)
     supply_ok: bool
     trace_proof: TraceProof | None
     wall_s: float
@@ -149,16 +149,7 @@ class DemoReport:
             f"    submit to final: p50 {_ms(latency['p50'])}, p95 {_ms(latency['p95'])}, p99 {_ms(latency['p99'])} "
             f"at {self.tx_per_s:g} tx/s; at most {self.rss_mib_max:.0f} MiB per node"
         )
-        if self.peak_to_final_ms is not None:
-            peak = self.peak_to_final_ms
-            yield f"    in the peaks: p50 {_ms(peak['p50'])}, p95 {_ms(peak['p95'])}, p99 {_ms(peak['p99'])}"
-        if self.disk_bytes_per_tx:
-            yield (
-                f"    disk: {self.disk_bytes_per_tx:,} bytes per transaction and validator; "
-                f"{self.cpu_ms_per_tx:g} ms of processor time per transaction, all processes together"
-            )
-        if self.mix:
-            yield f"    mix, percent: {', '.join(f'{kind} {share:g}' for kind, share in self.mix_percent.items())}"
+        yield from self._load_lines()
         if self.orders:
             yield f"    orders: {_counts(self.orders)}"
         if self.skipped:
@@ -168,6 +159,18 @@ class DemoReport:
         if self.conviction is not None:
             yield f"{mark(self.conviction.slashed)} {self._conviction_text(self.conviction)}"
         yield from self._last_lines()
+
+    def _load_lines(self) -> Iterator[str]:
+        if self.peak_to_final_ms is not None:
+            peak = self.peak_to_final_ms
+            yield f"    in the peaks: p50 {_ms(peak['p50'])}, p95 {_ms(peak['p95'])}, p99 {_ms(peak['p99'])}"
+        if self.disk_bytes_per_tx:
+            yield f"    disk: {self.disk_bytes_per_tx:,} bytes per transaction and validator"
+        if self.cpu_ms_per_tx:
+            spent = ", ".join(f"{who} {spent_ms:g} ms" for who, spent_ms in self.cpu_ms_per_tx.items())
+            yield f"    processor time per transaction: {spent}"
+        if self.mix:
+            yield f"    mix, percent: {', '.join(f'{kind} {share:g}' for kind, share in self.mix_percent.items())}"
 
     def _last_lines(self) -> Iterator[str]:
         for section in self.sections:
