@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from p2pcommerce.finality.engine import Sets
-from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError
+from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError, time_step_ms
 from p2pcommerce.ledger.block import BLOCK_VERSION, Block, Header, tx_root
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import receipts_root
@@ -357,7 +357,7 @@ class Chain:
             time_ms=time_ms,
             parent_time_ms=parent.time_ms,
             proposer=proposer,
-            convict=self.rules.convict(base, time_ms),
+            convict=self.rules.convict(base, time_step_ms(time_ms, parent.time_ms)),
         )
 
     # --- finality ---
@@ -376,7 +376,7 @@ class Chain:
         self._executed.clear()
         self._bytes = 0
 
-    def finalize(self, block_hash: BlockHash, proof: bytes) -> tuple[CommittedBlock, Executed]:
+    def finalize(self, block_hash: BlockHash, proof: bytes, justify: bytes = b"") -> tuple[CommittedBlock, Executed]:
         """Make an executed child of the head final.
 
         Raises:
@@ -387,7 +387,7 @@ class Chain:
             raise LocalProtocolError("only an executed child of the final head can become final")
         block = executed.block
         committed = CommittedBlock(
-            block=block, proof=proof, outcomes=executed.outcomes, changes=dict(executed.version.changes)
+            block, proof, executed.outcomes, changes=dict(executed.version.changes), justify=justify
         )
         self.state.finalize(executed.version)
         self.head = block.header

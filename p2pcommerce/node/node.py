@@ -310,8 +310,10 @@ class Node:
         """Take blocks read from the store, without gaps: for each its bytes and its proof."""
         return self._board.serving.on_loaded(request, rows)
 
-    def on_items(self, request: int, items: Sequence[bytes]) -> list[Effect]:
-        """Take what `LoadItems` asked for."""
+    def on_items(self, request: int, items: Sequence[bytes], now: int) -> list[Effect]:
+        """Take what `LoadItems` asked for: for the engine (numbers below 0) or for a peer."""
+        if request < 0:
+            return self._board.after(self._board.agreement.on_recalled(-request, items, now), now)
         return self._board.archive.on_items(request, items)
 
     # --- topics of the embedding application ---

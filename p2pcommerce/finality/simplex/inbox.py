@@ -8,7 +8,6 @@ Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specifi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
@@ -42,7 +41,7 @@ from p2pcommerce.finality.simplex.messages import (
     epoch_of_message,
     is_carrier,
 )
-from p2pcommerce.finality.simplex.misjustified import has_form
+from p2pcommerce.finality.simplex.misjustified import fault_of, has_form
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
@@ -85,6 +84,9 @@ class Inbox(EngineInbox[Message]):
     def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
         if self._is_present(peer, message, data, now):
             self._handle(peer, message, now)
+        if isinstance(message, Certificates):
+            for certificate in message.items:
+                self._doubt(peer, certificate, now)
 
     def _is_present(self, peer: PeerId, message: Message, data: bytes, now: int) -> bool:
         """Tell whether a message is of this epoch; one of the next is kept, one of the last is answered."""
@@ -96,7 +98,7 @@ class Inbox(EngineInbox[Message]):
             state.counters[name] += 1
         elif ahead == -1:
             self._on_late(peer, message, now)
-        elif ahead:
+        elif ahead > 0 or (ahead < 0 and not isinstance(message, Certificates)):
             raise WrongEpochError(f"of epoch {epoch}, this node is in {state.context.epoch}")
         else:
             self._crossing.see(peer)
@@ -216,6 +218,11 @@ class Inbox(EngineInbox[Message]):
             state.verifier.check(certificate)
             state.docket.keep_certificate(certificate)
             self._replica.forks.see_final(certificate)
+
+    def _doubt(self, peer: PeerId, certificate: Certificate, now: int) -> None:
+        """Look up what memory does not tell of a certificate for a view that is passed."""
+        before = () if self._before is None else (self._before._state,)  # noqa: SLF001 - of this very class
+        self._crossing.hindsight.doubt((self._state, *before), peer, certificate, now)
 
     # --- the epoch before ---
 
@@ -358,21 +365,25 @@ class Inbox(EngineInbox[Message]):
             raise
 
     def _expose(self, proposal: Proposal) -> None:
-        """Keep a proposal whose justify is wrong, and accuse its leader and who has notarized it (E6)."""
+        """Keep what is wrong with a proposal's justify, and accuse its leader and who has notarized it (E6)."""
         state, header = self._state, proposal.header
+        fault = fault_of(header, proposal.justify, state.verifier)
+        if fault is None:
+            return
         ballot = Ballot(header.epoch, decode_seal(header).view, VoteKind.PROPOSE, header.hash)
-        self._witness.accuse_of(proposal, header.proposer, ballot, proposal.signature)
+        self._witness.accuse_of(fault, header.proposer, ballot, proposal.signature)
         kept = state.misjustified.get(ballot.view, [])
         is_new = all(other.header.hash != header.hash for other in kept)
         # Of views far above nothing is kept: one leader has any number of those, and would leave no room for others.
         if is_new and len(kept) < state.parameters.hashes_max and state.is_near(ballot.view):
-            state.misjustified[ballot.view] = [*kept, replace(proposal, transaction_ids=())]
+            state.misjustified[ballot.view] = [*kept, fault]
         for vote in state.pool.notarizers(ballot.view, header.hash):
-            self._witness.accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
+            self._witness.accuse_of(fault, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
 
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header
         state.proposals.setdefault(seal.view, []).append(proposal)
+        state.note_justify(proposal)
         self._witness.confront_earlier(seal.view, header.hash)
         peers = tuple(dict.fromkeys((header.proposer, peer)))
         if seal.view == state.held.view:
