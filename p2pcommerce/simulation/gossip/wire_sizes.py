@@ -25,6 +25,7 @@ from p2pcommerce.wire.messages import (
     Lacking,
     Pull,
     Refuse,
+    Stem,
     Symbols,
     Transactions,
     Unchoose,
@@ -60,7 +61,7 @@ def _uint_bytes(value: int) -> int:
     return 5 if value < 0x1_0000_0000 else 9
 
 
-def _transactions_bytes(message: Transactions) -> int:
+def _transactions_bytes(message: Transactions | Stem) -> int:
     items = message.items
     total = _HEAD_BYTES + (1 if len(items) < 16 else 3)
     for raw in items:
@@ -98,7 +99,7 @@ def _rare_bytes(message: GetSymbols | Symbols | GetIds | Ids | Lacking | Found) 
 
 
 _SIZES: Final[dict[type[Any], Callable[[Any], int]]] = {
-    Transactions: _transactions_bytes,
+    **dict.fromkeys((Transactions, Stem), _transactions_bytes),
     Announce: _announce_bytes,
     Pull: _pull_bytes,
     **dict.fromkeys((Choose, Unchoose, Refuse), _bare_bytes),
