@@ -324,8 +324,7 @@ class Stems:
         self._remove(tx_id)
         self._counts["stems_fluffed"] += 1
         self._fluffing[tx_id] = None
-        self._arrivals.know(tx_id)
-        self._arrivals.flight.setdefault(tx_id, [])
+        self._arrivals.launch(tx_id)
         self._fluffs.append((tx_id, stem.raw, origin))
 
     def _flush(self) -> list[Effect]:
