@@ -30,7 +30,6 @@ from p2pcommerce.commerce.registry import BODIES, read_body
 from p2pcommerce.commerce.rewards import credit_fees, report_stake
 from p2pcommerce.commerce.rules import Rules
 from p2pcommerce.commerce.schema import KINDS
-from p2pcommerce.commerce.totals import TIME_STEP_MS_MAX
 from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.commerce.weight import weigh, weigh_transaction
 from p2pcommerce.ledger.application import Admission, BlockContext, InvalidTransactionError, Rejection
@@ -153,9 +152,8 @@ class Commerce:
 
     def begin_block(self, state: State, context: BlockContext) -> None:
         """Advance application time, by at most 60 s, and note when an epoch begins."""
-        step_ms = min(max(context.time_ms - context.parent_time_ms, 0), TIME_STEP_MS_MAX)
         ledger = Ledger(state, self._cache)
-        ledger.advance_time(state, step_ms)
+        ledger.advance_time(state, context.step_ms)
         if note_epoch(ledger, context.epoch):
             ledger.commit(state)
 

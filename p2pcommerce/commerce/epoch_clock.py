@@ -1,8 +1,9 @@
 """When each epoch began, in application time: unbonded stake is withdrawn by that.
 
 Stake that is unbonded in epoch e votes until the end of e + 1, and may be withdrawn once `unbonding_s` have passed
-since e + 2 began. (With a finality engine that does not follow epochs no stake ever leaves the set, and none is
-withdrawn.) A start is kept until that time is over: what is older is known to be over, and costs nothing.
+since e + 2 began. Until then evidence of epoch e + 1 counts, by the same time (`ledger.epochs`). (With a
+finality engine that does not follow epochs no stake ever leaves the set, and none is withdrawn.) A start is kept until
+that time is over: what is older is known to be over, and costs nothing.
 """
 
 from __future__ import annotations

@@ -14,10 +14,7 @@ from typing import Final
 from p2pcommerce.commerce.kind import U63, Kind
 from p2pcommerce.primitives.codec import record_of
 
-__all__ = ["TIME_STEP_MS_MAX", "TOTALS", "Totals"]
-
-TIME_STEP_MS_MAX: Final = 60_000
-"""Milliseconds that application time advances per block at most. Source: the envelope of the specification."""
+__all__ = ["TOTALS", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,8 @@ class Signed(Protocol):
         ...
 
 
-class Quorum(Protocol):
-    """Signatures of several voters, whatever their votes say."""
+class Named(Protocol):
+    """Voters of a set."""
 
     @property
     def bitmap(self) -> bytes:
@@ -238,6 +238,10 @@ class Quorum(Protocol):
     def signers(self) -> tuple[int, ...]:
         """The indices of the signers, ascending; at least one."""
         ...
+
+
+class Quorum(Named, Protocol):
+    """Signatures of several voters, whatever their votes say."""
 
     @property
     def signatures(self) -> tuple[bytes, ...]:
@@ -299,7 +303,7 @@ class VoteVerifier:
             del self._good[next(iter(self._good))]
         self._good[voter, data] = signature
 
-    def weigh(self, certificate: Quorum) -> None:
+    def weigh(self, certificate: Named) -> None:
         """Check what costs little of a certificate: signers in the set, weight at least the quorum.
 
         Raises:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Outcome
@@ -25,6 +25,7 @@ from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import Epoch, Height, PublicKey
 
 __all__ = [
+    "TIME_STEP_MS_MAX",
     "Admission",
     "Application",
     "BlockContext",
@@ -32,7 +33,11 @@ __all__ = [
     "Payload",
     "QueryError",
     "Rejection",
+    "time_step_ms",
 ]
+
+TIME_STEP_MS_MAX: Final = 60_000
+"""Milliseconds by which a block moves the time of chain and application at most. Source: commerce specification."""
 
 
 class InvalidTransactionError(P2PError):
@@ -48,6 +53,11 @@ class InvalidTransactionError(P2PError):
         super().__init__(f"{rejection.value}: {detail}")
         self.rejection = rejection
         self.detail = detail
+
+
+def time_step_ms(time_ms: int, parent_time_ms: int) -> int:
+    """Return the milliseconds by which a block of this time moves application time: a halt counts 60 s at most."""
+    return min(max(time_ms - parent_time_ms, 0), TIME_STEP_MS_MAX)
 
 
 class QueryError(P2PError):
@@ -100,7 +110,7 @@ class BlockContext:
         parent_time_ms: its parent's.
         proposer: public key, 32 bytes; gets the fees.
         convict: evidence bytes -> the offence they prove, None if they prove nothing; judged by the validator sets in
-            the state before the block, for epochs that ended at most `unbonding_s` before the block.
+            the state before the block, as long as stake that voted then is not free (`unbonding_s`).
     """
 
     genesis: Genesis
@@ -110,6 +120,11 @@ class BlockContext:
     parent_time_ms: int
     proposer: PublicKey
     convict: Callable[[bytes], Offence | None]
+
+    @property
+    def step_ms(self) -> int:
+        """Milliseconds by which the block moves the time of chain and application."""
+        return time_step_ms(self.time_ms, self.parent_time_ms)
 
     def require_envelope(self, transaction: Transaction, weight: int) -> None:
         """Demand what `apply` of any application must demand: it has not expired, and it pays for its weight.

@@ -10,15 +10,19 @@ them. Their keys begin with a zero byte and have at least one more:
     00 'c'          the candidates: public key and stake of everybody whom the application named last with stake
     00 'v' epoch    the set of an epoch
     00 's' epoch    the seed of an epoch
-    00 't' epoch    the time of the last block of an epoch that is over, Unix milliseconds
+    00 't' epoch    the chain's time at the first block of an epoch, but epoch 0
     00 'r'          the seed of the next epoch, as far as the blocks of this one give it
     00 'l'          the lowest epoch whose records are kept
+    00 'k'          the chain's time: milliseconds from the genesis on, at most 60 s for each block
 
-Records of an epoch are kept as long as evidence from it counts (`unbonding_s` after its end), but of at most
-`EPOCHS_KEPT_MAX` epochs.
+Evidence of an epoch counts until `unbonding_s` after the first block of the next one, when the first stake that voted
+in it may be withdrawn; so long its records are kept, but of at most `EPOCHS_KEPT_MAX` epochs. Both are measured by
+the chain's time: by the time of headers, a halt of the chain would let evidence grow old while nobody could submit it,
+and offenders could still be punished.
 
 Source: the epochs of the finality specification. Deviations: the seed is a chain of hashes, seed -> H(seed | output)
-for each final block of the epoch in order, in the place of one hash over all outputs: it needs no list of them.
+for each final block of the epoch in order, in the place of one hash over all outputs: it needs no list of them. The age
+of evidence is not measured in days of 24 hours, but by the chain's time.
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ __all__ = [
     "SystemKeyError",
     "boundary_of",
     "candidates_in",
+    "chain_time_in",
     "check_application_keys",
     "epoch_of",
     "epoch_of_set_key",
@@ -72,9 +77,11 @@ _RECORD_BYTES_MAX: Final = 64 * CANDIDATES_MAX
 _CANDIDATES: Final = b"\x00c"
 _SET: Final = b"\x00v"
 _SEED: Final = b"\x00s"
-_ENDED: Final = b"\x00t"
+_STARTED: Final = b"\x00t"
 _GROWING_SEED: Final = b"\x00r"
 _LOWEST: Final = b"\x00l"
+_TIME: Final = b"\x00k"
+_TIME_BYTES_MAX: Final = 16
 _CANDIDATES_SHAPE: Final = array(VALIDATOR, CANDIDATES_MAX)
 
 
@@ -163,18 +170,35 @@ def sets_in(view: StateView) -> Callable[[int], ValidatorSet]:
     return find
 
 
-def evidence_sets_in(view: StateView, time_ms: int, unbonding_s: int) -> Callable[[int], ValidatorSet]:
-    """Return epoch -> its set, of the epochs from which evidence counts in a block of time `time_ms` (Unix ms)."""
-    find = sets_in(view)
+def chain_time_in(view: StateView) -> int:
+    """Return the chain's time: milliseconds from the genesis on, without what each block took longer than 60 s."""
+    raw = view.get(_TIME)
+    return 0 if raw is None else decode(U64, raw, _TIME_BYTES_MAX)
+
+
+def evidence_sets_in(view: StateView, step_ms: int, unbonding_s: int) -> Callable[[int], ValidatorSet]:
+    """Return epoch -> its set, of the epochs from which evidence counts; KeyError for others.
+
+    Args:
+        view: the state before the block that judges.
+        step_ms: by which that block moves the chain's time; 0: as of the state itself.
+        unbonding_s: how long evidence counts, seconds.
+    """
+    find, now_ms = sets_in(view), chain_time_in(view) + step_ms
 
     def find_young(epoch: int) -> ValidatorSet:
         validators = find(epoch)
-        raw = view.get(_at(_ENDED, epoch))
-        if raw is not None and decode(U64, raw, 16) + unbonding_s * 1_000 < time_ms:
+        if _is_free(view, epoch, now_ms, unbonding_s):
             raise KeyError(epoch)
         return validators
 
     return find_young
+
+
+def _is_free(view: StateView, epoch: int, now_ms: int, unbonding_s: int) -> bool:
+    """Tell whether stake that voted in an epoch may have been withdrawn: as `commerce.epoch_clock` has it."""
+    raw = view.get(_at(_STARTED, epoch + 1)) if epoch < 2**32 - 1 else None
+    return raw is not None and now_ms >= decode(U64, raw, _TIME_BYTES_MAX) + unbonding_s * 1_000
 
 
 def seed_in(view: StateView, epoch: int) -> bytes:
@@ -226,11 +250,12 @@ def founding_state(genesis: Genesis, changes: StateChanges) -> StateChanges:
         _at(_SEED, 0): bytes(genesis.hash),
         _GROWING_SEED: bytes(genesis.hash),
         _LOWEST: encode(U32, 0),
+        _TIME: encode(U64, 0),
     }
 
 
 def settle(
-    state: State, genesis: Genesis, *, height: int, time_ms: int, updates: Sequence[ValidatorUpdate], output: bytes
+    state: State, genesis: Genesis, *, height: int, step_ms: int, updates: Sequence[ValidatorUpdate], output: bytes
 ) -> None:
     """Write what a block changes in the chain's records.
 
@@ -238,7 +263,7 @@ def settle(
         state: the draft after the application's part.
         genesis: the network.
         height: of the block.
-        time_ms: of the block, Unix milliseconds.
+        step_ms: by which the block moves the chain's time, milliseconds (`BlockContext.step_ms`).
         updates: the changes of stake that the application reports; of two for one key the last counts.
         output: the random output of the block's proposer.
     """
@@ -246,13 +271,16 @@ def settle(
         _update_candidates(state, updates)
     seed = blake2b_256((state.get(_GROWING_SEED) or b"") + output)
     state.put(_GROWING_SEED, seed)
-    if not is_boundary(height, genesis.parameters.epoch_blocks):
-        return
-    epoch = epoch_of(height, genesis.parameters.epoch_blocks)
-    state.put(_at(_SEED, epoch + 1), seed)
-    state.put(_at(_ENDED, epoch), encode(U64, time_ms))
-    state.put(set_key(epoch + 2), _frozen(state, epoch + 1))
-    _forget(state, epoch, time_ms - genesis.parameters.unbonding_s * 1_000)
+    now_ms = chain_time_in(state) + step_ms
+    state.put(_TIME, encode(U64, now_ms))
+    blocks = genesis.parameters.epoch_blocks
+    epoch = epoch_of(height, blocks)
+    if is_boundary(height - 1, blocks):
+        state.put(_at(_STARTED, epoch), encode(U64, now_ms))
+    if is_boundary(height, blocks):
+        state.put(_at(_SEED, epoch + 1), seed)
+        state.put(set_key(epoch + 2), _frozen(state, epoch + 1))
+        _forget(state, epoch, now_ms, genesis.parameters.unbonding_s)
 
 
 def _update_candidates(state: State, updates: Sequence[ValidatorUpdate]) -> None:
@@ -283,15 +311,13 @@ def _frozen(state: State, before: int) -> bytes:
     return encode(VALIDATORS, chosen.validators)
 
 
-def _forget(state: State, epoch: int, before_ms: int) -> None:
-    """Remove the records of epochs that ended before a moment, and of too many."""
+def _forget(state: State, epoch: int, now_ms: int, unbonding_s: int) -> None:
+    """Remove the records of epochs from which no evidence counts any more, and of too many."""
     lowest = first = decode(U32, state.get(_LOWEST) or encode(U32, 0), 8)
     while lowest < epoch:
-        raw = state.get(_at(_ENDED, lowest))
-        is_old = raw is not None and decode(U64, raw, 16) < before_ms
-        if not is_old and epoch - lowest < EPOCHS_KEPT_MAX:
+        if not _is_free(state, lowest, now_ms, unbonding_s) and epoch - lowest < EPOCHS_KEPT_MAX:
             break
-        for tag in (_SET, _SEED, _ENDED):
+        for tag in (_SET, _SEED, _STARTED):
             state.remove(_at(tag, lowest))
         lowest += 1
     if lowest != first:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from p2pcommerce.finality.engine import Sets
-from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError
+from p2pcommerce.ledger.application import Application, BlockContext, InvalidTransactionError, time_step_ms
 from p2pcommerce.ledger.block import BLOCK_VERSION, Block, Header, tx_root
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import receipts_root
@@ -357,7 +357,7 @@ class Chain:
             time_ms=time_ms,
             parent_time_ms=parent.time_ms,
             proposer=proposer,
-            convict=self.rules.convict(base, time_ms),
+            convict=self.rules.convict(base, time_step_ms(time_ms, parent.time_ms)),
         )
 
     # --- finality ---

@@ -96,19 +96,19 @@ class EpochRules:
         seed = seed_in(view, epoch) if self.follows else bytes(self._genesis.hash)
         return EpochStart(epoch, find(epoch), find(epoch + 1), seed)
 
-    def convict(self, view: StateView, time_ms: int) -> Callable[[bytes], Offence | None]:
-        """Return what judges evidence in a block of this time (Unix milliseconds) on a parent's state."""
+    def convict(self, view: StateView, step_ms: int) -> Callable[[bytes], Offence | None]:
+        """Return what judges evidence in a block on a parent's state that moves the chain's time by `step_ms`."""
         engine = self._engine
         if engine is None:
             return lambda _evidence: None
-        sets = self.evidence_sets(view, time_ms)
+        sets = self.evidence_sets(view, step_ms)
         return lambda evidence: engine.convict(evidence, sets)
 
-    def evidence_sets(self, view: StateView, time_ms: int) -> Sets:
-        """Return epoch -> validator set, of the epochs from which evidence counts in a block of this time (Unix ms)."""
-        return (
-            evidence_sets_in(view, time_ms, self._genesis.parameters.unbonding_s) if self.follows else self.sets(view)
-        )
+    def evidence_sets(self, view: StateView, step_ms: int = 0) -> Sets:
+        """Return epoch -> validator set, of the epochs from which evidence counts; see `evidence_sets_in`."""
+        if not self.follows:
+            return self.sets(view)
+        return evidence_sets_in(view, step_ms, self._genesis.parameters.unbonding_s)
 
     # --- blocks ---
 
@@ -183,7 +183,7 @@ class EpochRules:
                 state,
                 self._genesis,
                 height=context.height,
-                time_ms=context.time_ms,
+                step_ms=context.step_ms,
                 updates=updates,
                 output=output,
             )

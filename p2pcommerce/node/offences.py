@@ -206,7 +206,7 @@ class Offences:
     def _judge(self, data: bytes) -> tuple[Offence | None, bool]:
         """Return the offence that evidence proves, and whether its epoch is one of those that are known here."""
         chain, unknown = self._chain, False
-        sets = chain.rules.evidence_sets(chain.state.final, chain.head.time_ms)
+        sets = chain.rules.evidence_sets(chain.state.final)
 
         def find(epoch: int) -> ValidatorSet:
             nonlocal unknown

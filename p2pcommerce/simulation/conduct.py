@@ -12,7 +12,8 @@ and of the voting rules, which an adversary may break without being convicted, a
     after a start nothing is signed before a quorum, the signer included, has answered what it knows of it
 
 This room shares no rule with the engine and the guard: it reads the 49 bytes of a ballot by itself, and of engine
-messages it uses the decoder alone. Signatures under certificates are looked at where blocks are final (`certified`).
+messages it uses the decoder alone; what a header commits to is `justified`. Signatures under certificates are looked at
+where blocks are final (`certified`).
 
 Source: rules 3 to 5, the signing guard and the recovery of the finality specification.
 """
@@ -27,6 +28,7 @@ from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.simplex.messages import Proposal, decode_message
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import PeerId, PublicKey
+from p2pcommerce.simulation.justified import is_committed
 from p2pcommerce.simulation.memberships import Memberships
 
 __all__ = ["ConductJudge"]
@@ -77,7 +79,10 @@ class ConductJudge:
             proposal = decode_message(data)
         except CodecError:
             return
-        if isinstance(proposal, Proposal):
+        if not isinstance(proposal, Proposal) or proposal.header.hash in self._proposals:
+            return
+        # Whoever has heard a proposal can send its header on with another justify.
+        if is_committed(proposal):
             self._proposals[proposal.header.hash] = proposal
             if len(self._proposals) > _PROPOSALS_MAX:
                 del self._proposals[next(iter(self._proposals))]

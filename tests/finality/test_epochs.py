@@ -10,7 +10,7 @@ from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality import pick_leader
 from p2pcommerce.finality.simplex.crossing import EARLY_MAX
 from p2pcommerce.finality.simplex.messages import Boundary, Cast, Justify, Proposal, Seal, Status, encode_seal
-from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified
+from p2pcommerce.finality.simplex.misjustified import Fault, Misjustified, encode_misjustified, fault_of
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.primitives.errors import LocalProtocolError
@@ -365,20 +365,25 @@ def test_e6_a_good_justify_convicts_nobody() -> None:
     one = notarized(bench)
     good = bench.proposal(2, one.header, on_first(bench, one), 1)
     ballot = Ballot(0, 2, VoteKind.PROPOSE, good.header.hash)
-    claim = Misjustified(good.header.proposer, ballot.data, good.signature, good.header, good.justify)
+    claim = Misjustified(
+        good.header.proposer, ballot.data, good.signature, Fault(good.header, good.justify.heads, None)
+    )
 
     def kind_of(each: Misjustified) -> str | None:
         offence = bench.engine.convict(encode_misjustified(each), lambda _epoch: bench.validators)
         return None if offence is None else offence.kind
 
     assert kind_of(claim) is None
-    assert kind_of(replace(claim, justify=Justify(None, None))) is None, "not the one that was committed"
+    other_heads = replace(claim.fault, heads=Justify(None, None).heads)
+    assert kind_of(replace(claim, fault=other_heads)) is None, "not those that were committed"
     certificate = good.justify.parent
     assert certificate is not None
     forged = Justify(replace(certificate, signatures=(bytes(64),) * 3), None)
     bad = bench.proposal(2, one.header, forged, 1)
     other = Ballot(0, 2, VoteKind.PROPOSE, bad.header.hash)
-    accused = Misjustified(bad.header.proposer, other.data, bad.signature, bad.header, forged)
+    fault = fault_of(bad.header, forged, bench.engine._running.state.verifier)
+    assert fault is not None
+    accused = Misjustified(bad.header.proposer, other.data, bad.signature, fault)
     assert kind_of(accused) == "E6"
     assert kind_of(replace(accused, signature=bytes(64))) is None
     assert kind_of(replace(accused, offender=bench.key)) is None

@@ -13,11 +13,13 @@ from p2pcommerce.finality.proof import encode_proof
 from p2pcommerce.finality.signer import FORKED
 from p2pcommerce.finality.simplex.docket import CERTIFICATE_VIEWS, Docket
 from p2pcommerce.finality.simplex.messages import Boundary, Cast, Certificates, Justify, Proposal, encode_message
+from p2pcommerce.finality.simplex.misjustified import FAULT, MISJUSTIFIED_BYTES_MAX
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.finality.simplex.tree import FINAL_VIEWS_MAX, ViewTree
 from p2pcommerce.finality.voting import VoteKind, anchor_hash
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import ChainParameters
+from p2pcommerce.primitives.codec import encode
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import Height
 from tests.finality.bench import D0_US, Bench, notarized
@@ -372,7 +374,8 @@ def test_far_views_of_one_leader_displace_no_other_evidence() -> None:
     near = state.parameters.window_views + 1
     assert len(state.misjustified) <= near
     assert all(len(kept) <= state.parameters.hashes_max for kept in state.misjustified.values())
-    assert all(not proposal.transaction_ids for kept in state.misjustified.values() for proposal in kept)
+    sizes = [len(encode(FAULT, fault)) for kept in state.misjustified.values() for fault in kept]
+    assert max(sizes) < MISJUSTIFIED_BYTES_MAX, "of a proposal nothing is kept but its header and what is wrong"
     bench.forget_effects()
     bad = bad_proposal(bench, 2)
     leader = bench.index_of(bench.leader(2))

@@ -3,12 +3,14 @@
 import pytest
 
 from p2pcommerce.ledger import epochs
+from p2pcommerce.ledger.application import TIME_STEP_MS_MAX
 from p2pcommerce.ledger.epochs import (
     CANDIDATES_MAX,
     EPOCHS_KEPT_MAX,
     SystemKeyError,
     boundary_of,
     candidates_in,
+    chain_time_in,
     epoch_of,
     evidence_sets_in,
     founding_state,
@@ -32,8 +34,8 @@ A, B, C = (bytes([number]) * 32 for number in (1, 2, 3))
 class Ledger:
     """The chain's records, block after block."""
 
-    def __init__(self, blocks=BLOCKS, step_ms=1_000):
-        parameters = ChainParameters(epoch_blocks=blocks, unbonding_s=UNBONDING_S)
+    def __init__(self, blocks=BLOCKS, step_ms=1_000, unbonding_s=UNBONDING_S):
+        parameters = ChainParameters(epoch_blocks=blocks, unbonding_s=unbonding_s)
         self.genesis = Genesis.new("test", {A: 5, B: 3}, {C: 1}, parameters=parameters)
         self.versions = VersionedState(founding_state(self.genesis, {b"\x00": b"the application's", b"\x02x": b"y"}))
         self.height = 0
@@ -43,15 +45,11 @@ class Ledger:
     def view(self):
         return self.versions.final
 
-    @property
-    def time_ms(self):
-        return self.height * self.step_ms
-
     def block(self, *updates, output=b""):
         self.height += 1
         state = State(self.view)
         updates = [ValidatorUpdate(key, stake) for key, stake in updates]
-        settle(state, self.genesis, height=self.height, time_ms=self.time_ms, updates=updates, output=output)
+        settle(state, self.genesis, height=self.height, step_ms=self.step_ms, updates=updates, output=output)
         self.versions.finalize(self.view.child(state.changes))
 
     def epoch(self, *updates):
@@ -155,21 +153,51 @@ def test_the_seed_chains_the_outputs_of_the_epoch_in_order():
     assert seed_in(ledger.view, 1) == seed
 
 
-def test_sets_are_kept_for_the_evidence_age():
+def test_the_chains_time_is_the_sum_of_the_steps_of_its_blocks():
+    ledger = Ledger()
+    assert chain_time_in(ledger.view) == chain_time_in(VersionedState({}).final) == 0
+    for step_ms in (5, 0, 60_000):
+        ledger.step_ms = step_ms
+        ledger.block()
+    assert chain_time_in(ledger.view) == 60_005
+
+
+def test_evidence_counts_until_the_unbonding_time_after_the_first_block_of_the_next_epoch():
     ledger = Ledger(step_ms=10_000)
     ledger.epoch()
-    ended_ms = ledger.time_ms
-    while ledger.time_ms <= ended_ms + UNBONDING_S * 1_000:
+    started_ms = chain_time_in(ledger.view) + 10_000
+    assert evidence_sets_in(ledger.view, 10**9, UNBONDING_S)(0), "the next epoch has not begun"
+    ledger.block()
+    while (left_ms := started_ms + UNBONDING_S * 1_000 - chain_time_in(ledger.view)) > 0:
         assert ledger.members(0)
-        assert evidence_sets_in(ledger.view, ledger.time_ms, UNBONDING_S)(0)
+        assert evidence_sets_in(ledger.view, 0, UNBONDING_S)(0)
+        assert evidence_sets_in(ledger.view, left_ms - 1, UNBONDING_S)(0)
+        with pytest.raises(KeyError):
+            evidence_sets_in(ledger.view, left_ms, UNBONDING_S)(0)
         ledger.block()
+    assert left_ms == 0
     with pytest.raises(KeyError):
-        evidence_sets_in(ledger.view, ledger.time_ms, UNBONDING_S)(0)
+        evidence_sets_in(ledger.view, 0, UNBONDING_S)(0)
+    assert evidence_sets_in(ledger.view, 0, UNBONDING_S)(1), "but of the next epoch"
     ledger.epoch()
     for gone in (sets_in(ledger.view), lambda epoch: seed_in(ledger.view, epoch)):
         with pytest.raises(KeyError):
             gone(0)
     assert not [key for key in ledger.versions.values if is_system_key(key) and key[2:] == bytes(4)]
+
+
+def test_evidence_counts_for_21_days_of_the_chains_time():
+    days_21_s = 21 * 86_400
+    ledger = Ledger(blocks=7_200, step_ms=TIME_STEP_MS_MAX, unbonding_s=days_21_s)
+    ledger.epoch()
+    ledger.block()
+    for _ in range(days_21_s // 60 - 1):
+        ledger.block()
+    assert evidence_sets_in(ledger.view, TIME_STEP_MS_MAX - 1, days_21_s)(0)
+    ledger.block()
+    with pytest.raises(KeyError):
+        evidence_sets_in(ledger.view, 0, days_21_s)(0)
+    assert ledger.members(0), "its records go at the end of the epoch"
 
 
 def test_of_too_many_epochs_the_oldest_is_forgotten(monkeypatch):

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from p2pcommerce.commerce.evidence import OFFENCE, offence_id
 from p2pcommerce.finality.ffg.links import LinkVote
 from p2pcommerce.finality.ffg.messages import Cast, decode_message, encode_message
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint
+from p2pcommerce.finality.simplex.misjustified import MISJUSTIFIED_BYTES_MAX
 from p2pcommerce.ledger.epochs import epoch_of
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.node.effects import OffenceFound, Transmit
@@ -76,6 +78,56 @@ def test_an_offender_is_found_reported_slashed_jailed_and_out_of_the_set(strateg
     assert record["slashed_minor"] == 100_000
     assert record["reward_minor"] == 50_000
     assert bytes.fromhex(record["reporter"]) in {each.key for each in world.hosts if each.behaviour is None}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_is_wrong_with_a_justify_the_evidence_is_small(seed):
+    """It may be 256 signatures in a set of four, or a signer alone."""
+    world = world_of("false_justify", seed, 1, seconds=25)
+    sizes = []
+    watch = world.on_offence
+
+    def on_offence(host, effect):
+        sizes.append(len(effect.evidence))
+        watch(host, effect)
+
+    world.on_offence = on_offence
+    result = run(world).result()
+    assert result.is_good, result.words
+    assert list(world.convictions.punished) == [world.hosts[1].key]
+    assert max(sizes) <= MISJUSTIFIED_BYTES_MAX
+
+
+def test_halts_of_39_days_after_the_epoch_of_an_offence_do_not_let_the_offender_go():
+    """Three of 13 days: after more than 14 nodes ask their operators for a newer trust anchor."""
+    world = world_of("double_vote", 1, 1, seconds=200, faults={"clock_drift": 0.001})
+    found = []
+    world.on_offence = lambda _host, effect: found.append(effect)  # nobody reports yet
+    world.start()
+    honest = [host for host in world.hosts if host.behaviour is None]
+    while not found:
+        assert world.step()
+    epoch = found[0].offence.epoch
+    for end in range(epoch, epoch + 3):
+        while min(host.node.chain.epoch_start.epoch for host in honest) <= end:
+            assert world.step()
+        for host in world.hosts:
+            host.clock.jump(world.now_us, 13 * 86_400 * SECOND)
+            host.rewind()
+    while min(host.node.chain.epoch_start.epoch for host in honest) <= epoch + 3:
+        assert world.step()
+    world.on_offence = world.convictions.on_offence
+    key = OFFENCE.key(offence_id(world.hosts[1].key, epoch))
+
+    def punished():
+        return honest[0].node.chain.state.final.get(key)
+
+    assert world.run_until(world.scenario.horizon_us - 20 * SECOND, lambda: punished() is not None)
+    assert not world.oracles.violations
+    assert OFFENCE.read(punished()).height > (epoch + 3) * EPOCH_BLOCKS
+    age_ms = honest[0].node.chain.head.time_ms - world.genesis.time_ms
+    assert age_ms > 39 * 86_400_000 > world.genesis.parameters.unbonding_s * 1_000
+    assert list(world.convictions.punished) == [world.hosts[1].key]
 
 
 class SurroundLink(DoubleLink):

@@ -10,6 +10,7 @@ from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.wire.kinds import kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.messages import (
+    EVIDENCE_BYTES_MAX,
     LIMITS,
     MESSAGES,
     Announce,
@@ -146,7 +147,7 @@ LARGEST = [
     Lacking(bytes(4_096 * 8)),
     Found(bytes(4_096 * 8)),
     Engine(bytes(256 * 1024)),
-    Evidence(bytes(64 * 1024)),
+    Evidence(bytes(EVIDENCE_BYTES_MAX)),
     GetTransactions(H, (H,) * 2_000),
     BlockTransactions(H, (bytes(550),) * 2_000),
     GetBlock(H),

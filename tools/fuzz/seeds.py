@@ -7,6 +7,7 @@ shapes, so that a corpus stays small.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 import msgpack
@@ -14,11 +15,15 @@ import msgpack
 from fuzz.engines import engine_targets
 from fuzz.files import EPCIS_EXAMPLES
 from fuzz.nodes import CONNECT, ECHO, RESTART, SUBMIT
-from fuzz.station import genesis_of, key_of
+from fuzz.station import BAD_BYTE, CREDULOUS, genesis_of, key_of
 from fuzz.target import Form, Step, Target, script
 from fuzz.village import pool, scripts, village
+from p2pcommerce.finality.certificates import Vote, VoteVerifier, make_certificate
 from p2pcommerce.finality.ffg.voting import Checkpoint, Link
-from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.finality.simplex.messages import Justify, Seal, encode_seal
+from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified, fault_of
+from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
+from p2pcommerce.node.chain import genesis_header
 from p2pcommerce.node.compact import Claim
 from p2pcommerce.node.effects import LinksOf
 from p2pcommerce.node.epoch_links import decode_link
@@ -26,7 +31,7 @@ from p2pcommerce.node.log_records import ENGINE_RECORD
 from p2pcommerce.node.proof import make_compact_proof, make_proof, subject_of
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.codec import encode, pack
-from p2pcommerce.primitives.ids import BlockHash
+from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash, Height
 from p2pcommerce.primitives.merkle import INCLUSION_PROOF, prove, root
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
 from p2pcommerce.simulation.outcome import SeedTask, run_seed
@@ -196,6 +201,31 @@ def _double_votes() -> Iterator[bytes]:
         yield pack((key_of("validator 1"), one, bytes(64), other, bytes(64)))
 
 
+def _offences() -> Iterator[bytes]:
+    yield from _double_votes()
+    genesis = genesis_of("simplex")
+    validators = genesis.validators
+    verifier = VoteVerifier(validators, genesis.hash, CREDULOUS)
+    quorum = make_certificate(
+        [Vote(Ballot(0, 1, VoteKind.NOTARIZE, bytes(32)), n, bytes(64)) for n in range(3)], validators
+    )
+    anchored = [Vote(Ballot(0, 3, VoteKind.NULLIFY, anchor_hash(n // 2)), n, bytes(64)) for n in range(3)]
+    skip = make_certificate(anchored, validators)
+    bad = bytes([BAD_BYTE]) * 64
+    for justify in (
+        Justify(None, skip),
+        Justify(replace(quorum, bitmap=b"\xff" * 8, signatures=(bytes(64),) * 64), skip),
+        Justify(quorum, replace(skip, signatures=(bytes(64), bytes(64), bad))),
+        Justify(replace(quorum, signatures=(bytes(64), bad, bytes(64))), skip),
+    ):
+        seal = encode_seal(Seal(4, 1, justify.hash, bytes(80), carrier=False))
+        header = replace(genesis_header(genesis, ZERO_HASH), height=Height(1), engine_data=seal)
+        fault = fault_of(header, justify, verifier)
+        if fault is not None:
+            ballot = Ballot(0, 4, VoteKind.PROPOSE, header.hash).data
+            yield encode_misjustified(Misjustified(key_of("validator 1"), ballot, bytes(64), fault))
+
+
 def _double_links() -> Iterator[bytes]:
     one, other = (
         Link(0, Checkpoint(0, BlockHash(bytes(32))), Checkpoint(2, BlockHash(bytes([digit]) * 32))) for digit in (1, 2)
@@ -321,7 +351,7 @@ _BY_HAND: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "finality.guard.ffg": _guard("ffg"),
     "finality.verify.simplex": _final("simplex"),
     "finality.verify.ffg": _final("ffg"),
-    "finality.convict.simplex": _double_votes,
+    "finality.convict.simplex": _offences,
     "finality.convict.ffg": _double_links,
     "ledger.genesis": _genesis,
     "node.log": lambda: _rows(_log("simplex")),

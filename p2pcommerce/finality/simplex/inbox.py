@@ -8,7 +8,6 @@ Source: rules 3, 8, 9, 11, the evidence and the recovery of the finality specifi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from p2pcommerce.finality.certificates import Certificate, CertificateError, Vote
@@ -42,7 +41,7 @@ from p2pcommerce.finality.simplex.messages import (
     epoch_of_message,
     is_carrier,
 )
-from p2pcommerce.finality.simplex.misjustified import has_form
+from p2pcommerce.finality.simplex.misjustified import fault_of, has_form
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
 from p2pcommerce.finality.simplex.resend import Resender
@@ -358,17 +357,20 @@ class Inbox(EngineInbox[Message]):
             raise
 
     def _expose(self, proposal: Proposal) -> None:
-        """Keep a proposal whose justify is wrong, and accuse its leader and who has notarized it (E6)."""
+        """Keep what is wrong with a proposal's justify, and accuse its leader and who has notarized it (E6)."""
         state, header = self._state, proposal.header
+        fault = fault_of(header, proposal.justify, state.verifier)
+        if fault is None:
+            return
         ballot = Ballot(header.epoch, decode_seal(header).view, VoteKind.PROPOSE, header.hash)
-        self._witness.accuse_of(proposal, header.proposer, ballot, proposal.signature)
+        self._witness.accuse_of(fault, header.proposer, ballot, proposal.signature)
         kept = state.misjustified.get(ballot.view, [])
         is_new = all(other.header.hash != header.hash for other in kept)
         # Of views far above nothing is kept: one leader has any number of those, and would leave no room for others.
         if is_new and len(kept) < state.parameters.hashes_max and state.is_near(ballot.view):
-            state.misjustified[ballot.view] = [*kept, replace(proposal, transaction_ids=())]
+            state.misjustified[ballot.view] = [*kept, fault]
         for vote in state.pool.notarizers(ballot.view, header.hash):
-            self._witness.accuse_of(proposal, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
+            self._witness.accuse_of(fault, state.keys_of((vote.voter,))[0], vote.ballot, vote.signature)
 
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VOTE, Certificate, Vote
 from p2pcommerce.finality.messages import MessageKinds
+from p2pcommerce.finality.simplex.justify import JUSTIFY, Justify
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import (
     BOOL,
@@ -27,7 +28,6 @@ from p2pcommerce.primitives.codec import (
     record_of,
     uint,
 )
-from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import U64_MAX, TransactionId
 from p2pcommerce.primitives.vrf import VRF_PROOF_BYTES
@@ -63,34 +63,13 @@ _VIEW: Final = uint(U64_MAX - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Justify:
-    """Why a proposal may build on its parent.
-
-    Attributes:
-        parent: N or F of the parent; None if the parent is the block that the epoch starts from (view 0).
-        nullification: Z of the view before the proposal's, if the parent's view is below that one.
-    """
-
-    parent: Certificate | None
-    nullification: Certificate | None
-
-    @property
-    def hash(self) -> bytes:
-        """BLAKE2b-256 of the canonical bytes; committed in the seal."""
-        return blake2b_256(encode(_JUSTIFY, self))
-
-
-_JUSTIFY: Final[Shape[Justify]] = record_of(Justify, parent=maybe(CERTIFICATE), nullification=maybe(CERTIFICATE))
-
-
-@dataclass(frozen=True, slots=True)
 class Seal:
     """What a header's `engine_data` says.
 
     Attributes:
         view: the proposal's view, from 1.
         parent_view: the view of the certificate that justifies the parent; 0 for the block the epoch starts from.
-        justify_hash: 32 bytes.
+        justify_hash: commits to the justify, 32 bytes.
         vrf: proof (80 bytes) of the leader's random output for this view.
         carrier: whether the block only carries the decision on the last block of the epoch.
     """
@@ -176,7 +155,7 @@ class Proposal:
 
     Attributes:
         header: the header; its `engine_data` is the seal.
-        justify: committed by the seal.
+        justify: committed by the seal (`simplex.justify`).
         transaction_ids: in order, committed by the header.
         signature: 64 bytes, of the proposer on the ballot PROPOSE.
     """
@@ -190,7 +169,7 @@ class Proposal:
 PROPOSAL: Final[Shape[Proposal]] = record_of(
     Proposal,
     header=HEADER,
-    justify=_JUSTIFY,
+    justify=JUSTIFY,
     transaction_ids=array(HASH, BLOCK_TRANSACTIONS_MAX),
     signature=SIGNATURE,
 )

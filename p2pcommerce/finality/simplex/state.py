@@ -8,6 +8,7 @@ from p2pcommerce.finality.recovery import RollCall
 from p2pcommerce.finality.simplex.docket import Docket
 from p2pcommerce.finality.simplex.held import Held
 from p2pcommerce.finality.simplex.messages import KINDS, Boundary, Message, Proposal, Status
+from p2pcommerce.finality.simplex.misjustified import Fault
 from p2pcommerce.finality.simplex.pacemaker import Pacemaker
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.finality.simplex.pool import VotePool
@@ -39,7 +40,7 @@ class State(EngineState[Message]):
         proposals: by view, the proposals that were accepted.
         docket: what others were heard to say, to be compared.
         decided: the F by which the delivered block is final, if it is known.
-        misjustified: by view, proposals whose justify is wrong, without ids: evidence against who notarizes them.
+        misjustified: by view, headers whose justify is wrong, and why: evidence against who notarizes them.
         spoiled: views of the window above the present one whose leader proposed something that is invalid for ever, or
             could not build.
     """
@@ -64,7 +65,7 @@ class State(EngineState[Message]):
         if before is not None:
             self.pace.delay_us = before.pace.delay_us
         self.proposals: dict[int, list[Proposal]] = {}
-        self.misjustified: dict[int, list[Proposal]] = {}
+        self.misjustified: dict[int, list[Fault]] = {}
         self.spoiled: dict[int, None] = {}
 
     @property

@@ -23,8 +23,8 @@ from p2pcommerce.finality.certificates import Certificate, Vote, bad_signature
 from p2pcommerce.finality.engine import Blame, Evidence
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.refusal import BadProposalSignatureError, BadVoteSignatureError
-from p2pcommerce.finality.simplex.messages import Proposal, Shown
-from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified
+from p2pcommerce.finality.simplex.messages import Shown
+from p2pcommerce.finality.simplex.misjustified import Fault, Misjustified, encode_misjustified
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, VoteKind
 from p2pcommerce.primitives.crypto import signed_bytes
@@ -50,10 +50,10 @@ class Witness:
             claim = DoubleSignature(offender, one[0].data, one[1], other[0].data, other[1])
             self._state.out.append(Evidence(encode_evidence(claim)))
 
-    def accuse_of(self, proposal: Proposal, offender: PublicKey, ballot: Ballot, signature: bytes) -> None:
-        """Accuse who signed a ballot for a proposal whose justify is wrong (E6)."""
+    def accuse_of(self, fault: Fault, offender: PublicKey, ballot: Ballot, signature: bytes) -> None:
+        """Accuse who signed a ballot for a header whose justify is wrong (E6)."""
         if self._is_first(offender):
-            claim = Misjustified(offender, ballot.data, signature, proposal.header, proposal.justify)
+            claim = Misjustified(offender, ballot.data, signature, fault)
             self._state.out.append(Evidence(encode_misjustified(claim)))
 
     def _is_first(self, offender: PublicKey) -> bool:
@@ -76,9 +76,9 @@ class Witness:
                 self.accuse(voter, (vote.ballot, vote.signature), (other.ballot, other.signature))
                 break
         if vote.ballot.kind is VoteKind.NOTARIZE:
-            for exposed in self._state.misjustified.get(vote.ballot.view, ()):
-                if exposed.header.hash == vote.ballot.hash:
-                    self.accuse_of(exposed, voter, vote.ballot, vote.signature)
+            for fault in self._state.misjustified.get(vote.ballot.view, ()):
+                if fault.header.hash == vote.ballot.hash:
+                    self.accuse_of(fault, voter, vote.ballot, vote.signature)
 
     def _holds(self, vote: Vote) -> bool:
         """Tell whether the signature of something heard is good; who sent one that is not is blamed."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from p2pcommerce.commerce import Transfer, build_transaction
 from p2pcommerce.commerce.account import ACCOUNT
-from p2pcommerce.finality.certificates import Vote
+from p2pcommerce.finality.certificates import Certificate, Vote
 from p2pcommerce.finality.simplex.messages import (
     Cast,
     Justify,
@@ -24,9 +24,10 @@ from p2pcommerce.finality.simplex.messages import (
     encode_message,
     encode_seal,
 )
-from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.transaction import Transaction, decode_transaction
+from p2pcommerce.ledger.validators import VALIDATORS_MAX
 from p2pcommerce.node.effects import Transmit
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import HEIGHT_MAX, BlockHash, Height, PeerId
@@ -229,17 +230,32 @@ class FalseJustify(_Leader):
 
     @override
     def other(self, proposal: Proposal) -> Proposal | None:
-        """Return the block with a justify that lacks something, or whose signatures are not good."""
+        """Return the block with a justify that lacks something, or whose signers or signatures are not good."""
         parent, skip = proposal.justify.parent, proposal.justify.nullification
         choices: list[Justify] = []
         if parent is not None:
-            spoilt = (bytes(64), *parent.signatures[1:])
-            choices += [Justify(None, skip), Justify(replace(parent, signatures=spoilt), skip)]
+            choices += [Justify(None, skip), *(Justify(each, skip) for each in _spoilt(parent))]
         if skip is not None:
-            choices.append(Justify(parent, None))
+            choices += [Justify(parent, None), *(Justify(parent, each) for each in _spoilt(skip))]
         if not choices:
             return None
         justify = choices[self.rng.randrange(len(choices))]
         seal = replace(decode_seal(proposal.header), justify_hash=justify.hash)
         header = replace(proposal.header, engine_data=encode_seal(seal))
         return self.signed(replace(proposal, header=header, justify=justify))
+
+
+def _spoilt(certificate: Certificate) -> list[Certificate]:
+    """Return a certificate with a bad signature, with one signer alone, and with as many as any set may have."""
+    anchors, signatures = certificate.anchors, certificate.signatures
+    lone = (1 << certificate.signers[0]).to_bytes(len(certificate.bitmap), "little")
+    alone = replace(certificate, bitmap=lone, anchors=anchors[:1], signatures=signatures[:1])
+    if anchors:
+        alone = replace(alone, hash=anchor_hash(anchors[0]))
+    crowd = b"\xff" * (VALIDATORS_MAX // 8)
+    crowded = (certificate.anchor,) * VALIDATORS_MAX if anchors else ()
+    return [
+        replace(certificate, signatures=(bytes(64), *signatures[1:])),
+        alone,
+        replace(certificate, bitmap=crowd, anchors=crowded, signatures=(bytes(64),) * VALIDATORS_MAX),
+    ]
