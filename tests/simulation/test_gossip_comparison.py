@@ -108,3 +108,12 @@ def test_whoever_is_left_without_an_honest_link_misses_the_goal(result, links, m
     row = Comparison(goal=Goal(name="x", delivered_min=0.999, over_itself=True), results=[(attacked, made(result))])
     assert row.misses == missed
     assert row.to_json()["measure"] == "itself, without the attack"
+
+
+def test_mute_nodes_are_measured_with_the_fastest_links_too(result):
+    ran = []
+    rows = [goal for goal in ROWS if goal.attack == "mute"]
+    list(compare_rows(SMALL, rows=rows, run=lambda world: ran.append(world) or result))
+    assert sorted((world.share, world.settle, world.near) for world in ran[::2]) == [
+        (share, settle, near) for share in (0.2, 0.4) for settle in (0, 30) for near in (False, True)
+    ]

@@ -33,6 +33,7 @@ class Goal:
         nodes_min: the world has so many nodes at least, and publishes less accordingly.
         attack: name of an attack, or `none`.
         share: of the nodes that attack; None: the attack's own.
+        near: attackers have the fastest links; None: the attack's own.
         settle_s: seconds of attack before the window, which is 5 s at 200 transactions per second; None: the attack's
             own.
         p99_max: of the baseline's 99th percentile.
@@ -43,6 +44,7 @@ class Goal:
     name: str
     attack: str = "none"
     share: float | None = None
+    near: bool | None = None
     settle_s: float | None = 0.0
     delivered_min: float = 1.0
     over_itself: bool = False
@@ -74,10 +76,14 @@ ROWS: Final = (
     Goal(name="quiet", bytes_max=0.55, upload_max=1.8),
     Goal(name="20 % mute, first 5 s", attack="mute", share=0.2, p99_max=1.1),
     Goal(name="20 % mute, after 30 s", attack="mute", share=0.2, settle_s=30),
+    Goal(name="20 % fast, mute, first 5 s", attack="mute", share=0.2, near=True, p99_max=1.1),
+    Goal(name="20 % fast, mute, after 30 s", attack="mute", share=0.2, near=True, settle_s=30),
     Goal(name="20 % fast, never answering, first 5 s", attack="never-answering", share=0.2, p99_max=1.1),
     Goal(name="20 % fast, never answering, after 30 s", attack="never-answering", share=0.2, settle_s=30),
     Goal(name="40 % mute, first 5 s", attack="mute", share=0.4, p99_max=1.25),
     Goal(name="40 % mute, after 30 s", attack="mute", share=0.4, settle_s=30),
+    Goal(name="40 % fast, mute, first 5 s", attack="mute", share=0.4, near=True, p99_max=1.25),
+    Goal(name="40 % fast, mute, after 30 s", attack="mute", share=0.4, near=True, settle_s=30),
     Goal(name="40 % fast, never answering, first 5 s", attack="never-answering", share=0.4, p99_max=1.25),
     Goal(name="40 % fast, never answering, after 30 s", attack="never-answering", share=0.4, settle_s=30),
     Goal(name="20 % fast censors of one node", attack="censor", share=0.2, p99_max=1.4),
@@ -184,7 +190,9 @@ def compare_rows(
 
 def _world(goal: Goal, scenario: GossipScenario) -> GossipScenario:
     """Return the product's world of one row and seed."""
-    world = replace(scenario, attack=goal.attack, attack_share=goal.share, settle_s=goal.settle_s)
+    world = replace(
+        scenario, attack=goal.attack, attack_share=goal.share, attackers_near=goal.near, settle_s=goal.settle_s
+    )
     if world.nodes >= goal.nodes_min:
         return world
     transactions = max(_TRANSACTIONS_MIN, world.transactions * world.nodes // goal.nodes_min)
