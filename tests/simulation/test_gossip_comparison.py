@@ -80,7 +80,7 @@ def test_rows_under_attack_are_measured_over_the_same_world_without_it(result):
     list(compare_rows(SMALL, rows=rows, run=lambda world: ran.append(world) or result))
     assert {world.strategy for world in ran} == {"chosen"}
     assert [world.holds_back for world in ran] == [False, True] * 3
-    assert [world.nodes for world in ran[::2]] == [500, 500, 8]
+    assert [world.nodes for world in ran[::2]] == [20, 20, 8]
     assert [world.settle for world in ran[::2]] == [60, 60, 0]
     assert [world.share for world in ran[::2]] == [0.8, 0.8, 0.05]
     for attacked, quiet in zip(ran[::2], ran[1::2], strict=True):

@@ -58,8 +58,8 @@ _COMPARED: Final = ("spam",)
 """Attacks, beside swarms, whose goal is a ratio: the same world is run without them, too."""
 _TABLE_LINE: Final = "{:<40} {:>9} {:>7} {:<8} {:>7} {:<8} {:>7} {:<7} {}"
 _TABLE_HEAD: Final = (
-    "The product's router over gossipsub (D = 8), or (*) over itself without the attack: 99th percentile of latency,\n"
-    "bytes; its busiest upload over the mean\n"
+    "The router over gossipsub (D = 8), * over itself without the attack: 99th percentile of latency, bytes; its "
+    "busiest upload over the mean\n"
     + _TABLE_LINE.format("", "delivered", "p99", "goal", "bytes", "goal", "upload", "goal", "")
 )
 _PRIVATE_DRAIN_S: Final = 120.0

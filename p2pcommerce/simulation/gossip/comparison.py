@@ -30,7 +30,8 @@ class Goal:
         name: of the row.
         delivered_min: fraction that must be delivered.
         over_itself: the measure is not the baseline but the product without the attack.
-        nodes_min: the world has so many nodes at least, and publishes less accordingly.
+        nodes_min: the world has so many nodes, but no more than two and a half times those of other rows, if these have
+            less; it publishes less accordingly.
         attack: name of an attack, or `none`.
         share: of the nodes that attack; None: the attack's own.
         near: attackers have the fastest links; None: the attack's own.
@@ -193,9 +194,7 @@ def _world(goal: Goal, scenario: GossipScenario) -> GossipScenario:
     world = replace(
         scenario, attack=goal.attack, attack_share=goal.share, attackers_near=goal.near, settle_s=goal.settle_s
     )
-    if world.nodes >= goal.nodes_min:
-        return world
-    transactions = max(_TRANSACTIONS_MIN, world.transactions * world.nodes // goal.nodes_min)
-    rate = world.warmup_rate * world.nodes / goal.nodes_min
+    nodes = max(world.nodes, min(goal.nodes_min, world.nodes * 5 // 2))
+    transactions = max(_TRANSACTIONS_MIN, world.transactions * world.nodes // nodes)
     fewer = min(world.transactions, transactions)
-    return replace(world, nodes=goal.nodes_min, transactions=fewer, warmup_rate=rate)
+    return replace(world, nodes=nodes, transactions=fewer, warmup_rate=world.warmup_rate * world.nodes / nodes)
