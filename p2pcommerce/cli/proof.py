@@ -1,8 +1,9 @@
 """`p2pcommerce proof`: make a proof at a running node, check one without any, and print one as a QR code.
 
-    p2pcommerce proof make item issuer=... gtin=... serial=7 --compact | p2pcommerce proof verify --trust anchor.json
+    p2pcommerce proof make item issuer=... gtin=... serial=7 | p2pcommerce proof verify
 
-Through a pipe a proof travels as text; `verify` and `qr` take either form, and what a scanner read.
+Through a pipe a proof travels as text; `verify` and `qr` take either form, and what a scanner read. In a node's folder
+neither needs more: `make` finds the node there, and `verify` the genesis.
 """
 
 from __future__ import annotations
@@ -85,13 +86,16 @@ def _add_verify(actions: argparse._SubParsersAction[Any]) -> None:
         "verify",
         help="check a proof",
         description="Check a proof with nothing but the network's genesis, trust anchors, or a header: no node, no "
-        "network. Name what it must be about, so that a good proof of something else is refused.",
-        epilog="example: p2pcommerce proof verify item.proof --genesis genesis.json",
+        "network. Name what it must be about, so that a good proof of something else is refused. What is trusted is "
+        "genesis.json in the current folder, if nothing else is said.",
+        epilog="example: p2pcommerce proof make item issuer=<64 hex digits> gtin=09520001000010 serial=7 | "
+        "p2pcommerce proof verify",
         allow_abbrev=False,
     )
     verify.add_argument("file", type=Path, nargs="?", default=Path(_PIPE), metavar="FILE", help="the proof; -: stdin")
     verify.add_argument("subject", nargs="*", metavar="SUBJECT", help="and NAME=VALUE: what it must be about")
-    trust = verify.add_mutually_exclusive_group(required=True)
+    trust = verify.add_mutually_exclusive_group()
+    trust.add_argument("--dir", type=Path, metavar="DIR", help="folder with the genesis.json that is trusted")
     trust.add_argument("--genesis", type=Path, metavar="FILE", help="of the network that is trusted")
     trust.add_argument(
         "--trust", type=Path, action="append", metavar="FILE", help="a trust anchor, as `light sync` writes it; repeat"
@@ -187,12 +191,26 @@ def _verify(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace, subject: Subject | None) -> Proven:
     if args.header is not None:
         return verify_proof_by_header(_read(args.file), _header(args.header), subject=subject)
-    if args.genesis is not None:
-        return verify_proof(_read(args.file), TrustAnchor.of(Genesis.load(args.genesis)), subject=subject)
+    if args.trust is None:
+        anchor = TrustAnchor.of(_genesis(args))
+        return verify_proof(_read(args.file), anchor, subject=subject)
     anchors = [TrustAnchor.load(path) for path in args.trust]
     if len({anchor.genesis_hash for anchor in anchors}) > 1:
         raise ArgumentError("--trust: the anchors are of different networks")
     return verify_proof_by(_read(args.file), partial(_best, anchors), ED25519, subject)
+
+
+def _genesis(args: argparse.Namespace) -> Genesis:
+    """Return the genesis that is trusted: what was named, or that of the folder."""
+    if args.genesis is not None:
+        return Genesis.load(args.genesis)
+    path = (Path() if args.dir is None else args.dir) / "genesis.json"
+    if not path.exists():
+        raise ArgumentError(
+            f"{path}: is not there; say what is trusted: --genesis, --trust or --header FILE, or --dir; "
+            "see `p2pcommerce proof verify --help`"
+        )
+    return Genesis.load(path)
 
 
 def _best(anchors: list[TrustAnchor], epoch: int) -> TrustAnchor:

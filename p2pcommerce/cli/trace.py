@@ -49,6 +49,7 @@ def _hash(args: argparse.Namespace) -> int:
         print_json(
             {
                 "file": str(args.file),
+                "event_hash_ids": hashes,
                 "events": [
                     {"event": place, "line": line, "type": event.type, "event_hash_id": found}
                     for place, (event, line, found) in enumerate(listed, 1)
@@ -78,6 +79,13 @@ def _add_import(actions: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--partial", action="store_true", help="leave out what is refused, and import the rest")
     parser.add_argument(
         "--key", type=Path, action="append", metavar="FILE", help="who may sign; repeat it (default: the node's key)"
+    )
+    parser.add_argument(
+        "--account",
+        action="append",
+        default=[],
+        metavar="ACCOUNT",
+        help="for whom one of the keys signs as the active one (`key.set`); repeat it",
     )
     parser.add_argument(
         "--party",

@@ -39,13 +39,18 @@ class Actor:
 
     Attributes:
         account: for whom it is done, 32 bytes.
-        signer: whose key signs it.
+        signer: whose key signs it, unless the sender has an active key.
         store: the account, if the signer is an operator of it.
     """
 
     account: PublicKey
     signer: Identity
     store: PublicKey | None
+
+    @property
+    def sender(self) -> PublicKey:
+        """Whose transactions they are, 32 bytes: the operator's, if there is one."""
+        return self.account if self.store is None else self.signer.public_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +62,14 @@ class Parties:
         accounts: canonical URI of a party (PGLN, GLN, any other) -> its account, 32 bytes.
         issuers: further accounts under whose products or SSCCs goods are looked for, 32 bytes each.
         to: who gets what is shipped by an event that does not say it; None: such an event is refused.
+        keys: all keys that are here, beside those of the actors.
     """
 
     actors: tuple[Actor, ...]
     accounts: Mapping[str, PublicKey]
     issuers: tuple[PublicKey, ...] = ()
     to: PublicKey | None = None
+    keys: tuple[Identity, ...] = ()
 
     def account_of(self, uri: str) -> PublicKey | None:
         """Return the account of a party, None if it is unknown."""
@@ -77,6 +84,11 @@ class Parties:
     def actor_of(self, account: PublicKey | None) -> Actor | None:
         """Return who acts for an account, None if no key for that is here."""
         return next((actor for actor in self.actors if actor.account == account), None)
+
+    def key(self, public_key: PublicKey) -> Identity | None:
+        """Return a key that is here by its public one, None if it is not."""
+        here = (*(actor.signer for actor in self.actors), *self.keys)
+        return next((identity for identity in here if identity.public_key == public_key), None)
 
     def known(self) -> tuple[PublicKey, ...]:
         """Return all accounts under which goods are looked for, each once."""

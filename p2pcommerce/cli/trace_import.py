@@ -98,7 +98,8 @@ def run_import(args: argparse.Namespace) -> int:
 def _parties(args: argparse.Namespace) -> Parties:
     keys: list[Path] = args.key or [args.dir / "node.key"]
     identities = [Identity.load(key, read_passphrase(args.passphrase_file, str(key))) for key in keys]
-    actors = [Actor(identity.public_key, identity, None) for identity in identities]
+    actors = [Actor(public_key_of(account), identities[0], None) for account in args.account]
+    actors += [Actor(identity.public_key, identity, None) for identity in identities]
     if args.store is not None:
         store = public_key_of(args.store)
         actors.insert(0, Actor(store, identities[0], store))
@@ -109,7 +110,8 @@ def _parties(args: argparse.Namespace) -> Parties:
             raise ArgumentError(f'"{pair}" is no party; write URI=ACCOUNT, the URI as the document has it')
         accounts[canonical_uri(uri)] = public_key_of(account)
     to = None if args.to is None else public_key_of(args.to)
-    return Parties(tuple(actors), accounts, tuple(public_key_of(text) for text in args.issuer), to)
+    issuers = tuple(public_key_of(text) for text in args.issuer)
+    return Parties(tuple(actors), accounts, issuers, to, tuple(identities))
 
 
 async def import_events(control: Control, genesis: Genesis, planned: Sequence[Planned]) -> None:
@@ -135,12 +137,18 @@ async def import_events(control: Control, genesis: Genesis, planned: Sequence[Pl
 
     height = 0
     for one in planned:
-        if len(under_way) >= _OPEN_MAX or (under_way and under_way[-1][0].signer is not one.signer):
+        if len(under_way) >= _OPEN_MAX or (under_way and under_way[-1][0].sender != one.sender):
             await settle()
         if not under_way:
             height = (await control.query("time")).height
         transaction = build_transaction(
-            one.payload, genesis, one.signer.seed, one.nonce, height + _EXPIRY_BLOCKS, fee=one.fee
+            one.payload,
+            genesis,
+            one.signer.seed,
+            one.nonce,
+            height + _EXPIRY_BLOCKS,
+            fee=one.fee,
+            account=one.sender,
         )
         under_way.append((one, await control.submit(transaction.raw)))
     await settle()

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 
 from p2pcommerce.cli.trace_goods import Actor, Parties, goods_id, made_goods, payloads
 from p2pcommerce.commerce import Body, Commerce, HistoryEntry, Item, build_transaction
+from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.epcis import (
     EpcisDocumentError,
     Event,
@@ -30,7 +31,7 @@ from p2pcommerce.commerce.trace_observe import WORD_BYTES_MAX
 from p2pcommerce.ledger.application import BlockContext, InvalidTransactionError
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.state import State
-from p2pcommerce.primitives.errors import P2PError
+from p2pcommerce.primitives.errors import P2PError, RejectionCode
 from p2pcommerce.primitives.ids import ZERO_HASH, Epoch, Height, PublicKey
 from p2pcommerce.runtime.identity import Identity
 
@@ -60,7 +61,8 @@ class Planned:
     Attributes:
         place: the number of the event, from 1.
         payload: its body.
-        signer: who signs it.
+        signer: whose key signs it.
+        sender: whose transaction it is, 32 bytes: the signer, or the account whose active key that is.
         nonce: of its sender.
         fee: minor units.
     """
@@ -68,6 +70,7 @@ class Planned:
     place: int
     payload: Body
     signer: Identity
+    sender: PublicKey
     nonce: int
     fee: int
 
@@ -348,13 +351,27 @@ class Planner:
         Raises:
             InvalidTransactionError: the chain refuses it.
         """
-        identity = actor.signer
-        answer = self._app.query("account", {"account": identity.public_key}, self._copy)
-        nonce = answer["nonce"] if isinstance(answer, dict) else 0
-        transaction = build_transaction(body, self._genesis, identity.seed, nonce, _EXPIRES)
+        sender = actor.sender
+        account = self._ledger().get(ACCOUNT, sender)
+        identity = self._signer(actor, account)
+        nonce = 0 if account is None else account.nonce
+        transaction = build_transaction(body, self._genesis, identity.seed, nonce, _EXPIRES, account=sender)
         state = State(self._copy)
         outcome = self._app.apply(transaction, state, self._context)
         if not outcome.ok:
             raise InvalidTransactionError(outcome.code, outcome.detail)
         self._copy.changed.update(state.changes)
-        return Planned(place, body, identity, nonce, transaction.fee)
+        return Planned(place, body, identity, sender, nonce, transaction.fee)
+
+    def _signer(self, actor: Actor, account: Account | None) -> Identity:
+        """Return the key that signs for the sender: its active one, if it has one."""
+        wanted = actor.sender if account is None or account.active is None else account.active
+        found = self._parties.key(wanted)
+        if found is None:
+            kind = "own" if wanted == actor.sender else "active"
+            raise InvalidTransactionError(
+                RejectionCode.BAD_SIGNATURE,
+                f"account {actor.sender.hex()[:16]} signs with its {kind} key {wanted.hex()[:16]}, which was not given "
+                "(--key)",
+            )
+        return found

@@ -50,7 +50,7 @@ def _read_index(value: object) -> int:
     return int.from_bytes(value, "big")
 
 
-REWARD_INDEX: Final[Shape[int]] = Shape(_read_index, lambda number: number.to_bytes(_INDEX_BYTES, "big"))
+REWARD_INDEX: Final[Shape[int]] = Shape(_read_index, lambda number: number.to_bytes(_INDEX_BYTES, "big"), "bytes 32")
 """The fees that one share ever earned, in 2^-128 minor units: below 2^128 minor units, which no chain lives to pay."""
 COMMISSION: Final = uint(BPS)
 

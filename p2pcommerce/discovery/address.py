@@ -5,7 +5,8 @@
 An address has one canonical form (lower case, IPv6 compressed, port without leading zeros): `str(address)`. The room
 parses and prints; it resolves no names and opens nothing.
 
-Source: RFC 3986 section 3.2.2 (hosts), RFC 1123 section 2.1 (names), RFC 5952 (the one form of an IPv6 address).
+Source: RFC 3986 section 3.2.2 (hosts), RFC 1123 section 2.1 (names), RFC 5952 (the one form of an IPv6 address; one
+that maps an IPv4 address as in its section 5).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, NoReturn
 
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.errors import UsageError
@@ -109,12 +110,14 @@ def _split(text: str, rest: str) -> tuple[str, int]:
 
 def _ipv6(text: str, host: str) -> str:
     try:
-        return str(ipaddress.IPv6Address(host)) if "%" not in host else _no_zone(text)
+        found = ipaddress.IPv6Address(host) if "%" not in host else _no_zone(text)
     except ValueError:
         raise AddressError(f'"{text}": "{host}" is no IPv6 address') from None
+    # What `str` makes of a mapped IPv4 address differs between versions of Python, and with it the verdict on a record.
+    return str(found) if found.ipv4_mapped is None else f"::ffff:{found.ipv4_mapped}"
 
 
-def _no_zone(text: str) -> str:
+def _no_zone(text: str) -> NoReturn:
     raise AddressError(f'"{text}": a zone (%...) means nothing to other nodes; use a global address')
 
 

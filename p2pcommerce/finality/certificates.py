@@ -94,6 +94,7 @@ VOTE: Final[Shape[Vote]] = Shape(
         vote.voter,
         vote.signature,
     ),
+    _VOTE_FIELDS.form,
 )
 
 
@@ -180,6 +181,7 @@ CERTIFICATE: Final[Shape[Certificate]] = Shape(
         certificate.bitmap,
         b"".join(certificate.signatures),
     ),
+    _CERTIFICATE_FIELDS.form,
 )
 
 

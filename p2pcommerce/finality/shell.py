@@ -11,6 +11,7 @@ Source: the seam of the finality specification.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from p2pcommerce.finality.engine import Context, Effect, EngineStatus, Halt, Persist, Rewrite, Sets
@@ -71,6 +72,12 @@ class EngineShell(ABC):
 
     def on_block(self, header: Header, now: int) -> list[Effect]:
         """The node holds this block's complete body."""
+        return []
+
+    def on_recalled(
+        self, request: int, rows: Sequence[tuple[Header, bytes, bytes]], sets: Sets, now: int
+    ) -> list[Effect]:
+        """Nothing: what is old is not compared."""
         return []
 
     def on_epoch(

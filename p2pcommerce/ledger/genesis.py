@@ -77,7 +77,7 @@ class ChainParameters:
     slash_bps: int = 1_000
     reporter_bps: int = 5_000
     block_bytes_max: int = 1_000_000
-    block_weight_max: int = 2_000_000
+    block_weight_max: int = 8_000_000
     block_transactions_max: int = 1_500
     term_s_min: int = 3_600
     term_s_max: int = 60 * _DAY_S

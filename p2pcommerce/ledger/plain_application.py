@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from p2pcommerce.ledger.application import (
+    UNIT_WEIGHT,
     Admission,
     BlockContext,
     InvalidTransactionError,
@@ -38,7 +39,6 @@ __all__ = ["ACCOUNT_TAG", "PlainApplication", "RefusedError"]
 
 ACCOUNT_TAG: Final = b"a"
 """First byte of an account's state key."""
-_RECORD_WEIGHT: Final = 100
 _ACCOUNT_BYTES_MAX: Final = 32
 
 
@@ -130,8 +130,8 @@ class PlainApplication(ABC):
         return {ACCOUNT_TAG + key: encode(_ACCOUNT, _Account(0, minor)) for key, minor in genesis.balances.items()}
 
     def weight(self, transaction: Transaction) -> int:
-        """Return its bytes, and 100 for its signature and each record: those of `execute`, sender and proposer."""
-        return len(transaction.raw) + _RECORD_WEIGHT * (3 + self.records_max)
+        """Return its bytes, and those of its signature and each record: of `execute`, sender and proposer."""
+        return len(transaction.raw) + UNIT_WEIGHT * (3 + self.records_max)
 
     def check(self, transaction: Transaction, view: StateView, height: Height) -> Admission | Rejection:
         """Judge a transaction for the pool; see `Application.check`."""

@@ -106,8 +106,8 @@ def _clip(detail: str) -> str:
     return without_controls(detail).encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")
 
 
-_DETAIL: Final[Shape[str]] = Shape(text(DETAIL_BYTES_MAX).read, _clip)
-_CODE: Final[Shape[RejectionCode]] = Shape(_read_code, lambda code: code.value)
+_DETAIL: Final[Shape[str]] = Shape(text(DETAIL_BYTES_MAX).read, _clip, text(DETAIL_BYTES_MAX).form)
+_CODE: Final[Shape[RejectionCode]] = Shape(_read_code, lambda code: code.value, text(32).form)
 EVENT: Final = record_of(Event, name=text(32), ids=array(blob(EVENT_ID_BYTES_MAX), EVENT_IDS_MAX))
 OUTCOME: Final = record_of(Outcome, code=_CODE, events=array(EVENT, 16), detail=_DETAIL)
 """The stored form of an outcome; a longer detail is cut."""

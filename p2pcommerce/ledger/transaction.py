@@ -160,7 +160,7 @@ def _read_body(value: Any) -> tuple[object, ...]:  # noqa: ANN401 - untrusted: a
     return value
 
 
-_BODY: Final = Shape(_read_body, ANY.plain)
+_BODY: Final = Shape(_read_body, ANY.plain, ANY.form)
 _UNSIGNED_FIELDS: Final[dict[str, Shape[Any]]] = {
     "chain_id": KEY,
     "type": text(TYPE_BYTES_MAX),

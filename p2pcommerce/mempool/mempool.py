@@ -3,7 +3,8 @@
 Submitted bytes queue per origin (`submit`, `has_room`). At the end of a tick one slice passes the pipeline, each step
 cheaper than what follows: size, duplicate, strict decoding, chain id, expiry, the application's check, fee floor, nonce
 window, balance of the payer; then the signatures of the whole slice behind the `Verifier` seam; then the pool.
-Malformed bytes, bad signatures and other chains are REJECTed; whatever depends on the state is IGNOREd.
+Malformed bytes, bad signatures and other chains are REJECTed; whatever depends on the state is IGNOREd, and so is what
+is signed by another key than the one that speaks for its account now: the peer that brought it may be a block behind.
 
 It knows nothing of messages, blocks or disks: verdicts go back as effects, and the node passes them on.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from p2pcommerce.ledger.application import Admission, Application, Rejection
 from p2pcommerce.ledger.genesis import Genesis
@@ -36,9 +38,6 @@ from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, Reject
 from p2pcommerce.primitives.ids import GENESIS_HEIGHT, Height, PublicKey, TransactionId
 
 __all__ = ["Mempool"]
-
-_INVALID = (RejectionCode.BAD_FORMAT, RejectionCode.BAD_SIGNATURE)
-"""What is invalid whatever the state."""
 
 
 class Mempool:
@@ -215,7 +214,8 @@ class Mempool:
             if not isinstance(item, Candidate):
                 effects.append(item)
             elif not good.get(item.transaction.id, True):
-                effects.append(_refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good"))
+                refused = _refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good")
+                effects.append(replace(refused, verdict=Verdict.REJECT))
             else:
                 self._insert(item, effects, now)
         return effects
@@ -388,10 +388,8 @@ class Mempool:
         counts = self._counts
         for effect in effects:
             match effect:
-                case Admitted():
-                    counts["admitted"] += 1
-                case Examined():
-                    counts["examined"] += 1
+                case Admitted() | Examined():
+                    counts[type(effect).__name__.lower()] += 1
                 case Refused():
                     counts[f"refused.{effect.code.value}"] += 1
                 case Dropped():
@@ -400,5 +398,6 @@ class Mempool:
 
 
 def _refuse(waiting: Waiting, code: RejectionCode, detail: str) -> Refused:
-    verdict = Verdict.REJECT if code in _INVALID else Verdict.IGNORE
+    """Refuse a transaction; but for a bad format it depends on the state: on which key speaks for an account, too."""
+    verdict = Verdict.REJECT if code is RejectionCode.BAD_FORMAT else Verdict.IGNORE
     return Refused(waiting.tx_id, waiting.origin, verdict, code, detail, len(waiting.raw), waiting.is_private)

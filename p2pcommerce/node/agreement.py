@@ -24,9 +24,10 @@ from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.effects import Append, Effect, Halt, Log, Rewrite, SignRequest, TakeSnapshot, Transmit
 from p2pcommerce.node.epochs import EpochStart
 from p2pcommerce.node.execution import InvalidBlockError
-from p2pcommerce.node.log_records import BLOCK_RECORD, ENGINE_RECORD, sort_records
+from p2pcommerce.node.log_records import BLOCK_RECORD, ENGINE_RECORD, log_of, sort_records
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.proposer import Proposer
+from p2pcommerce.node.recalled import load_of, recalled
 from p2pcommerce.node.turn import Turn
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -217,6 +218,10 @@ class Agreement:
         """Stop for this reason, as the engine does it: another chain is final by this verified proof."""
         return self._work(self._engine.on_rival(proof, reason, now), now)
 
+    def on_recalled(self, request: int, items: Sequence[bytes], now: int) -> list[Effect]:
+        """Take what the store holds of final blocks that the engine asked for."""
+        return self._work(self._engine.on_recalled(request, recalled(items), self._offences.sets, now), now)
+
     def on_restored(self, state: Mapping[bytes, bytes], header: Header, proof: bytes, now: int) -> list[Effect]:
         """Stand on the last block of an epoch, after which the whole state is this."""
         turn = Turn(now)
@@ -274,8 +279,8 @@ class Agreement:
                 self._fetch(effect, turn)
             case finality.Head():
                 pass  # The pool selects on the branch it is asked for; a gadget's head changes nothing else here.
-            case finality.Finalized(block_hash, proof):
-                if self._make_final(block_hash, proof, turn):
+            case finality.Finalized(block_hash, proof, justify):
+                if self._make_final(block_hash, proof, turn, justify):
                     turn.flush_commits()
                     if self._chain.rules.ends_epoch(self._chain.head.height):
                         self._offer_snapshot(turn)
@@ -284,22 +289,17 @@ class Agreement:
                 turn.effects += self._offences.on_found(data, turn.now)
             case finality.Blame(peer, reason):
                 self._blamed.append((peer, reason))
+            case finality.Recall():
+                turn.effects.append(load_of(effect))
             case finality.Forget(below):
                 self._chain.forget(below)
             case finality.Rewrite(records, block_hashes):
-                turn.effects.append(Rewrite(self._log_of(records, block_hashes)))
+                blocks = [self._chain.block(block_hash) for block_hash in block_hashes]
+                turn.effects.append(Rewrite(log_of(blocks, records, self._offences.records())))
             case finality.Halt(reason):
                 turn.effects.append(Halt(reason))
             case _:
                 assert_never(effect)
-
-    def _log_of(self, records: Sequence[bytes], block_hashes: Sequence[BlockHash]) -> tuple[bytes, ...]:
-        blocks = [self._chain.block(block_hash) for block_hash in block_hashes]
-        return (
-            *[BLOCK_RECORD + block.raw for block in blocks if block is not None],
-            *[ENGINE_RECORD + record for record in records],
-            *self._offences.records(),
-        )
 
     def _send(self, to: PeerId | Target, data: bytes) -> list[Effect]:
         message = Engine(data)
@@ -372,12 +372,12 @@ class Agreement:
             elif self._chain.add(block):
                 turn.answers.append(partial(self._engine.on_block, block.header, turn.now))
 
-    def _make_final(self, block_hash: BlockHash, proof: bytes, turn: Turn) -> bool:
+    def _make_final(self, block_hash: BlockHash, proof: bytes, turn: Turn, justify: bytes = b"") -> bool:
         """Execute a block that a quorum decided and fold it into the final state; stop the node if that cannot be."""
         try:
             if not self._execute(block_hash, certified=True):
                 return self._halt(f"block {short(block_hash)} is final, but its branch is not here", turn)
-            committed, executed = self._chain.finalize(block_hash, proof)
+            committed, executed = self._chain.finalize(block_hash, proof, justify)
         except P2PError as error:
             reason = (
                 f"block {short(block_hash)} is final for a quorum, and this node finds it wrong ({error}): its store "

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from p2pcommerce.node.chain import Chain
-from p2pcommerce.node.effects import ChunkOf, Effect, LinksOf, LoadItems, NewestSnapshot, Query, Transmit
+from p2pcommerce.node.effects import ChunkOf, Effect, LinksOf, LoadItems, NewestSnapshot, Offered, Transmit
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire.messages import (
     CHUNK_BYTES_MAX,
@@ -39,7 +39,7 @@ class _Load:
     """A read under way."""
 
     peer: PeerId
-    query: Query
+    query: Offered
     is_wanted: bool = True
 
 
@@ -71,7 +71,7 @@ class Archive:
         self._per_peer[peer] += 1
         return [LoadItems(request, query)]
 
-    def _query(self, message: GetLinks | GetSnapshot | GetChunk) -> Query:
+    def _query(self, message: GetLinks | GetSnapshot | GetChunk) -> Offered:
         match message:
             case GetLinks(from_epoch):
                 return LinksOf(from_epoch, min(max(self._chain.head.epoch - from_epoch, 0), LINKS_AT_ONCE_MAX))

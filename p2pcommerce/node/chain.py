@@ -376,7 +376,7 @@ class Chain:
         self._executed.clear()
         self._bytes = 0
 
-    def finalize(self, block_hash: BlockHash, proof: bytes) -> tuple[CommittedBlock, Executed]:
+    def finalize(self, block_hash: BlockHash, proof: bytes, justify: bytes = b"") -> tuple[CommittedBlock, Executed]:
         """Make an executed child of the head final.
 
         Raises:
@@ -387,7 +387,7 @@ class Chain:
             raise LocalProtocolError("only an executed child of the final head can become final")
         block = executed.block
         committed = CommittedBlock(
-            block=block, proof=proof, outcomes=executed.outcomes, changes=dict(executed.version.changes)
+            block, proof, executed.outcomes, changes=dict(executed.version.changes), justify=justify
         )
         self.state.finalize(executed.version)
         self.head = block.header

@@ -25,9 +25,11 @@ class CommittedBlock:
         proof: what the engine's `verify` accepts for the header; empty at genesis.
         outcomes: one for each transaction, in order.
         changes: what the block changed in the state; at genesis the whole state.
+        justify: what the engine keeps beside the proof; empty: nothing.
     """
 
     block: Block
     proof: bytes
     outcomes: tuple[Outcome, ...]
     changes: StateChanges
+    justify: bytes = b""

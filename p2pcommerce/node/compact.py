@@ -103,7 +103,7 @@ def _read_piece(value: Any) -> int | bytes:  # noqa: ANN401 - untrusted: any typ
 
 _LITERAL: Final = blob(_VALUE_BYTES_MAX, 1)
 _WORD: Final = uint(_WORDS_MAX - 1)
-_PIECE: Final[Shape[int | bytes]] = Shape(_read_piece, lambda piece: piece)
+_PIECE: Final[Shape[int | bytes]] = Shape(_read_piece, lambda piece: piece, f"{_LITERAL.form} or {_WORD.form}")
 _PIECES: Final = array(_PIECE, _PIECES_MAX)
 
 
@@ -116,7 +116,9 @@ def _plain_finality(value: ShortFinality | bytes) -> object:
 
 
 _WHOLE_FINALITY: Final = blob(FINALITY_BYTES_MAX)
-_FINALITY: Final[Shape[ShortFinality | bytes]] = Shape(_read_finality, _plain_finality)
+_FINALITY: Final[Shape[ShortFinality | bytes]] = Shape(
+    _read_finality, _plain_finality, f"{_WHOLE_FINALITY.form} or {SHORT_FINALITY.form}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def _read_type(value: Any) -> int | str:  # noqa: ANN401 - untrusted: any type m
     return _TYPE_TEXT.read(value) if isinstance(value, str) else _TYPE_NUMBER.read(value)
 
 
-_TYPE: Final[Shape[int | str]] = Shape(_read_type, lambda value: value)
+_TYPE: Final[Shape[int | str]] = Shape(_read_type, lambda value: value, f"{_TYPE_NUMBER.form} or {_TYPE_TEXT.form}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ __all__ = [
     "Dropped",
     "Effect",
     "Halt",
+    "HistoryOf",
     "LinksOf",
     "LoadBlocks",
     "LoadItems",
@@ -46,6 +47,7 @@ __all__ = [
     "NewestSnapshot",
     "OffChainWork",
     "OffenceFound",
+    "Offered",
     "Query",
     "Report",
     "Restore",
@@ -180,7 +182,20 @@ class ChunkOf:
     index: int
 
 
-Query: TypeAlias = LinksOf | NewestSnapshot | ChunkOf
+@dataclass(frozen=True, slots=True)
+class HistoryOf:
+    """Final blocks from a height on, without gaps: for each the header's bytes, its proof and its justify.
+
+    A block without a body ends them: what is below it was not kept.
+    """
+
+    from_height: int
+    count: int
+
+
+Offered: TypeAlias = LinksOf | NewestSnapshot | ChunkOf
+"""What peers may ask for."""
+Query: TypeAlias = Offered | HistoryOf
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.ledger.block import Block, decode_block
 from p2pcommerce.primitives.errors import CodecError
 
-__all__ = ["BLOCK_RECORD", "ENGINE_RECORD", "EVIDENCE_RECORD", "Sorted", "sort_records"]
+__all__ = ["BLOCK_RECORD", "ENGINE_RECORD", "EVIDENCE_RECORD", "Sorted", "log_of", "sort_records"]
 
 ENGINE_RECORD: Final = b"\x00"
 BLOCK_RECORD: Final = b"\x01"
@@ -29,6 +29,15 @@ class Sorted:
     engine: list[bytes] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     evidence: list[bytes] = field(default_factory=list)
+
+
+def log_of(blocks: Iterable[Block | None], engine: Iterable[bytes], evidence: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Return the log that holds these: blocks, if they are here, before the engine's records; evidence as records."""
+    return (
+        *[BLOCK_RECORD + block.raw for block in blocks if block is not None],
+        *[ENGINE_RECORD + record for record in engine],
+        *evidence,
+    )
 
 
 def sort_records(records: Sequence[bytes]) -> Sorted:

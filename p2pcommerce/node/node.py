@@ -11,7 +11,7 @@ It does no I/O and reads no clock: the trio shell drives it over sockets and fil
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from p2pcommerce.discovery import BookError
 from p2pcommerce.discovery import effects as discovery
@@ -66,7 +66,7 @@ class Node:
         rng: random.Random,
         parameters: NodeParameters | None = None,
         bootstrap: Sequence[str] = (),
-        state: Mapping[bytes, bytes],
+        state: Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]],
         head: Header | None = None,
         proof: bytes = b"",
         verifier: Verifier | None = None,
@@ -82,7 +82,7 @@ class Node:
             rng: draws jitter and picks.
             parameters: the numbers of the rooms.
             bootstrap: addresses to begin with.
-            state: the final state.
+            state: the final state, as a map or as its keys and values in any order.
             head: header of the last final block; None at genesis.
             proof: its proof.
             verifier: checks signatures of what enters the pool, in place of the inline one.
@@ -316,8 +316,10 @@ class Node:
         """Take blocks read from the store, without gaps: for each its bytes and its proof."""
         return self._board.serving.on_loaded(request, rows)
 
-    def on_items(self, request: int, items: Sequence[bytes]) -> list[Effect]:
-        """Take what `LoadItems` asked for."""
+    def on_items(self, request: int, items: Sequence[bytes], now: int) -> list[Effect]:
+        """Take what `LoadItems` asked for: for the engine (numbers below 0) or for a peer."""
+        if request < 0:
+            return self._board.after(self._board.agreement.on_recalled(-request, items, now), now)
         return self._board.archive.on_items(request, items)
 
     # --- topics of the embedding application ---

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from p2pcommerce.finality.engine import FinalityEngine
+from p2pcommerce.finality.engine import FinalityEngine, Sets
 from p2pcommerce.ledger.application import Application, Punishing
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import Offence, ValidatorSet
@@ -203,10 +203,15 @@ class Offences:
         self._peers[peer] = max(0, tokens - 1), since
         return tokens > 0
 
+    @property
+    def sets(self) -> Sets:
+        """Epoch -> validator set, of the epochs from which evidence counts now."""
+        chain = self._chain
+        return chain.rules.evidence_sets(chain.state.final)
+
     def _judge(self, data: bytes) -> tuple[Offence | None, bool]:
         """Return the offence that evidence proves, and whether its epoch is one of those that are known here."""
-        chain, unknown = self._chain, False
-        sets = chain.rules.evidence_sets(chain.state.final)
+        sets, unknown = self.sets, False
 
         def find(epoch: int) -> ValidatorSet:
             nonlocal unknown

@@ -42,7 +42,7 @@ def _read_proposer(value: Any) -> int | bytes:  # noqa: ANN401 - untrusted: any 
     return KEY.read(value) if isinstance(value, bytes) else _INDEX.read(value)
 
 
-_PROPOSER: Final[Shape[int | bytes]] = Shape(_read_proposer, lambda proposer: proposer)
+_PROPOSER: Final[Shape[int | bytes]] = Shape(_read_proposer, lambda proposer: proposer, f"{_INDEX.form} or {KEY.form}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ arrays: no maps, no floats, no extension types. A value has exactly one encoding
 refuses bytes that differ (a longer integer form, say), so that nobody can make two ids for one message.
 
 A `Shape` says what a field may be and turns plain arrays into typed records and back. Sizes are capped *before*
-decoding; types are exact (`True` is no integer).
+decoding; types are exact (`True` is no integer). Its `form` says the same in the notation of docs/protocol/encoding.md,
+so that the tables of the documentation are compared with the code.
 
 Source: the msgpack specification; limits from the networking specification.
 """
@@ -105,10 +106,12 @@ class Shape(Generic[T]):
     Attributes:
         read: plain value -> typed value; raises CodecError.
         plain: typed value -> plain value.
+        form: what it takes, in the notation of docs/protocol/encoding.md.
     """
 
     read: Callable[[Any], T]
     plain: Callable[[T], object]
+    form: str = "?"
 
 
 def pack(plain: object) -> bytes:
@@ -194,6 +197,13 @@ def _same(value: T) -> T:
     return value
 
 
+_RANGES: Final = {(0, 2**bits - 1): f"u{bits}" for bits in (8, 16, 32, 63, 64)} | {(-(2**63), 2**63 - 1): "i64"}
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}..{high}" if low != high else f"{low}"
+
+
 def uint(maximum: int, minimum: int = 0) -> Shape[int]:
     """Return the shape of an integer from `minimum` to `maximum`, both included."""
 
@@ -202,7 +212,7 @@ def uint(maximum: int, minimum: int = 0) -> Shape[int]:
             raise CodecError(f"must be an integer from {minimum} to {maximum}")
         return value
 
-    return Shape(read, _same)
+    return Shape(read, _same, _RANGES.get((minimum, maximum), f"int {_span(minimum, maximum)}"))
 
 
 def raw(size: int) -> Shape[bytes]:
@@ -213,7 +223,7 @@ def raw(size: int) -> Shape[bytes]:
             raise CodecError(f"must be {size} bytes")
         return value
 
-    return Shape(read, _same)
+    return Shape(read, _same, f"bytes {size}")
 
 
 def blob(bytes_max: int, bytes_min: int = 0) -> Shape[bytes]:
@@ -224,7 +234,7 @@ def blob(bytes_max: int, bytes_min: int = 0) -> Shape[bytes]:
             raise CodecError(f"must be {bytes_min} to {bytes_max} bytes")
         return value
 
-    return Shape(read, _same)
+    return Shape(read, _same, f"bytes {_span(bytes_min, bytes_max)}")
 
 
 def text(bytes_max: int) -> Shape[str]:
@@ -239,7 +249,7 @@ def text(bytes_max: int) -> Shape[str]:
             raise CodecError("must have no control characters")
         return value
 
-    return Shape(read, _same)
+    return Shape(read, _same, f"text 0..{bytes_max}")
 
 
 def _utf8_bytes(value: str) -> int:
@@ -276,8 +286,8 @@ def _read_any(value: Any) -> object:  # noqa: ANN401 - untrusted: any type may c
 
 _PLAIN: Final = (int, bytes, str, bool, type(None), tuple)
 
-BOOL: Final = Shape(_read_bool, _same)
-ANY: Final = Shape(_read_any, _same)
+BOOL: Final = Shape(_read_bool, _same, "bool")
+ANY: Final = Shape(_read_any, _same, "any")
 """Any plain value whose meaning belongs to a later reader."""
 U8: Final = uint(2**8 - 1)
 U16: Final = uint(2**16 - 1)
@@ -299,7 +309,7 @@ def maybe(shape: Shape[T]) -> Shape[T | None]:
     def plain(value: T | None) -> object:
         return None if value is None else plain_inner(value)
 
-    return Shape(read, _same if plain_inner is _same else plain)
+    return Shape(read, _same if plain_inner is _same else plain, f"nil or {shape.form}")
 
 
 def array(shape: Shape[T], count_max: int, count_min: int = 0) -> Shape[tuple[T, ...]]:
@@ -314,7 +324,7 @@ def array(shape: Shape[T], count_max: int, count_min: int = 0) -> Shape[tuple[T,
     def plain(value: Sequence[T]) -> object:
         return tuple([plain_item(item) for item in value])
 
-    return Shape(read, tuple if plain_item is _same else plain)
+    return Shape(read, tuple if plain_item is _same else plain, f"array {_span(count_min, count_max)} of {shape.form}")
 
 
 def packed(item_bytes: int, count_max: int, count_min: int = 0) -> Shape[tuple[bytes, ...]]:
@@ -327,7 +337,7 @@ def packed(item_bytes: int, count_max: int, count_min: int = 0) -> Shape[tuple[b
             raise CodecError(f"must be a row of {item_bytes} bytes each")
         return tuple([data[start : start + item_bytes] for start in range(0, len(data), item_bytes)])
 
-    return Shape(read, b"".join)
+    return Shape(read, b"".join, f"packed {_span(count_min, count_max)} of {item_bytes}")
 
 
 def pair(first: Shape[T], second: Shape[S]) -> Shape[tuple[T, S]]:
@@ -341,7 +351,7 @@ def pair(first: Shape[T], second: Shape[S]) -> Shape[tuple[T, S]]:
     def plain(value: tuple[T, S]) -> object:
         return first.plain(value[0]), second.plain(value[1])
 
-    return Shape(read, plain)
+    return Shape(read, plain, f"[{first.form}, {second.form}]")
 
 
 def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
@@ -381,7 +391,7 @@ def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
             written[place] = write(written[place])
         return tuple(written)
 
-    return Shape(read, plain)
+    return Shape(read, plain, f"[{', '.join(f'{name}: {shape.form}' for name, shape in fields.items())}]")
 
 
 def record_of(cls: type[T], **fields: Shape[Any]) -> Shape[T]:

@@ -281,7 +281,7 @@ def _node(
             checkpoint=_checkpoint(config, store),
         ),
         bootstrap=config.bootstrap,
-        state=dict(store.load_state()),
+        state=store.load_state(),
         head=header,
         proof=proof,
         verifier=verifier,

@@ -21,8 +21,16 @@ LOADS_MAX: Final = 256
 class Loading:
     """The reads that a core asked for."""
 
-    def __init__(self, core: Node, reading: Reading, offers: Offers, give: Callable[[list[Effect]], None]) -> None:
-        """Read with `reading` and `offers`; `give` does the effects of what the core says to it."""
+    def __init__(
+        self,
+        core: Node,
+        reading: Reading,
+        offers: Offers,
+        give: Callable[[list[Effect]], None],
+        now: Callable[[], int],
+    ) -> None:
+        """Read with `reading` and `offers`; `give` does the effects of what the core says to it at `now()`."""
+        self._now = now
         self._core = core
         self._reading = reading
         self._offers = offers
@@ -44,7 +52,7 @@ class Loading:
             if isinstance(load, LoadBlocks):
                 self._give(self._core.on_loaded(load.request, ()))
             else:
-                self._give(self._core.on_items(load.request, ()))
+                self._give(self._core.on_items(load.request, (), self._now()))
         else:
             self._count += 1
             self._nursery.start_soon(self._load, load)
@@ -55,6 +63,6 @@ class Loading:
             effects = self._core.on_loaded(load.request, rows)
         else:
             items = await self._offers.read(load.query)
-            effects = self._core.on_items(load.request, items)
+            effects = self._core.on_items(load.request, items, self._now())
         self._count -= 1
         self._give(effects)

@@ -137,6 +137,7 @@ METRICS: Final = (
     _traffic("bytes_out", "bytes", "sent"),
     _traffic("messages_in", "messages", "received"),
     _traffic("messages_out", "messages", "sent"),
+    _traffic("messages_skipped", "messages", "skipped"),
     _traffic("records_in", "records", "received"),
     _traffic("records_out", "records", "sent"),
     Row("connections_ended", "counter", ("code",), "Connections and dials that ended, by why.", _ended),

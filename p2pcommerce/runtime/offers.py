@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from p2pcommerce.node.effects import ChunkOf, LinksOf, NewestSnapshot, Query, TakeSnapshot
+from p2pcommerce.node.effects import ChunkOf, HistoryOf, LinksOf, NewestSnapshot, Query, TakeSnapshot
 from p2pcommerce.node.epoch_links import encode_link
 from p2pcommerce.runtime.log import Log
 from p2pcommerce.runtime.reading import Reading
@@ -41,6 +41,9 @@ class Offers:
                 return [encode_link(link) for link in links]
             case NewestSnapshot():
                 return await trio.to_thread.run_sync(self._snapshots.newest, limiter=self._limiter)
+            case HistoryOf(from_height, count):
+                async with self._for_links:
+                    return await self._reading.history(from_height, count)
             case ChunkOf(height, index):
                 return await trio.to_thread.run_sync(self._snapshots.chunk, height, index, limiter=self._limiter)
 

@@ -157,6 +157,10 @@ class Reading:
         """
         return await trio.to_thread.run_sync(self._links, from_epoch, to_epoch, epoch_blocks, limiter=self._limiter)
 
+    async def history(self, from_height: int, count: int) -> list[bytes]:
+        """Return header, proof and justify of final blocks that are kept whole, one after the other, without gaps."""
+        return await trio.to_thread.run_sync(self._store.justifies.history, from_height, count, limiter=self._limiter)
+
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []
         for epoch in range(from_epoch, to_epoch):

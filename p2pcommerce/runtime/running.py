@@ -115,7 +115,7 @@ class RunningNode(OffChainNode):
         self._driver.attach_disk(self._disk)
         self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
         self._offers = Offers(assembly.snapshots, self._reading, core.genesis.parameters.epoch_blocks, assembly.log)
-        self._loading = Loading(core, self._reading, self._offers, self._driver.give)
+        self._loading = Loading(core, self._reading, self._offers, self._driver.give, self._driver.clock.now)
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
         self._wallet = Wallet(config.identity, core)

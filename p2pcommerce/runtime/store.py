@@ -34,13 +34,14 @@ from p2pcommerce.primitives.codec import decode, encode
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, TransactionId
 from p2pcommerce.runtime.durable_file import sync_directory
+from p2pcommerce.runtime.justifies import JUSTIFIES_SCHEMA, Justifies
 from p2pcommerce.runtime.snapshots import FrozenState
 from p2pcommerce.runtime.store_error import StoreNetworkError, StoreVersionError, damaged, translated
 
 __all__ = ["SCHEMA_VERSION", "STORE_FILE", "Store"]
 
 STORE_FILE: Final = "chain.sqlite3"
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 _APPLICATION_ID: Final = 0x50325043
 """Marks the file as this program's ("P2PC"), for `file` and for `open`."""
 _BUSY_MS: Final = 1_000
@@ -74,11 +75,12 @@ class Store:
     """An open store.
 
     Attributes:
-        path: the file.
+        path: the file; justifies: of its blocks.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, genesis: Genesis) -> None:
         """Take over a prepared connection; use `open`."""
+        self.justifies = Justifies(path, connection, genesis)
         self.path = path
         self._connection = connection
 
@@ -98,7 +100,7 @@ class Store:
         with translated(path):
             connection = sqlite3.connect(path, timeout=busy_ms / 1_000, isolation_level=None, check_same_thread=False)
         try:
-            store = cls(path, connection)
+            store = cls(path, connection, genesis)
             with translated(path):
                 store._prepare(genesis)
         except BaseException:
@@ -246,12 +248,8 @@ class Store:
         Returns:
             For each the height and the position in the block.
         """
-        rows = self._rows(
-            limit,
-            "SELECT height, position FROM touched WHERE id = ? AND height > ? ORDER BY height, position",
-            item_id,
-            _bounded(since),
-        )
+        statement = "SELECT height, position FROM touched WHERE id = ? AND height > ? ORDER BY height, position"
+        rows = self._rows(limit, statement, item_id, _bounded(since))
         return [(Height(height), position) for height, position in rows]
 
     def events_since(self, height: int, limit: int = 1_000) -> list[Receipt]:
@@ -290,7 +288,7 @@ class Store:
             )
 
     def _create(self, genesis: Genesis) -> None:
-        for statement in _SCHEMA.split(";"):
+        for statement in (_SCHEMA + JUSTIFIES_SCHEMA).split(";"):
             self._connection.execute(statement)
         self._connection.execute("INSERT INTO meta VALUES ('genesis_hash', ?)", (bytes(genesis.hash),))
         self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -330,6 +328,7 @@ class Store:
             "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)",
             (height, header.hash, header.raw, committed.block.raw, committed.proof),
         )
+        self.justifies.put(committed)
         outcomes = list(enumerate(zip(committed.block.transaction_ids, committed.outcomes, strict=True)))
         many(
             "INSERT INTO transactions VALUES (?, ?, ?, ?)",

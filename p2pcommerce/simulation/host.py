@@ -341,16 +341,16 @@ class Host:
             case Append() | Rewrite() | SignRequest() | Commit() | Restore() | TakeSnapshot():
                 raise LocalProtocolError("an effect of the disk was done aside of its queue")
 
-    def _load(self, effect: LoadBlocks) -> None:
+    def _load(self, load: LoadBlocks) -> None:
         if self.storage is not None:
-            rows = self.storage.rows(effect.from_height, effect.count)
-            self._work(self.node.on_loaded(effect.request, rows))
+            self._work(self.node.on_loaded(load.request, self.storage.rows(load.from_height, load.count)))
 
     def _load_items(self, request: int, query: Query) -> None:
-        storage, genesis = self.storage, self.world.genesis
-        if storage is not None:
+        if (storage := self.storage) is not None:
+            genesis = self.world.genesis
             founded = partial(founding_state, genesis, self.world.make_application().genesis(genesis))
-            self._work(self.node.on_items(request, self._offers.read(query, lambda up: storage.state(founded(), up))))
+            items = self._offers.read(query, lambda up: storage.state(founded(), up))
+            self._work(self.node.on_items(request, items, self.now))
 
     def note_final(self, blocks: Sequence[CommittedBlock], *, is_restored: bool = False) -> None:
         """The core says that these blocks are final, or that it restored the state after one; they will be stored."""

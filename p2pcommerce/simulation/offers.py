@@ -10,7 +10,7 @@ from p2pcommerce.ledger.epochs import epoch_of_set_key, is_boundary, read_set
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.committed import CommittedBlock
-from p2pcommerce.node.effects import ChunkOf, LinksOf, NewestSnapshot, Query
+from p2pcommerce.node.effects import ChunkOf, HistoryOf, LinksOf, NewestSnapshot, Query
 from p2pcommerce.node.epoch_links import EpochLink, encode_link
 from p2pcommerce.sync import Cut
 
@@ -26,6 +26,7 @@ class Offers:
         """Know the genesis alone."""
         self._blocks = genesis.parameters.epoch_blocks
         self._sets: dict[int, ValidatorSet] = {0: genesis.validators, 1: genesis.validators}
+        self._history: dict[int, list[bytes]] = {}
         self._links: dict[int, EpochLink] = {}
         self._snapshot: tuple[Header, bytes] | None = None
         self._cut: tuple[int, bytes, list[bytes]] | None = None
@@ -37,6 +38,8 @@ class Offers:
             if epoch is not None and value is not None:
                 self._sets[epoch] = read_set(value)
         header = committed.block.header
+        if committed.proof and (committed.outcomes or not committed.block.transactions):
+            self._history[header.height] = [header.raw, committed.proof, committed.justify]
         following = self._sets.get(header.epoch + 1)
         if is_boundary(header.height, self._blocks) and committed.proof and following is not None:
             self._links[header.epoch] = EpochLink(header, committed.proof, following.validators)
@@ -59,10 +62,20 @@ class Offers:
                     return []
                 header, proof = self._snapshot
                 return [header.raw, proof, self._cut_at(header.height, state_at)[1]]
+            case HistoryOf(from_height, count):
+                return self._read_history(from_height, count)
             case ChunkOf(height, index):
                 if self._snapshot is None or self._snapshot[0].height != height:
                     return []
                 return self._cut_at(height, state_at)[2][index : index + 1]
+
+    def _read_history(self, from_height: int, count: int) -> list[bytes]:
+        found: list[bytes] = []
+        for height in range(from_height, from_height + count):
+            if height not in self._history:
+                break
+            found += self._history[height]
+        return found
 
     def _read_links(self, from_epoch: int, count: int) -> list[bytes]:
         found: list[bytes] = []

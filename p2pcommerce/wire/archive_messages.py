@@ -11,6 +11,7 @@ from p2pcommerce.wire.lanes import Lane
 
 __all__ = [
     "CHUNK_BYTES_MAX",
+    "FINALITY_BYTES_MAX",
     "HEADER_BYTES_MAX",
     "LINKS_COUNT_MAX",
     "LINK_BYTES_MAX",
@@ -25,7 +26,8 @@ __all__ = [
 
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
-_FINALITY_BYTES_MAX: Final = 256 * _KIB
+FINALITY_BYTES_MAX: Final = 384 * _KIB
+"""Bytes of a proof of finality: as many as any engine of this project makes, and as a link holds."""
 HEADER_BYTES_MAX: Final = 1_024
 LINK_BYTES_MAX: Final = 400 * _KIB
 LINKS_COUNT_MAX: Final = 64
@@ -50,7 +52,7 @@ class GetLinks(WireMessage):
     from_epoch=U32,
     links=array(blob(LINK_BYTES_MAX, 1), LINKS_COUNT_MAX),
     header=blob(HEADER_BYTES_MAX, 1),
-    proof=blob(_FINALITY_BYTES_MAX),
+    proof=blob(FINALITY_BYTES_MAX),
 )
 @dataclass(frozen=True, slots=True)
 class Links(WireMessage):
@@ -71,9 +73,9 @@ class GetSnapshot(WireMessage):
 @kind(
     0x3A,
     Lane.SYNC,
-    HEADER_BYTES_MAX + _FINALITY_BYTES_MAX + SNAPSHOT_CHUNKS_MAX + 64,
+    HEADER_BYTES_MAX + FINALITY_BYTES_MAX + SNAPSHOT_CHUNKS_MAX + 64,
     header=blob(HEADER_BYTES_MAX),
-    proof=blob(_FINALITY_BYTES_MAX),
+    proof=blob(FINALITY_BYTES_MAX),
     depths=blob(SNAPSHOT_CHUNKS_MAX),
 )
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from p2pcommerce.primitives.codec import HASH, U16, U32, array, blob
+from p2pcommerce.wire.archive_messages import FINALITY_BYTES_MAX
 from p2pcommerce.wire.kinds import WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 
@@ -28,7 +29,6 @@ TRANSACTION_BYTES_MAX: Final = 16 * _KIB
 GET_TRANSACTIONS_IDS_MAX: Final = 2_000
 BLOCK_BYTES_MAX: Final = _MIB + 64 * _KIB
 _BLOCKS_COUNT_MAX: Final = 1_024
-_FINALITY_BYTES_MAX: Final = 256 * _KIB
 _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 
 
@@ -95,7 +95,7 @@ class GetBlocks(WireMessage):
     2 * _MIB,
     from_height=U32,
     blocks=array(blob(BLOCK_BYTES_MAX, 1), _BLOCKS_COUNT_MAX),
-    proof=blob(_FINALITY_BYTES_MAX),
+    proof=blob(FINALITY_BYTES_MAX),
 )
 @dataclass(frozen=True, slots=True)
 class Blocks(WireMessage):

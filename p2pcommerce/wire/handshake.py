@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION: Final = 1
+"""Raised by whatever makes an end of the version before misread, refuse or miss something that it needs: other bytes,
+bounds, lane or meaning of a kind of message, another handshake, a new kind below `lanes.OPTIONAL_KINDS_FROM`."""
 PREAMBLE_BYTES: Final = 5
 ANNOUNCEMENT_KEY_BYTES: Final = 16
 HANDSHAKE_MESSAGE_BYTES_MAX: Final = 2_048

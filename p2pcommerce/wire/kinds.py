@@ -1,4 +1,9 @@
-"""How kinds of messages are entered into the schema: number, lane, cap and fields of each."""
+"""How kinds of messages are entered into the schema: number, lane, cap and fields of each.
+
+A released kind never changes its number, lane, cap, fields or meaning without a new `handshake.PROTOCOL_VERSION`, and a
+new kind needs one, too, unless it is optional: who does not know a kind from 0x80 on skips it (`lanes`). Each kind has
+its row in docs/protocol/messages.md, which a test compares with this schema, and an example in tests/wire/examples.py.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ Within a lane nothing overtakes.
 The receiving side takes one unfinished message per lane. The first fragment says the message's kind (its first byte)
 and its size, and the kind's cap is checked before anything is kept.
 
-It knows no kinds of messages: it is handed their lanes and caps.
+It knows no kinds of messages: it is handed their lanes and caps. A message of another kind breaks a rule, unless the
+kind is *optional*, which its number says (`OPTIONAL_KINDS_FROM`): such a message is skipped, as far as it is not larger
+than `OPTIONAL_BYTES_MAX`, so that a new kind that others may do without needs no new version of the protocol.
 
 Source: the networking specification (Records, Five lanes).
 """
@@ -31,6 +33,8 @@ from p2pcommerce.wire.records import RECORD_OVERHEAD_BYTES
 
 __all__ = [
     "FRAMES_BYTES_MAX",
+    "OPTIONAL_BYTES_MAX",
+    "OPTIONAL_KINDS_FROM",
     "QUEUED_MESSAGE_OVERHEAD_BYTES",
     "FrameError",
     "IncomingLanes",
@@ -42,6 +46,10 @@ FRAMES_BYTES_MAX: Final = 16 * 1024 - RECORD_OVERHEAD_BYTES
 """Largest plaintext that is written. Larger records are read."""
 QUEUED_MESSAGE_OVERHEAD_BYTES: Final = 48
 """Charged to a lane's bound per message beside its bytes: roughly what the object costs."""
+OPTIONAL_KINDS_FROM: Final = 0x80
+"""Kinds of messages from this one on are optional: who does not know one skips it."""
+OPTIONAL_BYTES_MAX: Final = 64 * 1024
+"""Largest message of an optional kind that is not known."""
 
 _HEADER_BYTES: Final = 3
 _TOTAL_BYTES: Final = 4
@@ -178,13 +186,18 @@ class OutgoingLanes:
 
 
 class IncomingLanes:
-    """Splits plaintexts into messages and puts fragments together."""
+    """Splits plaintexts into messages and puts fragments together.
 
-    __slots__ = ("_limits", "_unfinished")
+    Attributes:
+        skipped: messages of optional kinds that are not known here.
+    """
+
+    __slots__ = ("_limits", "_unfinished", "skipped")
 
     def __init__(self, limits: Mapping[int, tuple[int, int]]) -> None:
         """Take the limits: kind (the first byte of a message) -> its lane and the most bytes it may have."""
         self._limits = limits
+        self.skipped = 0
         self._unfinished: dict[int, tuple[int, bytearray]] = {}  # lane -> bytes in all, bytes so far
 
     @property
@@ -197,7 +210,7 @@ class IncomingLanes:
 
         Raises:
             FrameError: it is not a row of frames, or a fragment does not continue what the lane began.
-            CodecError: a message of a kind that is unknown, of another lane, or over its cap.
+            CodecError: a message of a kind that is unknown and not optional, of another lane, or over its cap.
         """
         messages = []
         unfinished = self._unfinished
@@ -216,20 +229,27 @@ class IncomingLanes:
             if tag < _FIRST:
                 if not content or (unfinished and tag in unfinished):
                     raise FrameError(f"an empty message, or one inside another (lane {tag})")
-                self._check(tag, content[0], len(content))
-                messages.append(content)
+                if self._check(tag, content[0], len(content)):
+                    messages.append(content)
+                else:
+                    self.skipped += 1
             elif tag < _NEXT:
                 self._begin(tag - _FIRST, content)
             elif (message := self._continue(tag - _NEXT, content)) is not None:
                 messages.append(message)
         return messages
 
-    def _check(self, lane: int, kind: int, size: int) -> None:
+    def _check(self, lane: int, kind: int, size: int) -> bool:
+        """Tell whether a message is known; False: it is to be skipped."""
         limit = self._limits.get(kind)
+        is_known = limit is not None
+        if limit is None and kind >= OPTIONAL_KINDS_FROM and lane < _LANES:
+            limit = lane, OPTIONAL_BYTES_MAX
         if limit is None or limit[0] != lane:
             raise CodecError(f"no message of kind {kind} travels in lane {lane}", "UNKNOWN_KIND")
         if size > limit[1]:
             raise CodecError(f"{size} bytes for a message of kind {kind}, at most {limit[1]} allowed", "OVERSIZED")
+        return is_known
 
     def _begin(self, lane: int, content: bytes) -> None:
         """Begin a message that comes in fragments: its size in all (4 bytes), then the first fragment."""
@@ -240,7 +260,7 @@ class IncomingLanes:
         self._unfinished[lane] = (total, bytearray(fragment))
 
     def _continue(self, lane: int, fragment: bytes) -> bytes | None:
-        """Continue a message; return it once it is complete."""
+        """Continue a message; return it once it is complete, unless it is to be skipped."""
         unfinished = self._unfinished.get(lane)
         if unfinished is None:
             raise FrameError(f"a fragment of a message that was not begun (lane {lane})")
@@ -251,4 +271,7 @@ class IncomingLanes:
         if len(kept) < total:
             return None
         del self._unfinished[lane]
+        if kept[0] not in self._limits:
+            self.skipped += 1
+            return None
         return bytes(kept)

@@ -150,6 +150,9 @@ def _plain_entry(entry: AnnounceEntry) -> object:
     return entry
 
 
+_ENTRY: Final = Shape(
+    _read_entry, _plain_entry, f"[short_id: bytes {SHORT_ID_BYTES}, size: int 1..{TRANSACTION_BYTES_MAX}, fee: u64]"
+)
 _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 
 
@@ -222,7 +225,7 @@ class Transactions(WireMessage):
     items: tuple[bytes, ...]
 
 
-@kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(Shape(_read_entry, _plain_entry), ANNOUNCE_ENTRIES_MAX, 1))
+@kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(_ENTRY, ANNOUNCE_ENTRIES_MAX, 1))
 @dataclass(frozen=True, slots=True)
 class Announce(WireMessage):
     """Transactions that the sender has: short ids under the receiver's announcement key, sizes and fees."""

@@ -54,7 +54,7 @@ def _packed_ids() -> Shape[bytes]:
             raise CodecError(f"must be short ids of {_SHORT_ID_BYTES} bytes")
         return data
 
-    return Shape(read, inner.plain)
+    return Shape(read, inner.plain, f"packed 0..{RECONCILE_IDS_MAX} of {_SHORT_ID_BYTES}")
 
 
 @kind(0x13, Lane.TRANSACTIONS, 16, first=U32, count=uint(SYMBOLS_COUNT_MAX, 1))

@@ -67,7 +67,10 @@ Event: TypeAlias = HandshakeDone | MessageReceived
 
 @dataclass(frozen=True, slots=True)
 class SessionStatistics:
-    """Counters since the connection began; bytes are those on the stream, the handshake included."""
+    """Counters since the connection began; bytes are those on the stream, the handshake included.
+
+    Messages of optional kinds that are not known here count as skipped, and not as messages.
+    """
 
     records_in: int
     records_out: int
@@ -75,6 +78,7 @@ class SessionStatistics:
     bytes_out: int
     messages_in: int
     messages_out: int
+    messages_skipped: int
 
 
 class Session:
@@ -259,6 +263,7 @@ class Session:
             bytes_out=self._bytes_out,
             messages_in=self._messages_in,
             messages_out=self._messages_out,
+            messages_skipped=self._incoming.skipped,
         )
 
     def _shake_hands(self, handshake: Handshake, data: bytes, events: list[Event]) -> bytes:

@@ -127,6 +127,30 @@ async def test_make_and_verify_join_through_a_pipe(tmp_path):
     assert proven.value.hex() == told["value"]
 
 
+async def test_in_a_node_s_folder_make_and_verify_need_nothing_more(tmp_path):
+    config = config_of(tmp_path, genesis=genesis_of(), listen=("tcp://127.0.0.1:0",), control=True)
+    python = f'"{sys.executable}" -m p2pcommerce'
+    pipe = f"{python} proof make balance account={SHOP.hex()} | {python} proof verify --json"
+    elsewhere = f'{python} proof make balance account={SHOP.hex()} --dir "{config.data_dir}" | '
+    elsewhere += f'{python} proof verify --dir "{config.data_dir}" --json'
+    async with p2p.open_node(config) as node:
+        config.genesis.save(config.data_dir / "genesis.json")
+        with trio.fail_after(120):
+            await node.wait_finalized(await node.submit(pay(5_000_000)))
+            here = await trio.run_process(pipe, shell=True, capture_stdout=True, cwd=config.data_dir)
+            there = await trio.run_process(elsewhere, shell=True, capture_stdout=True)
+    for done in (here, there):
+        told = json.loads(done.stdout)
+        assert (told["verified"], told["record"]["id"]) == (True, SHOP.hex())
+
+
+def test_verify_without_a_genesis_in_sight_says_what_to_name(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = verify(capsys, monkeypatch, RAW)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "say what is trusted: --genesis, --trust or --header" in err
+
+
 # --- QR codes ---
 
 

@@ -12,9 +12,10 @@ import trio
 from p2pcommerce.cli.main import main
 from p2pcommerce.cli.trace_archive import EventArchive
 from p2pcommerce.cli.trace_export import chain_event, export_events
-from p2pcommerce.commerce import HistoryEntry, ProductSet
+from p2pcommerce.commerce import HistoryEntry, KeySet, ProductSet
 from p2pcommerce.commerce.epcis import Goods, event_hash, event_hash_id, parse_document, write_document
 from p2pcommerce.runtime.identity import KeyFileCost
+from tests.commerce.test_epcis_structure import check_document
 from tests.runtime.nodes import config_of, genesis_of, identity, open_memory
 
 GTIN = "09520001000010"
@@ -44,18 +45,22 @@ async def command(*arguments):
     return done.returncode, json.loads(lines[-1]) if lines else None, done.stderr.decode()
 
 
-async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
-    genesis = genesis_of()
-    config = config_of(tmp_path, genesis=genesis, control=True)
-    folder = config.data_dir
-    folder.mkdir()
-    genesis.save(folder / "genesis.json")
-    identity(0).save(folder / "node.key", "open sesame", cost=CHEAP)
+def node_folder(tmp_path):
+    """Make the folder of a node; return its configuration, and the options with which commands find it."""
+    config = config_of(tmp_path, genesis=genesis_of(), control=True)
+    config.data_dir.mkdir()
+    config.genesis.save(config.data_dir / "genesis.json")
+    identity(0).save(config.data_dir / "node.key", "open sesame", cost=CHEAP)
     (tmp_path / "passphrase").write_text("open sesame\n")
+    return config, ("--dir", config.data_dir, "--passphrase-file", tmp_path / "passphrase", "--json")
+
+
+async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
+    config, options = node_folder(tmp_path)
+    folder = config.data_dir
     good, bad = tmp_path / "good.jsonld", tmp_path / "bad.jsonld"
     good.write_text(document(COMMISSION, OBSERVE))
     bad.write_text(document(COMMISSION, WRONG, OBSERVE))
-    options = ("--dir", folder, "--passphrase-file", tmp_path / "passphrase", "--json")
     async with open_memory(config) as node:
         await node.wait_finalized(await node.submit(ProductSet(GTIN, bytes(32))))
         code, answer, errors = await command("trace", "import", bad, *options)
@@ -79,8 +84,23 @@ async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
     original, written = (parse_document(path.read_bytes()).events for path in (good, out))
     assert [event_hash(event) for event in written] == [event_hash(event) for event in original]
     assert [event.text("eventID") for event in written] == [event_hash_id(event) for event in original]
-    root = json.loads(out.read_text())
-    assert {"@context", "type", "schemaVersion", "creationDate", "epcisBody"} == set(root)
+    check_document(out.read_bytes())
+
+
+async def test_an_active_key_signs_what_its_account_imports(tmp_path):
+    config, options = node_folder(tmp_path)
+    identity(1).save(tmp_path / "active.key", "open sesame", cost=CHEAP)
+    file = tmp_path / "a.jsonld"
+    file.write_text(document(COMMISSION))
+    async with open_memory(config) as node:
+        for payload in (ProductSet(GTIN, bytes(32)), KeySet(identity(1).public_key)):
+            await node.wait_finalized(await node.submit(payload))
+        code, answer, errors = await command("trace", "import", file, *options)
+        assert (code, [each["code"] for each in answer["refused"]]) == (1, ["BAD_SIGNATURE"])
+        assert f"signs with its active key {identity(1).public_key.hex()[:16]}, which was not given (--key)" in errors
+        active = ("--key", tmp_path / "active.key", "--account", config.identity.public_key.hex())
+        code, answer, errors = await command("trace", "import", file, *active, *options)
+        assert (code, answer["imported"], errors) == (0, 1, "")
 
 
 def run(capsys, *argv):
@@ -95,7 +115,9 @@ def test_hash_prints_one_id_per_event(tmp_path, capsys):
     ids = [event_hash_id(event) for event in parse_document(file.read_bytes()).events]
     assert run(capsys, "trace", "hash", file) == (0, "\n".join(ids) + "\n", "")
     code, out, _ = run(capsys, "trace", "hash", file, "--json")
-    listed = json.loads(out)["events"]
+    told = json.loads(out)
+    listed = told["events"]
+    assert told["event_hash_ids"] == ids
     assert (code, [each["event_hash_id"] for each in listed], [each["event"] for each in listed]) == (0, ids, [1, 2])
     lines = file.read_text().splitlines()
     assert all(lines[each["line"] - 1].strip() == "{" for each in listed)
@@ -108,7 +130,7 @@ def test_hash_reproduces_every_published_hash(capsys):
     folder = Path(data) / "epcis"
     for name, wanted in json.loads((folder / "expected_event_hash_ids.json").read_text()).items():
         _, out, _ = run(capsys, "trace", "hash", folder / name, "--json")
-        assert [each["event_hash_id"] for each in json.loads(out)["events"]] == wanted["event_hash_ids"], name
+        assert json.loads(out)["event_hash_ids"] == wanted["event_hash_ids"], name
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"type": "EPCISDocument"}', "\xff"])
@@ -173,6 +195,7 @@ def test_what_an_order_did_is_written_as_an_event_of_its_own(kind, step, goods):
     assert event.time_ms == 1_672_628_645_000
     assert ("quantityList" in event.fields) == bool(goods.lot)
     written = write_document([event], "2023-01-02T03:04:05Z")
+    check_document(written)
     assert event_hash(parse_document(written).events[0]) == event_hash(event)
 
 

@@ -1,5 +1,6 @@
 """Sending what was planned: order between senders, a bound on what is under way, and failures on the chain."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ from p2pcommerce.cli.trace_plan import Planned
 from p2pcommerce.commerce import TraceReceive
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
+from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.runtime.control_client import QueryAnswer
 from tests.runtime.nodes import genesis_of, identity
@@ -23,7 +25,7 @@ class Control:
     codes: tuple = ()
 
     def __post_init__(self):
-        self.log, self.open, self.most = [], [], 0
+        self.log, self.open, self.sent, self.most = [], [], [], 0
 
     async def query(self, name):
         return QueryAnswer(height=len(self.log), value={})
@@ -32,6 +34,7 @@ class Control:
         transaction = decode_transaction(raw)
         assert all(sender == transaction.sender for _, sender in self.open), "two senders' transactions at once"
         self.log.append((transaction.sender, transaction.nonce, transaction.fee, transaction.expires_height))
+        self.sent.append(transaction)
         self.open.append((transaction.id, transaction.sender))
         self.most = max(self.most, len(self.open))
         return transaction.id
@@ -50,7 +53,7 @@ def planned(*signers):
     made = []
     for place, number in enumerate(signers, 1):
         body = TraceReceive((place.to_bytes(2, "big"),), bytes(32), 5)
-        made.append(Planned(place, body, PEOPLE[number], nonces[number], 50_000))
+        made.append(Planned(place, body, PEOPLE[number], PEOPLE[number].public_key, nonces[number], 50_000))
         nonces[number] += 1
     return made
 
@@ -79,6 +82,14 @@ async def test_a_transaction_that_fails_on_the_chain_stops_the_import():
     with pytest.raises(ImportStoppedError, match="event 2: FORBIDDEN: it was sent to another; give the command again"):
         await import_events(control, GENESIS, planned(0, 0, 1))
     assert len(control.log) == 2
+
+
+async def test_an_active_key_signs_for_its_account():
+    control, (one,) = Control(), planned(0)
+    await import_events(control, GENESIS, [dataclasses.replace(one, sender=PEOPLE[1].public_key)])
+    (transaction,) = control.sent
+    assert (transaction.sender, transaction.key) == (PEOPLE[1].public_key, PEOPLE[0].public_key)
+    assert transaction.verify(ED25519)
 
 
 async def test_nothing_planned_sends_nothing():

@@ -17,10 +17,18 @@ from p2pcommerce.commerce import (
     extends_history,
     read_body,
 )
-from p2pcommerce.commerce.epcis import Goods, canonical_uri, event_lines, parse_document, write_document
+from p2pcommerce.commerce.epcis import (
+    Goods,
+    canonical_uri,
+    event_hash,
+    event_lines,
+    parse_document,
+    write_document,
+)
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.runtime.identity import Identity
 from tests.commerce import world as worlds
+from tests.commerce.test_epcis_structure import check_document
 from tests.commerce.world import GTIN, HASH, OTHER_GTIN, World
 
 NOW_MS = 1_700_000_000_000
@@ -29,6 +37,7 @@ MAKER, CARRIER, SHOP = (
     "urn:epc:id:pgln:9520001.00002",
     "https://id.gs1.org/417/9520001000034",
 )
+ORDER = {"type": "po", "bizTransaction": "urn:epc:id:gdti:9520001.00001.1"}
 SSCC = "urn:epc:id:sscc:9520001.0000000001"
 TAG = f"https://id.gs1.org/01/{GTIN}/21/"
 LOT = f"https://id.gs1.org/01/{GTIN}/10/L"
@@ -66,7 +75,7 @@ class Chain:
         """Execute what was planned, each in a block of its own."""
         for one in planned:
             transaction = worlds.build_transaction(
-                one.payload, self.world.genesis, one.signer.seed, one.nonce, 10**6, fee=one.fee
+                one.payload, self.world.genesis, one.signer.seed, one.nonce, 10**6, fee=one.fee, account=one.sender
             )
             (outcome,) = self.world.block(transaction)
             assert outcome.ok, outcome.detail
@@ -151,7 +160,14 @@ async def test_a_whole_life_becomes_transactions_and_goes_through(world):
         shipped(5, SSCC, to=SHOP, owner=True),
         received(6, SSCC),
         event("AggregationEvent", 7, action="DELETE", bizStep="unpacking", parentID=SSCC, childEPCs=[TAG + "1"]),
-        event("TransactionEvent", 8, action="OBSERVE", bizStep="inspecting", epcList=[TAG + "1"]),
+        event(
+            "TransactionEvent",
+            8,
+            action="OBSERVE",
+            bizTransactionList=[ORDER],
+            bizStep="inspecting",
+            epcList=[TAG + "1"],
+        ),
         event(minute=9, action="DELETE", bizStep="destroying", epcList=[TAG + "1"]),
         event(
             "TransformationEvent",
@@ -168,6 +184,10 @@ async def test_a_whole_life_becomes_transactions_and_goes_through(world):
         *("commission", "commission", "pack", "ship", "reject", "ship", "receive", "unpack", "observe"),
         *("decommission", "transform"),
     ]
+    written = write_document(found.events, "2023-01-03T00:00:00Z")
+    check_document(written)
+    read = parse_document(written).events
+    assert [event_hash(each) for each in read] == [event_hash(each) for each in found.events]
     chain.send(found.transactions)
     assert seen(world, Goods(GTIN, "2"))["owner"] == worlds.key("shop").hex()
     assert seen(world, Goods(GTIN, "1"))["status"] == seen(world, Goods(GTIN, lot="L"))["status"] == "ENDED"
@@ -259,12 +279,15 @@ FUTURE = "2023-11-14T22:15:00.000Z"  # 100 s after NOW_MS
         (made(2, "9", errorDeclaration={"declarationTime": FUTURE}), "takes nothing back"),
         (event(minute=2, action="ADD", epcList=["https://id.gs1.org/01/09520001000012/21/1"]), "must end in 0"),
         (
-            event(minute=2, action="OBSERVE", bizStep="x", epcList=["https://id.gs1.org/00/095200010000000011"]),
+            event(minute=2, action="OBSERVE", bizStep="storing", epcList=["https://id.gs1.org/00/095200010000000011"]),
             "must end in 0",
         ),
-        (event(minute=2, action="OBSERVE", bizStep="x", epcList=["https://id.gs1.org/AQnYUc1gmiCNV4JG"]), "compressed"),
-        (event(minute=2, action="OBSERVE", bizStep="x", epcList=["urn:epc:id:giai:9520001.12"]), "no GTIN with"),
-        (event(minute=2, action="OBSERVE", bizStep="x", epcList=[TAG + "7"]), "is not on the ledger"),
+        (
+            event(minute=2, action="OBSERVE", bizStep="storing", epcList=["https://id.gs1.org/AQnYUc1gmiCNV4JG"]),
+            "compressed",
+        ),
+        (event(minute=2, action="OBSERVE", bizStep="storing", epcList=["urn:epc:id:giai:9520001.12"]), "no GTIN with"),
+        (event(minute=2, action="OBSERVE", bizStep="storing", epcList=[TAG + "7"]), "is not on the ledger"),
         (event(minute=2, action="ADD", epcList=[SSCC]), "comes to be when something is packed"),
         (event(minute=2, action="ADD", quantityList=[{"epcClass": LOT, "quantity": 1.5}]), "no whole number"),
         (
@@ -315,10 +338,28 @@ async def test_a_part_of_a_lot_is_refused_until_it_is_split_off(world):
     assert "has 7 units on the ledger, the event says 3" in refused[1]
 
 
-async def test_an_account_with_an_active_key_says_so(world):
+async def test_an_account_s_active_key_signs_what_is_planned(world):
     world.do("maker", KeySet(worlds.key("helper")))
-    (refused,) = await refusals(Chain(world), made(1, "1"))
-    assert refused[0] == "BAD_SIGNATURE"
+    chain = Chain(world)
+    own, known = parties("maker", "helper"), parties().accounts
+    only_active = Parties((Actor(worlds.key("maker"), identity("helper"), None),), known)
+    for who in (own, only_active):
+        (one,) = (await plan(chain, made(1, "1"), who=who)).transactions
+        assert (one.signer.public_key, one.sender) == (worlds.key("helper"), worlds.key("maker"))
+    chain.send([one])
+    world.do("maker", KeySet(None))
+    assert (await plan(chain, made(2, "2"))).transactions[0].signer.public_key == worlds.key("maker")
+
+
+async def test_an_account_whose_active_key_is_not_here_says_which_one_is_missing(world):
+    world.do("maker", KeySet(worlds.key("helper")))
+    ((code, reason),) = await refusals(Chain(world), made(1, "1"))
+    assert code == "BAD_SIGNATURE"
+    assert f"active key {worlds.key('helper').hex()[:16]}, which was not given (--key)" in reason
+    stranger = Parties((Actor(worlds.key("carrier"), identity("helper"), None),), {})
+    world.do("carrier", ProductSet(GTIN, HASH))
+    ((code, reason),) = await refusals(Chain(world), made(1, "1"), who=stranger)
+    assert (code, f"its own key {worlds.key('carrier').hex()[:16]}" in reason) == ("BAD_SIGNATURE", True)
 
 
 async def test_the_clock_may_be_a_little_behind(world):

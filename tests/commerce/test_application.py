@@ -7,7 +7,7 @@ import pytest
 from p2pcommerce.commerce import BODIES, Commerce, OrderConfirm, OrderPlace, StoreSet, Transfer, scan
 from p2pcommerce.commerce.account import ACCOUNT_BYTES
 from p2pcommerce.commerce.order_place import OrderLine
-from p2pcommerce.ledger.application import Admission, Application, InvalidTransactionError, Rejection
+from p2pcommerce.ledger.application import UNIT_WEIGHT, Admission, Application, InvalidTransactionError, Rejection
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
 from p2pcommerce.ledger.state import State
 from p2pcommerce.ledger.transaction import UnsignedTransaction, sign_transaction
@@ -114,8 +114,8 @@ def test_a_sender_who_cannot_pay_the_fee_makes_the_block_invalid(world):
 
 def test_a_failed_transaction_costs_fee_and_nonce_and_changes_nothing_else(world):
     before = world.balance("alice")
-    world.refused("NO_FUNDS", "alice", Transfer(key("carol"), BALANCE), fee=777)
-    assert world.balance("alice") == before - 777
+    world.refused("NO_FUNDS", "alice", Transfer(key("carol"), BALANCE), fee=7_777)
+    assert world.balance("alice") == before - 7_777
     assert world.nonce("alice") == 1
     assert world.query("account", account=key("carol"))["exists"] is False
 
@@ -131,19 +131,19 @@ def test_the_event_names_each_id_once(world):
 
 
 def test_the_proposer_gets_the_fees_of_its_block(world):
-    world.do("alice", Transfer(key("bob"), 1), fee=600)
-    world.do("bob", Transfer(key("alice"), 1), fee=700)
+    world.do("alice", Transfer(key("bob"), 1), fee=6_000)
+    world.do("bob", Transfer(key("alice"), 1), fee=7_000)
     (validator,) = world.query("validators")
-    assert (validator["public_key"], validator["rewards_minor"]) == (key("validator").hex(), 1_300)
+    assert (validator["public_key"], validator["rewards_minor"]) == (key("validator").hex(), 13_000)
     assert world.query("supply")["fee_pot_minor"] == 0
 
 
 def test_fees_of_an_unknown_proposer_wait_for_the_next_one(world):
-    world.block(world.build("alice", Transfer(key("bob"), 1), fee=600), proposer="stranger")
-    assert world.query("supply")["fee_pot_minor"] == 600
+    world.block(world.build("alice", Transfer(key("bob"), 1), fee=6_000), proposer="stranger")
+    assert world.query("supply")["fee_pot_minor"] == 6_000
     world.block()
     assert world.query("supply")["fee_pot_minor"] == 0
-    assert world.query("validators")[0]["rewards_minor"] == 600
+    assert world.query("validators")[0]["rewards_minor"] == 6_000
 
 
 @pytest.mark.parametrize(("step_ms", "advance_ms"), [(5, 5), (60_000, 60_000), (86_400_000, 60_000), (-5, 0)])
@@ -154,8 +154,8 @@ def test_application_time_advances_by_at_most_60_s_per_block(world, step_ms, adv
 
 def test_a_sponsor_pays_the_fee_and_the_senders_account(world):
     before = world.balance("bob")
-    world.refused("NO_FUNDS", "carol", Transfer(key("alice"), 5), fee=1_000, sponsor="bob")
-    assert world.balance("bob") == before - 1_000 - DEPOSIT
+    world.refused("NO_FUNDS", "carol", Transfer(key("alice"), 5), fee=10_000, sponsor="bob")
+    assert world.balance("bob") == before - 10_000 - DEPOSIT
     assert world.query("account", account=key("carol")) == {
         "balance_minor": 0,
         "nonce": 1,
@@ -163,9 +163,9 @@ def test_a_sponsor_pays_the_fee_and_the_senders_account(world):
         "active": None,
     }
     world.do("alice", Transfer(key("carol"), 50))
-    world.do("carol", Transfer(key("alice"), 20), fee=1_000, sponsor="bob")
+    world.do("carol", Transfer(key("alice"), 20), fee=10_000, sponsor="bob")
     assert world.balance("carol") == 30
-    assert world.balance("bob") == before - 2_000 - DEPOSIT
+    assert world.balance("bob") == before - 20_000 - DEPOSIT
 
 
 def test_a_sponsor_without_funds_makes_the_block_invalid(world):
@@ -178,7 +178,7 @@ def test_admission_tells_weight_payer_spend_balance_and_nonce(world):
     world.do("alice", Transfer(key("bob"), 1))
     transaction = world.build("alice", Transfer(key("bob"), 5), nonce=3)
     verdict = checked(world, transaction)
-    weight = len(transaction.raw) + 100 * (1 + 2)
+    weight = len(transaction.raw) + UNIT_WEIGHT * (1 + 2)
     assert verdict == Admission(weight, key("alice"), 5 + transaction.fee, world.balance("alice"), 1)
     assert world.app.weight(transaction) == weight
 
@@ -188,7 +188,7 @@ def test_admission_of_a_sponsored_new_sender_counts_the_account(world):
     verdict = checked(world, transaction)
     assert verdict.payer == key("bob")
     assert verdict.spend_minor == transaction.fee + DEPOSIT
-    assert verdict.weight == len(transaction.raw) + 100 * (2 + 2)
+    assert verdict.weight == len(transaction.raw) + UNIT_WEIGHT * (2 + 2)
 
 
 def test_admission_refuses_what_the_payer_cannot_pay(world):
@@ -211,7 +211,7 @@ def test_admission_refuses_what_the_body_alone_forbids(world):
 
 def test_the_weight_of_an_unreadable_body_is_its_bytes_and_signatures(world):
     transaction = raw_transaction(world, type="token.mint")
-    assert world.app.weight(transaction) == len(transaction.raw) + 100
+    assert world.app.weight(transaction) == len(transaction.raw) + UNIT_WEIGHT
 
 
 def test_genesis_takes_each_accounts_deposit_from_its_balance(world):

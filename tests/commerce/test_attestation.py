@@ -74,12 +74,12 @@ def test_only_its_issuer_revokes_and_gets_the_deposit_back(world):
     before = world.balance("lab")
     transaction = world.build("lab", ISSUE)
     assert world.app.check(transaction, world.chain.final, 1).spend_minor == transaction.fee + 10 * ATTESTATION_BYTES
-    world.do("lab", ISSUE, fee=1_000)
+    world.do("lab", ISSUE, fee=10_000)
     identifier = attestation_id(key("lab"), STORE, "organic")
     world.refused("FORBIDDEN", "other", AttestRevoke(identifier))
     world.refused("FORBIDDEN", "shop", AttestRevoke(identifier))
-    world.do("lab", AttestRevoke(identifier), fee=1_000)
-    assert (found(world), world.balance("lab")) == (None, before - 2_000)
+    world.do("lab", AttestRevoke(identifier), fee=10_000)
+    assert (found(world), world.balance("lab")) == (None, before - 20_000)
     world.refused("NOT_FOUND", "lab", AttestRevoke(identifier))
     world.do("lab", ISSUE)
 

@@ -59,8 +59,8 @@ def test_a_campaign_is_opened_and_topped_up_by_its_owner(world):
     transaction = world.build("shop", CampaignSet(None, 5, 0, 9_000_000))
     spend = world.app.check(transaction, world.chain.final, 1).spend_minor
     assert spend == transaction.fee + 5 + 10 * CAMPAIGN_BYTES
-    world.do("shop", CampaignSet(world.campaign, 7, 0, 500_000), fee=1_000)
-    assert world.balance("shop") == before - 1_007
+    world.do("shop", CampaignSet(world.campaign, 7, 0, 500_000), fee=10_000)
+    assert world.balance("shop") == before - 10_007
     assert found(world)["budget_minor"] == BUDGET + 7
     assert world.query("supply")["campaigns_minor"] == BUDGET + 7
 
@@ -123,12 +123,12 @@ def test_finishing_pays_referral_bonus_and_cashback(world):
     world.do("shop", OrderShip(order_id))
     names = ("shop", "buyer", "friend")
     before = {name: world.balance(name) for name in names}
-    world.do("buyer", OrderConfirm(order_id), fee=1_000)
+    world.do("buyer", OrderConfirm(order_id), fee=10_000)
     referral, fee = PRICE * 100 // 10_000, PRICE * 50 // 10_000
     after = {name: world.balance(name) - before[name] for name in names}
     assert after["shop"] == PRICE - fee - referral
     assert after["friend"] == referral + BONUS
-    released = after["buyer"] - CASHBACK + 1_000
+    released = after["buyer"] - CASHBACK + 10_000
     assert 0 < released < 10 * 500
     assert (found(world)["budget_minor"], found(world)["open_orders"]) == (BUDGET - CASHBACK - BONUS, 0)
 

@@ -15,7 +15,7 @@ from p2pcommerce.commerce.epcis import (
     parse_document,
     read_step,
 )
-from p2pcommerce.commerce.epcis.steps import _FIELDS
+from p2pcommerce.commerce.epcis.structure import FIELDS as FIELDS_OF
 
 GTIN = "09520001000010"
 TAG = f"https://id.gs1.org/01/{GTIN}/21/1"
@@ -41,8 +41,9 @@ NAMES = st.sampled_from(
     ["epcClass", "quantity", "uom", "type", "source", "destination", "id", "a:b", "cbv:c", "@context"]
 )
 TREES = st.recursive(LEAVES, lambda t: st.lists(t, max_size=3) | st.dictionaries(NAMES, t, max_size=4), max_leaves=8)
+OWN = {"type", "@type", "eventTime", "@context"}
 FIELDS = st.dictionaries(
-    st.sampled_from(sorted(_FIELDS - {"type", "@type", "eventTime", "@context"})), TREES, max_size=9
+    st.sampled_from(sorted({name for names in FIELDS_OF.values() for name in names} - OWN)), TREES, max_size=9
 )
 
 
@@ -73,7 +74,7 @@ def step_of(**fields):
     ("kind", "action", "word", "expected"),
     [
         ("ObjectEvent", "ADD", "commissioning", StepKind.COMMISSION),
-        ("ObjectEvent", "ADD", "", StepKind.COMMISSION),
+        ("ObjectEvent", "ADD", None, StepKind.COMMISSION),
         ("ObjectEvent", "DELETE", "destroying", StepKind.DECOMMISSION),
         ("ObjectEvent", "OBSERVE", "shipping", StepKind.SHIP),
         ("ObjectEvent", "OBSERVE", "urn:epcglobal:cbv:bizstep:receiving", StepKind.RECEIVE),
@@ -83,7 +84,10 @@ def step_of(**fields):
     ],
 )
 def test_each_kind_of_event_has_its_step(kind, action, word, expected):
-    step = step_of(type=kind, action=action, bizStep=word, disposition="active", epcList=[TAG])
+    named = {} if word is None else {"bizStep": word}
+    if kind == "TransactionEvent":
+        named["bizTransactionList"] = [{"type": "po", "bizTransaction": "urn:epc:id:gdti:0614141.06012.1234"}]
+    step = step_of(type=kind, action=action, disposition="active", epcList=[TAG], **named)
     assert (step.kind, step.goods) == (expected, {Goods(GTIN, "1"): None})
 
 
@@ -97,11 +101,11 @@ def test_departing_with_a_destination_is_a_shipment():
 @pytest.mark.parametrize(
     ("sources", "destinations", "after", "moves"),
     [
-        ({}, {"possessing_party": "b"}, "b", False),
-        ({}, {"owning_party": "b"}, "b", True),
-        ({"owning_party": "a"}, {"owning_party": "b", "possessing_party": "b"}, "b", True),
-        ({"owning_party": "a"}, {"owning_party": "a", "possessing_party": "b"}, "b", False),
-        ({"owning_party": "a"}, {"owning_party": "a"}, "", False),
+        ({}, {"possessing_party": "urn:b"}, "urn:b", False),
+        ({}, {"owning_party": "urn:b"}, "urn:b", True),
+        ({"owning_party": "urn:a"}, {"owning_party": "urn:b", "possessing_party": "urn:b"}, "urn:b", True),
+        ({"owning_party": "urn:a"}, {"owning_party": "urn:a", "possessing_party": "urn:b"}, "urn:b", False),
+        ({"owning_party": "urn:a"}, {"owning_party": "urn:a"}, "", False),
     ],
 )
 def test_ownership_moves_when_the_destination_is_another_owner(sources, destinations, after, moves):

@@ -162,12 +162,12 @@ def test_fees_of_a_jailed_proposer_wait_for_the_next_one(world):
     world.do("bob", RegisterValidator(0, TOKEN))
     report(world)
     earned = world.query("validator", validator=V)["rewards_minor"]
-    world.block(world.build("alice", Transfer(key("bob"), 1), fee=700))
+    world.block(world.build("alice", Transfer(key("bob"), 1), fee=7_000))
     assert world.query("validator", validator=V)["rewards_minor"] == earned
-    assert world.query("supply")["fee_pot_minor"] == 700 + FEE
+    assert world.query("supply")["fee_pot_minor"] == 7_000 + FEE
     world.block(proposer="bob")
     assert world.query("supply")["fee_pot_minor"] == 0
-    assert world.query("validator", validator=key("bob"))["rewards_minor"] == 700 + FEE
+    assert world.query("validator", validator=key("bob"))["rewards_minor"] == 7_000 + FEE
 
 
 def test_an_offence_can_be_asked_for_and_is_known_to_be_punished(world):

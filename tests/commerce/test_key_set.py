@@ -71,19 +71,19 @@ def test_an_account_with_an_active_key_sponsors_nobody(world):
 
 def test_the_deposit_of_an_active_key_comes_and_goes_with_it(world):
     before, deposit = world.balance("alice"), 10 * ACTIVE_KEY_BYTES
-    transaction = world.build("alice", KeySet(key("phone")), fee=1_000)
-    assert world.app.check(transaction, world.chain.final, 1).spend_minor == 1_000 + deposit
-    world.do("alice", KeySet(key("phone")), fee=1_000)
-    world.do("alice", KeySet(key("tablet")), fee=1_000)
-    assert world.balance("alice") == before - 2_000 - deposit
-    world.do("alice", KeySet(None), fee=1_000)
-    world.do("alice", KeySet(None), fee=1_000)
-    assert world.balance("alice") == before - 4_000
+    transaction = world.build("alice", KeySet(key("phone")), fee=10_000)
+    assert world.app.check(transaction, world.chain.final, 1).spend_minor == 10_000 + deposit
+    world.do("alice", KeySet(key("phone")), fee=10_000)
+    world.do("alice", KeySet(key("tablet")), fee=10_000)
+    assert world.balance("alice") == before - 20_000 - deposit
+    world.do("alice", KeySet(None), fee=10_000)
+    world.do("alice", KeySet(None), fee=10_000)
+    assert world.balance("alice") == before - 40_000
 
 
 def test_who_cannot_pay_the_deposit_fails_with_no_funds():
-    poor = World("alice", balance=640 + 1_000 + 399)
-    poor.refused("NO_FUNDS", "alice", KeySet(key("phone")), fee=1_000)
+    poor = World("alice", balance=640 + 10_000 + 399)
+    poor.refused("NO_FUNDS", "alice", KeySet(key("phone")), fee=10_000)
 
 
 def test_credits_and_debits_keep_the_active_key(world):

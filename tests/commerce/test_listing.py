@@ -53,9 +53,9 @@ def test_stock_has_a_limit(world):
 
 def test_price_zero_takes_the_listing_away_and_returns_its_deposit(world):
     before = world.balance("shop")
-    world.do("shop", listing(world, price_minor=0), fee=1_000)
+    world.do("shop", listing(world, price_minor=0), fee=10_000)
     assert world.query("listing", store=key("shop"), number=1) is None
-    assert world.balance("shop") == before - 1_000 + 10 * LISTING_BYTES
+    assert world.balance("shop") == before - 10_000 + 10 * LISTING_BYTES
 
 
 def test_taking_away_what_is_not_there_fails_with_not_found(world):

@@ -77,9 +77,9 @@ def item(world, serial):
 
 def test_placing_takes_stock_and_puts_cash_into_escrow(world):
     before = world.balance("buyer")
-    order_id = world.place(quantity=3, fee=2_000)
+    order_id = world.place(quantity=3, fee=20_000)
     assert world.stock() == 7
-    assert world.balance("buyer") == before - 2_000 - 3 * PRICE - 10 * (ORDER_BYTES + LINE_BYTES)
+    assert world.balance("buyer") == before - 20_000 - 3 * PRICE - 10 * (ORDER_BYTES + LINE_BYTES)
     assert world.query("supply")["escrow_minor"] == 3 * PRICE
     order = world.query("order", order=order_id)
     assert (order["status"], order["cash_minor"], order["deadline_ms"]) == (
@@ -127,9 +127,9 @@ def test_all_lines_are_under_one_terms(world):
 def test_a_buyer_without_the_cash_or_the_deposit_fails_with_no_funds(world):
     world.do("shop", ListingSet(1, world.product, BALANCE, 0, False, 1))
     world.refused("NO_FUNDS", "buyer", world.order())
-    rest = world.balance("buyer") - 2_000
+    rest = world.balance("buyer") - 20_000
     world.do("shop", ListingSet(1, world.product, rest, 0, False, 1))
-    world.refused("NO_FUNDS", "buyer", world.order(), fee=2_000)
+    world.refused("NO_FUNDS", "buyer", world.order(), fee=20_000)
 
 
 def test_a_sum_of_2_to_63_or_more_fails_with_limit(world):
@@ -158,28 +158,28 @@ def test_an_order_of_64_lines_can_be_placed_and_finished(world):
 
 def test_a_sponsor_that_pays_gets_escrow_and_deposit_back(world):
     buyer, friend = world.balance("buyer"), world.balance("friend")
-    order_id = world.place(sponsor="friend", pays=True, fee=2_000)
+    order_id = world.place(sponsor="friend", pays=True, fee=20_000)
     assert world.balance("buyer") == buyer
-    assert world.balance("friend") == friend - 2_000 - PRICE - 10 * (ORDER_BYTES + LINE_BYTES)
+    assert world.balance("friend") == friend - 20_000 - PRICE - 10 * (ORDER_BYTES + LINE_BYTES)
     world.do("shop", OrderRefund(order_id))
-    assert (world.balance("buyer"), world.balance("friend")) == (buyer, friend - 2_000)
+    assert (world.balance("buyer"), world.balance("friend")) == (buyer, friend - 20_000)
 
 
 def test_a_sponsor_of_the_fee_alone_pays_no_escrow(world):
     buyer, friend = world.balance("buyer"), world.balance("friend")
-    world.place(sponsor="friend", fee=2_000)
-    assert world.balance("friend") == friend - 2_000
+    world.place(sponsor="friend", fee=20_000)
+    assert world.balance("friend") == friend - 20_000
     assert world.balance("buyer") == buyer - PRICE - 10 * (ORDER_BYTES + LINE_BYTES)
 
 
 def test_a_new_key_orders_with_nothing_but_a_sponsor(world):
     friend = world.balance("friend")
-    order_id = world.place(buyer="newcomer", sponsor="friend", pays=True, fee=2_000)
+    order_id = world.place(buyer="newcomer", sponsor="friend", pays=True, fee=20_000)
     world.do("shop", OrderShip(order_id))
-    world.do("newcomer", OrderConfirm(order_id), sponsor="friend", fee=1_000)
+    world.do("newcomer", OrderConfirm(order_id), sponsor="friend", fee=10_000)
     assert world.balance("newcomer") == 0
     deposit_kept = 640 + 10 * DONE_ORDER_BYTES
-    assert world.balance("friend") == friend - 3_000 - PRICE - deposit_kept
+    assert world.balance("friend") == friend - 30_000 - PRICE - deposit_kept
 
 
 def test_admission_counts_escrow_and_deposit(world):
@@ -318,12 +318,12 @@ def test_a_lot_counts_its_units(traced):
 
 def test_the_deposit_of_an_order_covers_its_items_from_the_start(traced):
     before = traced.balance("buyer")
-    order_id = traced.place(quantity=2, fee=2_000)
+    order_id = traced.place(quantity=2, fee=20_000)
     deposit = 10 * (ORDER_BYTES + LINE_BYTES + 2 * LOCKED_ITEM_BYTES)
-    assert traced.balance("buyer") == before - 2_000 - 2 * PRICE - deposit
+    assert traced.balance("buyer") == before - 20_000 - 2 * PRICE - deposit
     shop = traced.balance("shop")
-    traced.do("shop", OrderShip(order_id, items(traced, "1", "2")), fee=1_000)
-    assert traced.balance("shop") == shop - 1_000
+    traced.do("shop", OrderShip(order_id, items(traced, "1", "2")), fee=10_000)
+    assert traced.balance("shop") == shop - 10_000
 
 
 # --- confirm: FINISH ---
@@ -334,13 +334,13 @@ def test_confirming_pays_the_store_less_the_protocol_fee_half_of_it_burned(world
     world.do("shop", OrderShip(order_id))
     shop, buyer = world.balance("shop"), world.balance("buyer")
     rewards = world.query("validators")[0]["rewards_minor"]
-    world.do("buyer", OrderConfirm(order_id), fee=1_000)
+    world.do("buyer", OrderConfirm(order_id), fee=10_000)
     assert world.balance("shop") == shop + PRICE - FEE
     released = 10 * (ORDER_BYTES + LINE_BYTES - DONE_ORDER_BYTES)
-    assert world.balance("buyer") == buyer - 1_000 + released
+    assert world.balance("buyer") == buyer - 10_000 + released
     supply = world.query("supply")
     assert (supply["escrow_minor"], supply["burned_minor"]) == (0, FEE // 2)
-    assert world.query("validators")[0]["rewards_minor"] == rewards + 1_000 + FEE - FEE // 2
+    assert world.query("validators")[0]["rewards_minor"] == rewards + 10_000 + FEE - FEE // 2
 
 
 @pytest.mark.parametrize("price_minor", [1, 199, 200, 201, 599, 10_007])
@@ -350,9 +350,9 @@ def test_the_parts_of_an_order_add_up_to_its_escrow(world, price_minor):
     world.do("shop", OrderShip(order_id))
     shop, burned = world.balance("shop"), world.query("supply")["burned_minor"]
     rewards = world.query("validators")[0]["rewards_minor"]
-    world.do("buyer", OrderConfirm(order_id), fee=1_000)
+    world.do("buyer", OrderConfirm(order_id), fee=10_000)
     to_shop = world.balance("shop") - shop
-    to_pot = world.query("validators")[0]["rewards_minor"] - rewards - 1_000
+    to_pot = world.query("validators")[0]["rewards_minor"] - rewards - 10_000
     to_fire = world.query("supply")["burned_minor"] - burned
     assert to_shop + to_pot + to_fire == price_minor
     assert to_pot + to_fire == price_minor * 50 // 10_000
@@ -362,11 +362,11 @@ def test_the_parts_of_an_order_add_up_to_its_escrow(world, price_minor):
 def test_an_order_without_a_fee_leaves_nothing_behind(world):
     world.do("shop", ListingSet(2, None, 199, 1, False, 1))
     before = world.balance("buyer")
-    order_id = world.place(number=2, fee=2_000)
+    order_id = world.place(number=2, fee=20_000)
     world.do("shop", OrderShip(order_id))
-    world.do("buyer", OrderConfirm(order_id), fee=1_000)
+    world.do("buyer", OrderConfirm(order_id), fee=10_000)
     assert status(world, order_id) is None
-    assert world.balance("buyer") == before - 3_000 - 199
+    assert world.balance("buyer") == before - 30_000 - 199
 
 
 def test_only_the_buyer_confirms_and_only_what_is_shipped(world):
@@ -426,9 +426,9 @@ def test_the_buyer_cancels_only_after_the_terms_time_and_while_placed(world):
 
 def test_a_full_refund_returns_exactly_what_the_payer_paid(world):
     before = world.balance("buyer")
-    order_id = world.place(quantity=3, fee=2_000)
+    order_id = world.place(quantity=3, fee=20_000)
     world.do("shop", OrderRefund(order_id))
-    assert world.balance("buyer") == before - 2_000
+    assert world.balance("buyer") == before - 20_000
     assert (status(world, order_id), world.stock()) == (None, 10)
 
 
@@ -476,11 +476,11 @@ def test_stock_of_a_removed_listing_does_not_come_back(world):
 
 def test_settling_a_late_placed_order_returns_everything(world):
     before = world.balance("buyer")
-    order_id = world.place(fee=2_000)
+    order_id = world.place(fee=20_000)
     world.refused("TOO_EARLY", "stranger", OrderSettle(order_id))
     world.wait(101)
     world.do("stranger", OrderSettle(order_id))
-    assert world.balance("buyer") == before - 2_000
+    assert world.balance("buyer") == before - 20_000
     assert world.stock() == 10
 
 
@@ -502,8 +502,8 @@ def test_a_done_order_is_removed_when_its_time_is_over_and_pays_who_removes_it(w
     world.refused("TOO_EARLY", "stranger", OrderSettle(order_id))
     world.wait(11)
     before = world.balance("stranger")
-    world.do("stranger", OrderSettle(order_id), fee=1_000)
-    assert world.balance("stranger") == before - 1_000 + 10 * DONE_ORDER_BYTES
+    world.do("stranger", OrderSettle(order_id), fee=10_000)
+    assert world.balance("stranger") == before - 10_000 + 10 * DONE_ORDER_BYTES
     assert status(world, order_id) is None
     world.refused("NOT_FOUND", "stranger", OrderSettle(order_id))
 
@@ -519,9 +519,9 @@ def test_no_protocol_fee_burns_nothing():
     world.open_shop()
     shop = world.balance("shop")
     order_id = world.place()
-    world.do("shop", OrderShip(order_id), fee=1_000)
+    world.do("shop", OrderShip(order_id), fee=10_000)
     world.do("buyer", OrderConfirm(order_id))
-    assert world.balance("shop") == shop - 1_000 + PRICE
+    assert world.balance("shop") == shop - 10_000 + PRICE
     assert world.query("supply")["burned_minor"] == 0
 
 

@@ -102,12 +102,12 @@ def test_a_ruling_pays_the_arbiter_first_then_the_buyers_part_and_finishes_the_r
     order_id = disputed(world)
     before = {name: world.balance(name) for name in ("shop", "buyer", "judge")}
     burned = world.query("supply")["burned_minor"]
-    world.do("judge", OrderResolve(order_id, buyer_bps), fee=1_000)
+    world.do("judge", OrderResolve(order_id, buyer_bps), fee=10_000)
     arbiter = PRICE * FEE_BPS // 10_000
     given = (PRICE - arbiter) * buyer_bps // 10_000
     rest = PRICE - arbiter - given
     fee = rest * 50 // 10_000
-    assert world.balance("judge") == before["judge"] - 1_000 + arbiter
+    assert world.balance("judge") == before["judge"] - 10_000 + arbiter
     assert world.balance("shop") == before["shop"] + rest - fee
     assert world.query("supply")["burned_minor"] == burned + fee // 2
     deposit = world.balance("buyer") - before["buyer"] - given
@@ -160,9 +160,9 @@ def test_an_arbiters_fee_comes_out_of_points_where_the_cash_is_too_little(world,
     order_id = disputed(world, points=(PointsSpent(key("shop"), count),))
     cash = PRICE - unit * count
     judge, buyer = world.balance("judge"), world.balance("buyer")
-    world.do("judge", OrderResolve(order_id, 10_000), fee=1_000)
+    world.do("judge", OrderResolve(order_id, 10_000), fee=10_000)
     arbiter = PRICE * FEE_BPS // 10_000
-    assert world.balance("judge") == judge - 1_000 + arbiter
+    assert world.balance("judge") == judge - 10_000 + arbiter
     taken = -(-max(arbiter - cash, 0) // unit)
     assert world.held("buyer") == count - taken
     assert world.balance("buyer") - buyer >= cash + taken * unit - arbiter

@@ -59,8 +59,8 @@ def test_granting_buys_the_reserve(world):
     assert world.app.check(transaction, world.chain.final, 1).spend_minor == (
         transaction.fee + 3 * UNIT + 10 * POINTS_HELD_BYTES
     )
-    world.do("shop", PointsGrant(key("buyer"), 3), fee=1_000)
-    assert world.balance("shop") == before - 1_000 - 3 * UNIT - 10 * POINTS_HELD_BYTES
+    world.do("shop", PointsGrant(key("buyer"), 3), fee=10_000)
+    assert world.balance("shop") == before - 10_000 - 3 * UNIT - 10 * POINTS_HELD_BYTES
     assert scheme(world) == {"unit_minor": UNIT, "outstanding": 3, "reserve_minor": 3 * UNIT}
     assert world.query("supply")["points_minor"] == 3 * UNIT
     assert world.held("buyer") == 3
@@ -85,8 +85,8 @@ def test_points_move_freely_even_to_who_has_no_account(world):
 def test_the_deposit_of_a_holder_goes_with_the_last_point(world):
     world.do("shop", PointsGrant(key("buyer"), 3))
     before = world.balance("buyer")
-    world.do("buyer", PointsTransfer(key("shop"), key("friend"), 3), fee=1_000)
-    assert world.balance("buyer") == before - 1_000
+    world.do("buyer", PointsTransfer(key("shop"), key("friend"), 3), fee=10_000)
+    assert world.balance("buyer") == before - 10_000
     assert POINTS_HELD.key(key("shop") + key("buyer")) not in world.chain.values
 
 
@@ -132,11 +132,11 @@ def test_issuers_are_strictly_increasing():
 def test_a_full_refund_gives_points_back_as_points_and_cash_to_the_payer(world):
     world.do("shop", PointsGrant(key("buyer"), 4))
     buyer, friend = world.balance("buyer"), world.balance("friend")
-    order_id = world.do("buyer", spend(world, 4), sponsor="friend", pays=True, fee=3_000)
+    order_id = world.do("buyer", spend(world, 4), sponsor="friend", pays=True, fee=30_000)
     released = 10 * POINTS_HELD_BYTES
     assert world.balance("buyer") == buyer + released
     world.do("shop", OrderRefund(order_id))
-    assert (world.held("buyer"), world.balance("friend")) == (4, friend - 3_000 - released)
+    assert (world.held("buyer"), world.balance("friend")) == (4, friend - 30_000 - released)
     assert scheme(world)["reserve_minor"] == 4 * UNIT
 
 
@@ -168,10 +168,10 @@ def test_the_store_pays_the_deposit_of_points_that_come_back_with_a_partial_refu
     shop = world.balance("shop")
     transaction = world.build("shop", OrderRefund(order_id, UNIT))
     assert world.app.check(transaction, world.chain.final, 1).spend_minor - transaction.fee == 10 * POINTS_HELD_BYTES
-    world.do("shop", OrderRefund(order_id, UNIT), fee=1_000)
-    assert (world.held("buyer"), world.balance("shop")) == (1, shop - 1_000 - 10 * POINTS_HELD_BYTES)
-    world.do("shop", OrderRefund(order_id, UNIT), fee=1_000)
-    assert (world.held("buyer"), world.balance("shop")) == (2, shop - 2_000 - 10 * POINTS_HELD_BYTES)
+    world.do("shop", OrderRefund(order_id, UNIT), fee=10_000)
+    assert (world.held("buyer"), world.balance("shop")) == (1, shop - 10_000 - 10 * POINTS_HELD_BYTES)
+    world.do("shop", OrderRefund(order_id, UNIT), fee=10_000)
+    assert (world.held("buyer"), world.balance("shop")) == (2, shop - 20_000 - 10 * POINTS_HELD_BYTES)
 
 
 def test_points_are_earned_on_the_cash_and_bought_from_the_stores_share(world):

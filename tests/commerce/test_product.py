@@ -21,10 +21,10 @@ def test_a_product_belongs_to_its_issuer_so_that_nobody_squats_a_gtin(world):
 
 
 def test_a_product_can_be_changed_at_no_further_deposit(world):
-    world.do("shop", ProductSet(GTIN, HASH), fee=1_000)
+    world.do("shop", ProductSet(GTIN, HASH), fee=10_000)
     before = world.balance("shop")
-    world.do("shop", ProductSet(GTIN, bytes(32), "new"), fee=1_000)
-    assert world.balance("shop") == before - 1_000
+    world.do("shop", ProductSet(GTIN, bytes(32), "new"), fee=10_000)
+    assert world.balance("shop") == before - 10_000
 
 
 @pytest.mark.parametrize("gtin14", ["", "09520001000012", "9520001000011", "0952000100001x", "٠٩٥٢٠٠٠"])

@@ -67,8 +67,8 @@ def test_a_review_is_the_buyers_once_and_in_time(world):
 
 def test_a_review_returns_the_deposit_of_the_order_to_its_sender(world):
     order_id, before = done(world), world.balance("buyer")
-    world.do("buyer", ReviewPost(order_id, 5), fee=1_000)
-    assert world.balance("buyer") == before - 1_000 + 10 * DONE_ORDER_BYTES
+    world.do("buyer", ReviewPost(order_id, 5), fee=10_000)
+    assert world.balance("buyer") == before - 10_000 + 10 * DONE_ORDER_BYTES
 
 
 @pytest.mark.parametrize("stars", [0, 6, -1])
@@ -79,7 +79,8 @@ def test_stars_are_one_to_five(stars):
 
 def test_a_rating_that_is_full_takes_no_more(world):
     order_id = done(world)
-    world.chain.values[RATING.key(key("shop"))] = RATING.write(Rating(0, 2**63 - 1, 0))
+    full = {RATING.key(key("shop")): RATING.write(Rating(0, 2**63 - 1, 0))}
+    world.chain.finalize(world.chain.final.child(full))
     world.refused("LIMIT", "buyer", ReviewPost(order_id, 1))
 
 

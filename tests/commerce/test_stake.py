@@ -44,8 +44,8 @@ def leave(world, epochs=2):
 def gain(world, name, payload):
     """Return what a transaction gave to its sender, besides its fee and deposits."""
     before, held = world.balance(name), deposits(world)
-    world.do(name, payload, fee=1_000)
-    return world.balance(name) - before + 1_000 + deposits(world) - held
+    world.do(name, payload, fee=10_000)
+    return world.balance(name) - before + 10_000 + deposits(world) - held
 
 
 def deposits(world):
@@ -57,8 +57,8 @@ def deposits(world):
 
 def test_a_bond_moves_stake_to_the_pool_and_is_reported(world):
     before = world.balance("alice")
-    world.do("alice", Bond(V, 5 * TOKEN), fee=1_000)
-    assert world.balance("alice") == before - 5 * TOKEN - 1_000 - 10 * DELEGATION_BYTES
+    world.do("alice", Bond(V, 5 * TOKEN), fee=10_000)
+    assert world.balance("alice") == before - 5 * TOKEN - 10_000 - 10 * DELEGATION_BYTES
     assert world.updates == [ValidatorUpdate(V, STAKE + 5 * TOKEN)]
     assert stake(world, "alice")["bonded_minor"] == 5 * TOKEN
     assert world.query("supply")["bonded_minor"] == STAKE + 5 * TOKEN
@@ -89,9 +89,9 @@ def test_a_bond_above_the_balance_is_refused(world):
 
 
 def test_the_deposit_of_a_delegation_is_part_of_what_it_spends(world):
-    spend = world.balance("alice") - 1_000
-    world.refused("NO_FUNDS", "alice", Bond(V, spend - 10 * DELEGATION_BYTES + 1), fee=1_000)
-    world.do("alice", Bond(V, world.balance("alice") - 1_000 - 10 * DELEGATION_BYTES), fee=1_000)
+    spend = world.balance("alice") - 10_000
+    world.refused("NO_FUNDS", "alice", Bond(V, spend - 10 * DELEGATION_BYTES + 1), fee=10_000)
+    world.do("alice", Bond(V, world.balance("alice") - 10_000 - 10 * DELEGATION_BYTES), fee=10_000)
     assert world.balance("alice") == 0
 
 
@@ -138,10 +138,10 @@ def test_unbonding_without_stake_is_refused(world):
 def test_stake_unbonded_in_one_epoch_is_one_entry(world):
     world.do("alice", Bond(V, 5 * TOKEN))
     before = world.balance("alice")
-    world.do("alice", Unbond(V, TOKEN), fee=1_000)
-    world.do("alice", Unbond(V, TOKEN), fee=1_000)
+    world.do("alice", Unbond(V, TOKEN), fee=10_000)
+    world.do("alice", Unbond(V, TOKEN), fee=10_000)
     assert len(stake(world, "alice")["unbonding"]) == 1
-    assert world.balance("alice") == before - 2_000 - 10 * UNBONDING_BYTES
+    assert world.balance("alice") == before - 20_000 - 10 * UNBONDING_BYTES
     world.enter(1)
     world.do("alice", Unbond(V, TOKEN))
     assert [entry["epoch"] for entry in stake(world, "alice")["unbonding"]] == [0, 1]
@@ -197,12 +197,12 @@ def test_stake_is_withdrawn_a_while_after_it_left_the_set(world):
 
 def test_a_delegation_that_holds_nothing_is_removed_and_its_deposit_returned(world):
     before = world.balance("alice")
-    world.do("alice", Bond(V, 5 * TOKEN), fee=1_000)
-    world.do("alice", Unbond(V), fee=1_000)
+    world.do("alice", Bond(V, 5 * TOKEN), fee=10_000)
+    world.do("alice", Unbond(V), fee=10_000)
     leave(world)
-    world.do("alice", Withdraw(V), fee=1_000)
+    world.do("alice", Withdraw(V), fee=10_000)
     assert stake(world, "alice") is None
-    assert world.balance("alice") == before - 3_000
+    assert world.balance("alice") == before - 30_000
     world.refused("NOT_FOUND", "alice", Withdraw(V))
 
 

@@ -72,15 +72,15 @@ def test_the_owner_is_no_operator(world):
 
 def test_the_deposit_of_a_store_follows_its_operators(world):
     start = world.balance("shop")
-    world.do("shop", StoreSet("A", HASH, HASH, "", (operator(1),)), fee=1_000)
-    assert world.balance("shop") == start - 1_000 - 10 * (STORE_BYTES + RATING_BYTES + OPERATOR_BYTES)
-    world.do("shop", StoreSet("A", HASH, HASH), fee=1_000)
-    assert world.balance("shop") == start - 2_000 - 10 * (STORE_BYTES + RATING_BYTES)
+    world.do("shop", StoreSet("A", HASH, HASH, "", (operator(1),)), fee=10_000)
+    assert world.balance("shop") == start - 10_000 - 10 * (STORE_BYTES + RATING_BYTES + OPERATOR_BYTES)
+    world.do("shop", StoreSet("A", HASH, HASH), fee=10_000)
+    assert world.balance("shop") == start - 20_000 - 10 * (STORE_BYTES + RATING_BYTES)
 
 
 def test_who_cannot_pay_the_deposit_fails_with_no_funds(world):
-    poor = World("shop", balance=1_500)
-    poor.refused("NO_FUNDS", "shop", StoreSet("A", HASH, HASH), fee=800)
+    poor = World("shop", balance=8_700)
+    poor.refused("NO_FUNDS", "shop", StoreSet("A", HASH, HASH), fee=8_000)
 
 
 def test_a_strangers_transaction_that_names_a_store_is_forbidden(world):

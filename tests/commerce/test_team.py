@@ -88,7 +88,7 @@ def test_nothing_is_shipped_or_cancelled_until_the_team_is_full(world):
 
 def test_a_team_that_is_not_full_in_time_is_given_back_by_anyone(world):
     before = world.balance("buyer")
-    first = world.do("buyer", world.order(team=NEW_TEAM), fee=2_000)
+    first = world.do("buyer", world.order(team=NEW_TEAM), fee=20_000)
     second = join(world, "second", first)
     world.refused("TOO_EARLY", "stranger", OrderSettle(first))
     world.wait(61)
@@ -98,7 +98,7 @@ def test_a_team_that_is_not_full_in_time_is_given_back_by_anyone(world):
     assert team(world, first)["open"] == 1
     world.do("stranger", OrderSettle(second))
     assert team(world, first) is None
-    assert (world.balance("buyer"), world.stock()) == (before - 2_000, 10)
+    assert (world.balance("buyer"), world.stock()) == (before - 20_000, 10)
 
 
 def test_a_full_team_takes_nobody_else(world):
@@ -134,16 +134,16 @@ def test_a_close_makes_room_while_the_team_is_not_full_and_none_when_it_is(world
 
 def test_the_last_close_removes_the_team_and_returns_its_deposit_to_who_paid_it(world):
     before = world.balance("stranger")
-    first = world.do("buyer", world.order(team=NEW_TEAM), sponsor="stranger", pays=True, fee=2_000)
+    first = world.do("buyer", world.order(team=NEW_TEAM), sponsor="stranger", pays=True, fee=20_000)
     second, third = join(world, "second", first), join(world, "third", first)
     world.do("shop", OrderShip(first))
     world.do("buyer", OrderConfirm(first))
     done = 10 * 128
-    assert world.balance("stranger") == before - 2_000 - TEAM_PRICE - 10 * TEAM_BYTES - done
+    assert world.balance("stranger") == before - 20_000 - TEAM_PRICE - 10 * TEAM_BYTES - done
     for order_id in (second, third):
         world.do("shop", OrderRefund(order_id))
     assert team(world, first) is None
-    assert world.balance("stranger") == before - 2_000 - TEAM_PRICE - done
+    assert world.balance("stranger") == before - 20_000 - TEAM_PRICE - done
 
 
 def test_the_largest_team_fits_its_size():

@@ -85,8 +85,8 @@ def test_a_lot_is_one_item_of_many_units(world):
 def test_256_serials_can_be_commissioned_at_once_each_with_a_deposit(world):
     before = world.balance("maker")
     serials = tuple(f"s{i:03d}" for i in range(256))
-    world.do("maker", TraceCommission(GTIN, serials, None, HASH, 5), fee=40_000)
-    assert world.balance("maker") == before - 40_000 - 256 * ITEM_BYTES * 10
+    world.do("maker", TraceCommission(GTIN, serials, None, HASH, 5), fee=400_000)
+    assert world.balance("maker") == before - 400_000 - 256 * ITEM_BYTES * 10
 
 
 @pytest.mark.parametrize(

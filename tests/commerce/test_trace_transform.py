@@ -161,7 +161,7 @@ def test_the_largest_origin_fits_its_size():
 def test_256_items_are_made_at_once(world):
     serials = tuple(f"s{number:03d}" for number in range(256))
     body = transform(ONE, outputs=(Output(OTHER_GTIN, serials),))
-    world.do("maker", body, fee=40_000)
+    world.do("maker", body, fee=400_000)
     assert len(world.last.raw) < 16_384
     with pytest.raises(FormatError):
         transform(ONE, outputs=(Output(GTIN, ("1",)), Output(OTHER_GTIN, serials))).check(None)

@@ -16,15 +16,15 @@ def world():
 
 def test_a_transfer_moves_the_amount(world):
     alice, bob = world.balance("alice"), world.balance("bob")
-    world.do("alice", Transfer(key("bob"), 1_234), fee=1_000)
-    assert world.balance("alice") == alice - 1_234 - 1_000
+    world.do("alice", Transfer(key("bob"), 1_234), fee=10_000)
+    assert world.balance("alice") == alice - 1_234 - 10_000
     assert world.balance("bob") == bob + 1_234
 
 
 def test_a_transfer_to_oneself_costs_only_the_fee(world):
     before = world.balance("alice")
-    world.do("alice", Transfer(key("alice"), 5), fee=1_000)
-    assert world.balance("alice") == before - 1_000
+    world.do("alice", Transfer(key("alice"), 5), fee=10_000)
+    assert world.balance("alice") == before - 10_000
 
 
 def test_a_new_account_pays_its_deposit_from_its_first_credit(world):
@@ -51,7 +51,7 @@ def test_a_transfer_above_the_balance_fails_with_no_funds(world):
 
 
 def test_the_whole_balance_can_be_sent(world):
-    world.do("alice", Transfer(key("bob"), world.balance("alice") - 1_000), fee=1_000)
+    world.do("alice", Transfer(key("bob"), world.balance("alice") - 10_000), fee=10_000)
     assert world.query("account", account=key("alice")) == {
         "balance_minor": 0,
         "nonce": 1,

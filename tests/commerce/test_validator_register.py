@@ -34,8 +34,8 @@ def full(lowest=5 * TOKEN):
 
 def test_who_registers_with_a_bond_is_a_candidate(world):
     before = world.balance("alice")
-    world.do("alice", RegisterValidator(500, LEAST), fee=2_000)
-    assert world.balance("alice") == before - 2_000 - LEAST - 10 * (VALIDATOR_BYTES + DELEGATION_BYTES)
+    world.do("alice", RegisterValidator(500, LEAST), fee=20_000)
+    assert world.balance("alice") == before - 20_000 - LEAST - 10 * (VALIDATOR_BYTES + DELEGATION_BYTES)
     found = validator(world, "alice")
     assert (found["bonded_minor"], found["own_minor"], found["shares"]) == (LEAST, LEAST, LEAST)
     assert (found["commission_bps"], found["candidate"], found["jailed"]) == (500, True, False)
@@ -57,7 +57,7 @@ def test_a_bond_above_the_balance_is_refused(world):
 
 def test_a_commission_above_the_whole_makes_a_block_invalid(world):
     with pytest.raises(InvalidTransactionError, match="commission_bps"):
-        world.try_("alice", RegisterValidator(10_001, LEAST), fee=5_000)
+        world.try_("alice", RegisterValidator(10_001, LEAST), fee=50_000)
 
 
 def test_a_commission_falls_and_never_rises(world):

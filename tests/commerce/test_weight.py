@@ -76,7 +76,7 @@ GENESIS = Genesis.local("test", {key("validator"): TOKEN})
         (TraceReceive((b"1", b"2"), HASH, 1), 4),
     ],
 )
-def test_weight_is_bytes_and_100_per_signature_and_record(payload, records):
+def test_weight_is_bytes_and_500_per_signature_and_record(payload, records):
     plain = build_transaction(payload, GENESIS, seed("a"), 0, 9, scheme=SCHEME)
     assert weigh_transaction(payload, plain) == len(plain.raw) + UNIT_WEIGHT * (1 + records)
     sponsored = build_transaction(payload, GENESIS, seed("a"), 0, 9, sponsor=Sponsor(seed("b")), scheme=SCHEME)
@@ -120,3 +120,12 @@ def test_a_built_transaction_pays_the_floor_of_its_chain_and_verifies():
 
 def test_a_given_fee_is_kept():
     assert build_transaction(Transfer(HASH, 5), GENESIS, seed("a"), 0, 9, fee=12_345, scheme=SCHEME).fee == 12_345
+
+
+def test_as_many_transfers_as_a_block_may_hold_fit_its_weight():
+    limits = ChainParameters()
+    payload = Transfer(HASH, 2**63 - 1)
+    sponsored = build_transaction(
+        payload, GENESIS, seed("a"), 2**63, 2**32 - 1, sponsor=Sponsor(seed("b")), scheme=SCHEME
+    )
+    assert limits.block_transactions_max * weigh_transaction(payload, sponsored) <= limits.block_weight_max

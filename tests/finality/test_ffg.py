@@ -33,7 +33,7 @@ from p2pcommerce.finality.ffg.parameters import FFGParameters
 from p2pcommerce.finality.ffg.proof import decode_proof, encode_proof, verify_proof
 from p2pcommerce.finality.ffg.tree import SlotTree
 from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link, contradiction, may_sign, read_link
-from p2pcommerce.finality.journal import LogError
+from p2pcommerce.finality.journal import UNSIGNED, LogError
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, VoteKind
 from p2pcommerce.ledger.block import Header, tx_root
 from p2pcommerce.ledger.genesis import ChainParameters
@@ -488,6 +488,61 @@ def test_a_missing_parent_is_asked_for_and_its_path_is_answered() -> None:
     assert heights == list(range(head.height - len(heights) + 1, head.height + 1))
     assert 1 < len(heights) <= 16
     assert not tell(host, late, Ask(0, head.hash)), "once per D0/2"
+
+
+@pytest.mark.parametrize("logged", [1, 2, 3])
+def test_an_own_block_that_was_logged_and_never_signed_is_not_built_on(logged: int) -> None:
+    network = running(1.5)
+    host = network.hosts[0]
+    state = host.live._running.state  # type: ignore[attr-defined] # its fork choice
+    slot = state.slot + 1
+    seal = encode_seal(Seal(slot, links_hash(())))
+    block = network.build(host, seam.Build(1, state.head.hash, state.context.epoch, seal, slot * SLOT_MS))
+    ballot = Ballot(0, slot, VoteKind.PROPOSE, block.hash)
+    proposal = Proposal(block.header, (), block.transaction_ids, UNSIGNED)
+    host.life, host.disk.pending = host.life + 1, []
+    host.disk.log += [block.hash, LOG.proposal(proposal), LOG.own(ballot)][:logged]
+    host.start()
+    tree = host.live._running.state.tree  # type: ignore[attr-defined] # what it may build on
+    assert (tree.get(block.hash) is not None) == (logged == 3), "with its ballot it is signed and sent after all"
+    before = network.heights
+    network.run_for(3_000_000)
+    assert min(network.heights) > max(before), "nobody is left alone on a branch that nobody else believes"
+    assert counter(host, "guard_refused") == 0
+
+
+def test_no_block_is_built_while_the_last_one_waits_for_its_signature() -> None:
+    network = running(1.5)
+    host = network.hosts[0]
+    replica = host.live._running.replica  # type: ignore[attr-defined] # its room of rules
+    state = replica.state
+    slot = state.slot + 1
+    while state.leader(slot) != host.key:
+        slot += 1
+    waiting = proposal_of(network, host, slot - 1)
+    replica.unsigned = waiting
+    assert not [each for each in host.live.on_deadline(slot * SLOT_US) if isinstance(each, seam.Build)]
+    replica.unsigned = None
+    assert [each for each in host.live.on_deadline(slot * SLOT_US) if isinstance(each, seam.Build)]
+
+
+def test_a_validator_that_came_back_asks_again_although_the_chain_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = running(1.5, stakes=(1, 20, 20, 20))
+    host, send = network.hosts[0], network.send
+    lost_until = network.now + 5 * SLOT_US
+
+    def lossy(sender: Host, to: seam.Target, data: bytes) -> None:
+        if sender is not host or network.now >= lost_until:
+            send(sender, to, data)
+
+    monkeypatch.setattr(network, "send", lossy)
+    host.life, host.disk.pending = host.life + 1, []
+    host.start()
+    signer = host.live._running.state.signer  # type: ignore[attr-defined] # whether it may sign
+    network.run_for(5 * SLOT_US)
+    assert not signer.ready
+    network.run_for(3 * SLOT_US)
+    assert signer.ready
 
 
 def test_questions_and_claims_of_strangers_are_refused() -> None:

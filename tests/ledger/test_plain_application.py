@@ -7,7 +7,14 @@ from typing import ClassVar
 
 import pytest
 
-from p2pcommerce.ledger.application import Admission, BlockContext, InvalidTransactionError, QueryError, Rejection
+from p2pcommerce.ledger.application import (
+    UNIT_WEIGHT,
+    Admission,
+    BlockContext,
+    InvalidTransactionError,
+    QueryError,
+    Rejection,
+)
 from p2pcommerce.ledger.plain_application import PlainApplication, RefusedError
 from p2pcommerce.ledger.state import State, VersionedState
 from p2pcommerce.ledger.transaction import UnsignedTransaction, sign_transaction
@@ -18,7 +25,7 @@ from tests.runtime.nodes import RICH, genesis_of, identity
 
 GENESIS = genesis_of(11)
 ANN, BOB, PROPOSER = (identity(number) for number in (1, 2, 11))
-FEE = 2_000
+FEE = 4_000
 
 
 class Gifts(PlainApplication):
@@ -130,7 +137,7 @@ def test_nobody_signs_for_another_account_by_a_key_or_a_sponsor(chain):
 def test_the_pool_is_told_balance_nonce_and_weight(chain):
     transaction = signed(nonce=7)
     admission = Gifts().check(transaction, chain.final, 1)
-    assert admission == Admission(len(transaction.raw) + 500, ANN.public_key, FEE, RICH, 0)
+    assert admission == Admission(len(transaction.raw) + 5 * UNIT_WEIGHT, ANN.public_key, FEE, RICH, 0)
     _, state = run(chain, signed(5))
     stale = Gifts().check(signed(6), state, 1)
     assert isinstance(stale, Rejection)

@@ -3,7 +3,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from p2pcommerce.ledger.state import State, VersionedState
+from p2pcommerce.ledger.state import RECENT_MAX, State, VersionedState
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree, verify_state
 
@@ -101,6 +101,31 @@ def test_loading_copies_the_values_given():
     state = VersionedState(values)
     state.finalize(state.final.child({b"a": b"2"}))
     assert values == {b"a": b"1"}
+
+
+def test_the_final_state_is_a_map_that_follows_it():
+    state = VersionedState([(b"a", b"1"), (b"b", b"2")])
+    values = state.values
+    assert (values[b"a"], values.get(b"c"), len(values), b"b" in values) == (b"1", None, 2, True)
+    with pytest.raises(KeyError):
+        values[b"c"]
+    state.finalize(state.final.child({b"a": None, b"c": b"3"}))
+    assert dict(values) == dict(values.items()) == {b"b": b"2", b"c": b"3"}
+    assert sorted(values) == [b"b", b"c"]
+
+
+def test_few_values_of_the_final_state_are_remembered_beside_its_tree():
+    state = VersionedState((b"%d" % number, b"v") for number in range(3 * RECENT_MAX))
+    for number in range(4 * RECENT_MAX):
+        assert state.get(b"%d" % number) == (b"v" if number < 3 * RECENT_MAX else None)
+        assert len(state._recent) + len(state._older) <= 2 * RECENT_MAX
+    state.finalize(state.final.child({b"0": b"w"}))
+    assert state.get(b"0") == b"w"
+    for number in range(RECENT_MAX, 3 * RECENT_MAX):  # what is forgotten is read from the tree again
+        state.get(b"%d" % number)
+    assert b"0" not in state._recent
+    assert b"0" not in state._older
+    assert state.get(b"0") == b"w"
 
 
 class StateMachine(RuleBasedStateMachine):

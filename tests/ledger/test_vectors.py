@@ -1,6 +1,8 @@
 """The encodings and hashes of the ledger, pinned: a change of any of them is another network.
 
 The file holds hexadecimal text; its inputs are in `samples`. Signatures of Ed25519 are deterministic (RFC 8032).
+
+    python -m tests.ledger.test_vectors    # writes the file anew
 """
 
 import json
@@ -14,7 +16,8 @@ from p2pcommerce.ledger.transaction import decode_transaction
 from p2pcommerce.primitives.codec import encode
 from tests.ledger import samples
 
-VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "ledger.json").read_text(encoding="utf-8"))
+FILE = Path(__file__).parent.parent / "vectors" / "ledger.json"
+VECTORS = json.loads(FILE.read_text(encoding="utf-8"))
 PRESENT = {
     "genesis_hash": samples.GENESIS.hash,
     "validators_hash": samples.GENESIS.validators.hash,
@@ -54,3 +57,8 @@ def test_the_pinned_bytes_are_read_back():
     assert decode_transaction(bytes.fromhex(VECTORS["transaction_sponsored"])) == samples.SPONSORED
     assert decode_header(bytes.fromhex(VECTORS["header"])) == samples.BLOCK.header
     assert decode_block(bytes.fromhex(VECTORS["block"])) == samples.BLOCK
+
+
+if __name__ == "__main__":
+    texts = {name: value.hex() for name, value in PRESENT.items()} | {"genesis_json": samples.GENESIS.to_json()}
+    FILE.write_text(json.dumps({name: texts[name] for name in VECTORS}, indent=1) + "\n", encoding="utf-8")

@@ -73,6 +73,8 @@ class Toy:
             return Rejection(RejectionCode.BAD_NONCE, f"the next nonce is {nonce}")
         if transaction.type == "toy.never":
             return Rejection(RejectionCode.FORBIDDEN, "is never allowed")
+        if transaction.type == "toy.old_key":
+            return Rejection(RejectionCode.BAD_SIGNATURE, "another key speaks for the account by now")
         payer = transaction.payer
         _, balance = view.of(payer)
         weight = len(transaction.raw) if not transaction.body[1] else transaction.body[1]

@@ -2,17 +2,24 @@
 
 import pytest
 
+from p2pcommerce.finality import proof as simplex_proof
+from p2pcommerce.finality.ffg import proof as ffg_proof
+from p2pcommerce.ledger.block import BLOCK_BYTES_MAX, HEADER_BYTES_MAX
+from p2pcommerce.node import epoch_links
 from p2pcommerce.node.archive import ASKED_PER_PEER_MAX, LINKS_AT_ONCE_MAX, Archive
 from p2pcommerce.node.effects import ChunkOf, LinksOf, LoadItems, NewestSnapshot, Transmit
+from p2pcommerce.wire.archive_messages import FINALITY_BYTES_MAX
 from p2pcommerce.wire.messages import (
     CHUNK_BYTES_MAX,
     LINK_BYTES_MAX,
+    Blocks,
     Chunk,
     GetChunk,
     GetLinks,
     GetSnapshot,
     Links,
     Snapshot,
+    decode_message,
     encode_message,
 )
 
@@ -91,3 +98,15 @@ def test_reads_of_a_peer_that_left_count_until_they_are_done_and_are_answered_to
     assert archive.on_items(requests[0], [b"h", b"p", b"d"]) == []
     assert archive.on_request(A, GetSnapshot())
     assert archive.on_items(requests[0], [b"h", b"p", b"d"]) == []
+
+
+def test_the_largest_proof_that_an_engine_makes_fits_every_message_that_carries_it():
+    largest = max(simplex_proof.PROOF_BYTES_MAX, ffg_proof.PROOF_BYTES_MAX)
+    assert largest <= FINALITY_BYTES_MAX == epoch_links.FINALITY_BYTES_MAX
+    proof, header = bytes(largest), bytes(HEADER_BYTES_MAX)
+    for message in (
+        Blocks(1, (bytes(BLOCK_BYTES_MAX),), proof),
+        Links(0, (bytes(LINK_BYTES_MAX),) * 2, header, proof),
+        Snapshot(header, proof, bytes(1)),
+    ):
+        assert decode_message(encode_message(message)) == message

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from p2pcommerce.commerce import SubmitEvidence, build_transaction
+from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.ledger.validators import Offence
@@ -152,7 +153,8 @@ def test_it_is_not_lost_in_a_restart_and_a_rewritten_log_keeps_it(cluster):
     host.crash()
     host.start()
     assert [held.evidence for held in offences(host)._held.values()] == [data]
-    assert host.node._board.agreement._log_of((b"x",), ()) == (b"\x00x", EVIDENCE_RECORD + data)
+    (rewrite,) = host.node._board.agreement._work([seam.Rewrite((b"x",), ())], 0)
+    assert rewrite.records == (b"\x00x", EVIDENCE_RECORD + data)
 
 
 def test_a_new_peer_is_told_of_what_is_held(cluster):

@@ -1,11 +1,12 @@
 import dataclasses
 import random
+import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pcommerce.primitives import sparse_merkle
+from p2pcommerce.primitives import merkle_leaves, sparse_merkle
 from p2pcommerce.primitives.codec import decode, encode
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError
@@ -162,9 +163,9 @@ def test_proofs_deeper_than_a_path_are_refused():
 
 
 def test_paths_that_differ_only_in_the_last_bit_reach_the_full_depth():
-    twins = [sparse_merkle._leaf(bytes(31) + bytes([last]), b"v") for last in (0, 1)]
-    node = sparse_merkle._update(sparse_merkle._EMPTY, 0, twins, 0, 2)
-    expected = blake2b_256(b"\x01" + twins[0][64:] + twins[1][64:])
+    twins = [merkle_leaves.make_leaf(bytes(31) + bytes([last]), b"k", b"v") for last in (0, 1)]
+    node = sparse_merkle._update(merkle_leaves.EMPTY_BUCKET, 0, twins, 0, 2)
+    expected = blake2b_256(b"\x01" + twins[0][32:64] + twins[1][32:64])
     for _ in range(255):
         expected = blake2b_256(b"\x01" + expected + ZERO_HASH)
     assert node[:32] == expected
@@ -192,17 +193,63 @@ def test_untouched_subtrees_are_shared():
     assert tree.update({}) is tree
 
 
-def test_a_million_leaves_would_fit_the_memory_target():
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(KEYS, st.binary(max_size=3), max_size=60), st.randoms(use_true_random=False))
+def test_a_tree_built_at_once_is_the_one_that_grew(pairs, rng):
+    shuffled = list(pairs.items())
+    rng.shuffle(shuffled)
+    built = SparseMerkleTree.of(shuffled)
+    assert built.root == naive_root(pairs)
+    for key in [*pairs, b"absent"]:
+        assert built.prove(key) == SparseMerkleTree.EMPTY.update(pairs).prove(key)
+    batch = dict.fromkeys(list(pairs)[::2])
+    assert built.update(batch).root == naive_root({key: pairs[key] for key in pairs if key not in batch})
+
+
+def test_of_two_values_of_a_key_the_last_counts():
+    assert SparseMerkleTree.of([(b"a", b"1"), (b"b", b"2"), (b"a", b"3")]).root == naive_root({b"a": b"3", b"b": b"2"})
+
+
+@settings(max_examples=60, deadline=None)
+@given(BATCHES)
+def test_every_tree_gives_the_values_that_it_holds(batches):
+    tree, model = SparseMerkleTree.EMPTY, {}
+    for batch in batches:
+        tree = tree.update(batch)
+        apply(model, batch)
+        assert {key: tree.get(key) for key in batch} == {key: model.get(key) for key in batch}
+    assert dict(tree) == model
+    assert [blake2b_256(key) for key, _ in tree] == sorted(blake2b_256(key) for key in model)
+    assert tree.get(b"absent") is None
+
+
+def test_a_key_that_another_begins_with_or_a_value_holds_is_not_taken_for_it():
+    tree = SparseMerkleTree.of([(b"ab", b"1"), (b"abc", b"ab"), (b"c", b"")])
+    assert [tree.get(key) for key in (b"ab", b"abc", b"c", b"a", b"")] == [b"1", b"ab", b"", None, None]
+
+
+def test_keys_and_values_of_all_lengths_are_kept():
+    pairs = {b"k" * merkle_leaves.KEY_BYTES_MAX: b"v" * 300_000, b"": b"x"}
+    tree = SparseMerkleTree.of(pairs.items())
+    assert dict(tree) == pairs
+    assert tree.root == naive_root(pairs)
+    with pytest.raises(struct.error):
+        tree.update({b"k" * (merkle_leaves.KEY_BYTES_MAX + 1): b""})
+
+
+def test_two_million_records_fit_the_memory_target():
+    """A record takes 170 bytes beside its value, and building a tree takes little more: 1 GB is 500 bytes for each."""
     tracemalloc = pytest.importorskip("tracemalloc")
-    changes = {b"key %d" % i: b"v" for i in range(20_000)}
+    count, value = 20_000, bytes(100)
     tracemalloc.start()
     try:
-        tree = SparseMerkleTree.EMPTY.update(changes)
-        size = tracemalloc.get_traced_memory()[0]
+        tree = SparseMerkleTree.of((blake2b_256(b"%d" % i), value) for i in range(count))
+        size, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert tree.root != ZERO_HASH
-    assert size / len(changes) < 250
+    assert size / count < 300
+    assert peak / count < 360
 
 
 def test_roots_and_a_proof_are_pinned():

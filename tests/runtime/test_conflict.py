@@ -20,9 +20,9 @@ SENTENCE = (
 WAIT_S = 120
 
 
-async def grow(node, height):
+async def grow(node, height, amount_minor=5_000_000):
     while node.height < height:
-        await node.wait_finalized(await node.submit(pay(5_000_000)))
+        await node.wait_finalized(await node.submit(pay(amount_minor)))
 
 
 @pytest.mark.parametrize("engine", ["simplex", "ffg", "solo"])
@@ -37,10 +37,11 @@ async def test_a_follower_of_a_network_that_began_anew_stops(engine, tmp_path, j
         await node.wait_height(validator.height)
         held = node.height
 
-    # The same key on an empty disk makes another chain: nobody else is there who remembers.
+    # The same key on an empty disk makes another chain: nobody else is there who remembers. It pays another amount, for
+    # where blocks are dated by slots, equal payments that begin in equal slots are one and the same chain.
     async def begin_anew():
         async with open_memory(config_of(tmp_path / "second", genesis=genesis), network) as validator:
-            await grow(validator, held + 2)
+            await grow(validator, held + 2, 6_000_000)
             with pytest.raises(p2p.NodeHaltedError, match=SENTENCE) as caught:
                 async with open_memory(mine, network):
                     await trio.sleep_forever()
@@ -77,7 +78,7 @@ async def test_the_command_says_it_in_one_line_and_fails(tmp_path, capsys):
                 await node.wait_height(validator.height)
                 held = node.height
         async with p2p.open_node(config_of(tmp_path / "second", genesis=genesis, listen=tcp)) as validator:
-            await grow(validator, held + 2)
+            await grow(validator, held + 2, 6_000_000)
             text = (folder / "config.toml").read_text()
             address = json.dumps(list(validator.listen_addresses))
             (folder / "config.toml").write_text(text.replace("bootstrap = []", f"bootstrap = {address}"))

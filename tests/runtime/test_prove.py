@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,11 +43,17 @@ async def do(node, *payloads):
         assert receipt.code is p2p.RejectionCode.OK
 
 
-async def test_the_example_proves_and_checks_an_items_history(tmp_path, jumping_clock):
+async def test_the_example_proves_and_checks_every_subject_in_under_ten_lines(tmp_path, jumping_clock):
     prove = example("prove")
     config = config_of(tmp_path)
     item = {"issuer": MAKER.hex(), "gtin": GTIN, "serial": "7"}
     ids = (item_id(MAKER, GTIN, serial="7"),)
+    others = {
+        "balance": {"account": MAKER.hex()},
+        "order": {"order": HASH.hex()},
+        "score": {"store": MAKER.hex()},
+        "certificate": {"issuer": MAKER.hex(), "schema": "organic", "subject": f"store:{MAKER.hex()}"},
+    }
     async with open_memory(config) as node:
         await do(
             node,
@@ -54,13 +61,23 @@ async def test_the_example_proves_and_checks_an_items_history(tmp_path, jumping_
             ProductSet(GTIN, HASH),
             TraceCommission(GTIN, ("7", "8"), None, HASH, 1),
             TraceShip(ids, SHOP, HASH, 2),
+            AttestIssue(Subject(SubjectKind.STORE, MAKER), "organic", HASH, 2**62),
         )
-        text = await prove.prove(node, **item)
+        text = await prove.prove(node, "item", **item)
+        texts = {subject: await prove.prove(node, subject, **named) for subject, named in others.items()}
     anchor = p2p.TrustAnchor.of(config.genesis)
-    signed = f"signed by {MAKER.hex()}"
-    assert prove.check(text, anchor, **item) == [f"trace.commission {signed}", f"trace.ship {signed}"]
+    proven = prove.check(text, anchor, "item", **item)
+    assert [(entry.type, entry.signer) for entry in proven.history] == [
+        ("trace.commission", MAKER),
+        ("trace.ship", MAKER),
+    ]
+    there = {subject: prove.check(texts[subject], anchor, subject, **named).value for subject, named in others.items()}
+    assert [subject for subject, value in there.items() if value is None] == ["order"]
     with pytest.raises(p2p.ProofError, match="something else"):
-        prove.check(text, anchor, **item | {"serial": "8"})
+        prove.check(text, anchor, "item", **item | {"serial": "8"})
+    lines = (Path(__file__).parents[2] / "docs" / "examples" / "prove.py").read_text(encoding="utf-8").splitlines()
+    code = [line for line in lines[lines.index("import p2pcommerce as p2p") :] if line and '"""' not in line]
+    assert len(code) < 10
 
 
 async def test_a_certificate_its_revocation_and_a_score_are_proven(tmp_path, jumping_clock):

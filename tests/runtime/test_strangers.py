@@ -90,7 +90,7 @@ async def test_an_empty_record_is_refused(node, network, jumping_clock):
 @pytest.mark.parametrize(
     ("lane", "data", "code"),
     [
-        (Lane.CONTROL, b"\xfa", "closed_unknown_kind"),
+        (Lane.CONTROL, b"\x7f", "closed_unknown_kind"),
         (Lane.CONTROL, b"\x01\x91\xa1x", "closed_malformed"),
         (Lane.CONTROL, b"\x01" + bytes(4_000), "closed_oversized"),
         (Lane.SYNC, encode_message(GetBlock(bytes(32)))[:1] + bytes(60_000), "closed_oversized"),
@@ -104,6 +104,16 @@ async def test_a_message_that_breaks_a_rule_is_refused(node, network, lane, data
     await end_of(caller.stream)
     await trio.sleep(1)
     assert list(counted(node)) == [code]
+
+
+async def test_a_message_of_an_optional_kind_is_skipped_and_counted(node, network, jumping_clock):
+    caller = Caller(await dial(network), GENESIS)
+    await caller.shake()
+    assert caller.session.send_encoded(Lane.CONTROL, b"\xfaof a later version")
+    await caller.flush()
+    await until(lambda: node.statistics()["traffic"]["messages_skipped"] == 1)
+    assert len(node.peers()) == 1
+    assert counted(node) == {}
 
 
 async def test_a_peer_that_closes_in_the_handshake_is_counted_apart(node, network, jumping_clock):

@@ -201,7 +201,7 @@ def test_the_audit_alone_notices_what_is_minted(monkeypatch):
 
 def test_an_unknown_change_of_the_state_is_noticed():
     world = TradeWorld(random.Random(1))
-    values = world.chain.state.values
+    values = dict(world.chain.state.values)
     key = next(iter(k for k in values if k[:1] == ACCOUNT.tag))
     values[key] = ACCOUNT.write(Account(5, 0))
     with pytest.raises((PropertyError, LocalProtocolError)):

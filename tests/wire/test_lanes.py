@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.wire.lanes import (
     FRAMES_BYTES_MAX,
+    OPTIONAL_BYTES_MAX,
+    OPTIONAL_KINDS_FROM,
     QUEUED_MESSAGE_OVERHEAD_BYTES,
     FrameError,
     IncomingLanes,
@@ -210,3 +212,54 @@ def test_any_bytes_are_read_or_refused_by_name(plaintexts):
     except (FrameError, CodecError):
         pass
     assert incoming.unfinished_bytes <= sum(map(len, plaintexts))
+
+
+# --- optional kinds ---
+
+
+def optional(size, kind=OPTIONAL_KINDS_FROM):
+    return bytes([kind]) + bytes(size - 1)
+
+
+@pytest.mark.parametrize("lane", Lane)
+@pytest.mark.parametrize("kind", [OPTIONAL_KINDS_FROM, 0xFF])
+def test_a_message_of_an_optional_kind_that_is_not_known_is_skipped_in_any_lane(lane, kind):
+    incoming = IncomingLanes(LIMITS)
+    around = frame(0, message(0, 5)), frame(3, message(3, 9))
+    plaintext = around[0] + frame(lane, optional(40, kind)) + around[1]
+    assert incoming.receive(plaintext) == [message(0, 5), message(3, 9)]
+    assert incoming.skipped == 1
+
+
+def test_an_unknown_kind_below_the_optional_ones_is_refused():
+    with pytest.raises(CodecError, match="no message of kind 127") as caught:
+        IncomingLanes(LIMITS).receive(frame(2, optional(10, OPTIONAL_KINDS_FROM - 1)))
+    assert caught.value.code == "UNKNOWN_KIND"
+
+
+def test_an_optional_message_is_skipped_up_to_its_cap_and_refused_beyond():
+    incoming = IncomingLanes(LIMITS)
+    half = OPTIONAL_BYTES_MAX // 2
+    content = optional(OPTIONAL_BYTES_MAX)
+    assert incoming.receive(frame(0x14, content[:half], OPTIONAL_BYTES_MAX)) == []
+    assert incoming.receive(frame(0x24, content[half:])) == []
+    assert (incoming.skipped, incoming.unfinished_bytes) == (1, 0)
+    assert incoming.receive(frame(4, message(4, 7))) == [message(4, 7)]
+    with pytest.raises(CodecError) as caught:
+        incoming.receive(frame(0x14, content[:half], OPTIONAL_BYTES_MAX + 1))
+    assert caught.value.code == "OVERSIZED"
+
+
+def test_a_known_optional_kind_keeps_its_own_lane_and_cap():
+    incoming = IncomingLanes(LIMITS | {OPTIONAL_KINDS_FROM: (2, 50)})
+    assert incoming.receive(frame(2, optional(50))) == [optional(50)]
+    for lane, size, code in ((2, 51, "OVERSIZED"), (3, 50, "UNKNOWN_KIND")):
+        with pytest.raises(CodecError) as caught:
+            incoming.receive(frame(lane, optional(size)))
+        assert caught.value.code == code
+    assert incoming.skipped == 0
+
+
+def test_no_lane_is_made_for_an_optional_kind():
+    with pytest.raises(CodecError, match="lane 5"):
+        IncomingLanes(LIMITS).receive(frame(5, optional(10)))

@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import CodecError, CryptoError, LocalProtocolError, RemoteProtocolError
 from p2pcommerce.wire.handshake import LocalPeer, SelfConnectionError, WrongNetworkError
-from p2pcommerce.wire.lanes import Lane
-from p2pcommerce.wire.messages import BlockBody, Engine, GetPeers, Ping, Transactions, encode_message
+from p2pcommerce.wire.lanes import OPTIONAL_KINDS_FROM, Lane
+from p2pcommerce.wire.messages import MESSAGES, BlockBody, Engine, GetPeers, Ping, Transactions, encode_message
 from p2pcommerce.wire.parameters import WireParameters
 from p2pcommerce.wire.session import HandshakeDone, MessageReceived, Session, SessionState
 
@@ -260,3 +260,27 @@ def test_random_bytes_never_leave_a_session_alive_and_confused():
         with pytest.raises(RemoteProtocolError):
             bob.receive_data(rng.randbytes(3_000))
         assert bob.state is SessionState.DEAD
+
+
+def test_what_is_optional_and_not_known_is_skipped_counted_and_changes_nothing_else():
+    alice, bob = connected()
+    alice.send_encoded(Lane.CONTROL, bytes([OPTIONAL_KINDS_FROM]) + b"of a later version")
+    alice.send(Ping(7))
+    assert bob.receive_data(alice.data_to_send()) == [MessageReceived(Ping(7))]
+    into = bob.statistics()
+    assert (into.messages_in, into.messages_skipped) == (1, 1)
+    assert bob.state is SessionState.OPEN
+
+
+def test_an_unknown_kind_that_is_not_optional_ends_the_session():
+    alice, bob = connected()
+    alice.send_encoded(Lane.CONTROL, bytes([OPTIONAL_KINDS_FROM - 1]) + b"of a later version")
+    with pytest.raises(CodecError) as caught:
+        bob.receive_data(alice.data_to_send())
+    assert caught.value.code == "UNKNOWN_KIND"
+    assert bob.state is SessionState.DEAD
+
+
+def test_no_kind_of_this_version_is_optional():
+    # A kind from 0x80 on may be met by nodes that do not know it; docs/protocol.md says what that asks of it.
+    assert max(MESSAGES) < OPTIONAL_KINDS_FROM

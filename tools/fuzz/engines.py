@@ -128,6 +128,10 @@ class _Rig:
                     self._bring(header)
             case seam.Finalized(block_hash, proof):
                 self._finalize(self.headers[block_hash], proof)
+            case seam.Recall(request, low, count):
+                rows = [(header, proof, b"") for header, proof in self.chain if low <= header.height < low + count]
+                sets = {int(self.epoch): self.genesis.validators}.__getitem__
+                self.answers.append(lambda now: self.engine.on_recalled(request, rows, sets, now))
             case seam.Rewrite(records, blocks):
                 self.log, self.logged = list(records), list(blocks)
             case seam.Halt(reason):

@@ -79,7 +79,7 @@ def _take(station: Station, step: Step) -> bool:
         case 9:
             _echo(station, step.argument)
         case _:
-            station.give(lambda _: station.node.on_items(step.argument, [step.payload]))
+            station.give(lambda now: station.node.on_items(step.argument, [step.payload], now))
             station.give(lambda _: station.node.on_loaded(step.argument, []))
             station.check_bounds()
     return False

@@ -291,7 +291,7 @@ class Station:
                 self._answers.append(lambda _: self.node.on_loaded(request, rows))
             case out.LoadItems(request, query):
                 items = memory.offers.read(query, lambda height: memory.state(self.founded, height))
-                self._answers.append(lambda _: self.node.on_items(request, items))
+                self._answers.append(lambda now: self.node.on_items(request, items, now))
             case out.TakeSnapshot(header, proof):
                 memory.offers.take(header, proof)
             case out.SaveBook(data):

@@ -44,7 +44,7 @@ class Recovery:
             state.signer.halt(journal.halted, durable=False)
         if state.context.proof:
             self.take_proof(state.context.proof)
-        state.tree.restore(list(blocks.values()))
+        state.tree.restore(self._believable(journal, blocks))
         for block in state.tree.logged:
             block.proposal = self._signed(journal, block.hash)
         for quorum in journal.quorums:
@@ -70,6 +70,26 @@ class Recovery:
             if header.height > state.tree.delivered.height:
                 state.tree.vouch(header.hash, index, (), header)
         self._replica.adopt(claim.links[-1], is_logged=True)
+
+    def _believable(self, journal: Journal, blocks: Mapping[BlockHash, Header]) -> list[Header]:
+        """Return the logged blocks that others believe as well, or will: the rest must not be built on.
+
+        A block is logged before its proposal, and an own proposal before its ballot: a crash between leaves a block
+        that no leader signed as far as the log tells. An own one was never sent and never will be; what is built on it
+        here would be an orphan with everybody else for ever. Somebody else's comes again with its proposal.
+        """
+        wanted = [block_hash for block_hash in blocks if self._signed(journal, block_hash) is not None]
+        ballot = self._state.signer.last_proposal
+        if ballot is not None and ballot.hash in journal.proposals:
+            wanted.append(BlockHash(ballot.hash))
+        believed = {block_hash: blocks[block_hash] for block_hash in wanted if block_hash in blocks}
+        vouched = [block_hash for block_hash in blocks if self._state.tree.get(block_hash) is not None]
+        for block_hash in [*vouched, *(quorum.link.target.hash for quorum in journal.quorums)]:
+            header = blocks.get(block_hash)
+            while header is not None:
+                believed[header.hash] = header
+                header = blocks.get(header.parent_hash)
+        return list(believed.values())
 
     def _signed(self, journal: Journal, block_hash: BlockHash) -> Proposal | None:
         proposal = journal.proposals.get(block_hash)

@@ -215,7 +215,10 @@ class Replica:
     def _build(self, now: int) -> None:
         """Rule 2."""
         state, head, slot = self.state, self.state.head, self.state.slot
-        if head is None or not state.signer.may_act or state.leader(slot) != state.context.key:
+        # While the own last block waits for its signature, another one would take its place, and it were never sent.
+        if head is None or self.unsigned is not None or not state.signer.may_act:
+            return
+        if state.leader(slot) != state.context.key:
             return
         last = state.signer.last_proposal
         if self._spent_slot >= slot or (last is not None and last.view >= slot):

@@ -1,8 +1,9 @@
 """Sending again: the standstill, questions for what is missing, answers to peers that are behind.
 
 Nothing here is needed while every message arrives. A node at which nothing changes repeats its status and its vote, and
-only while it has something to decide; a network at rest sends nothing. Every answer is bounded, and a peer gets one of
-each kind per D0/2.
+only while it has something to decide; a network at rest sends nothing. The question of a validator that has restarted
+is repeated every D0 plus 0-25 %, whatever the head does: others go on without it, and what it asked may be lost. Every
+answer is bounded, and a peer gets one of each kind per D0/2.
 
 Source: rules 8 and 9, and the recovery, of the finality specification.
 """
@@ -32,6 +33,7 @@ class Resender:
         self._allowance = Allowance(others, parameters.answer_us)
         self._asked: dict[BlockHash, tuple[int, int]] = {}
         self._standstill = Repeat(parameters.standstill_us, context.rng)
+        self._question = Repeat(parameters.slot_us, context.rng)
         self._marker: tuple[object, ...] = ()
         self._retry_at: int | None = None
 
@@ -126,7 +128,7 @@ class Resender:
         state = self._state
         if state.signer.index is None:
             return False
-        return state.rollcall.question != 0 or state.is_unsettled or state.tree.lacks_bodies or state.head is None
+        return state.is_unsettled or state.tree.lacks_bodies or state.head is None
 
     def step(self, now: int) -> None:
         """Do what is due."""
@@ -134,6 +136,10 @@ class Resender:
         if state.signer.index is None:
             return
         self._ask_for_orphans(now)
+        if not state.rollcall.question:
+            self._question.stop()
+        elif self._question.is_due(now):
+            state.send(Target.VALIDATORS, state.status())
         root: Checkpoint = state.gadget.root
         marker = (state.head, root, state.tree.delivered.hash)
         if marker != self._marker or not self._has_to_decide:
@@ -154,4 +160,4 @@ class Resender:
     @property
     def deadline(self) -> int | None:
         """When something is to be sent again, microseconds."""
-        return earliest(self._standstill.at, self._retry_at)
+        return earliest(self._standstill.at, self._question.at, self._retry_at)

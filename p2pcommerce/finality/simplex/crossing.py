@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from p2pcommerce.finality.proof import decode_proof
+from p2pcommerce.finality.simplex.hindsight import Hindsight
 from p2pcommerce.finality.simplex.journal import Journal
 from p2pcommerce.finality.simplex.messages import Boundary, Cast, Message, Status
 from p2pcommerce.finality.simplex.state import State
@@ -40,6 +41,7 @@ class Crossing:
     """What a node keeps from epoch to epoch.
 
     Attributes:
+        hindsight: compares what comes late with the stored chain.
         boundary: the last block of the epoch before with its proof; None: not known.
         journal: what the log says of later epochs; None once it is used up.
         blocks: the logged blocks of later epochs, by hash.
@@ -47,6 +49,7 @@ class Crossing:
 
     def __init__(self) -> None:
         """Know of no other epoch."""
+        self.hindsight = Hindsight()
         self.boundary: Boundary | None = None
         self.journal: Journal | None = None
         self.blocks: dict[BlockHash, Header] = {}

@@ -12,8 +12,9 @@ drops what is not good. Certificates are kept once they are verified.
 Bounds: votes of `window_views` views below the present one and one above, at most `hashes_max` different ballots per
 voter, kind and view; certificates of `CERTIFICATE_VIEWS` views, at most `hashes_max` per kind and view.
 
-Source: rule 11 and the evidence of the finality specification. Deviations: certificates are kept in memory for a number
-of views, not for days: evidence needs those of the views around a fork, and who hears of a fork compares at once.
+What is older than this, or was heard before a restart, is compared with the chain on the disk (`hindsight`).
+
+Source: rule 11 and the evidence of the finality specification.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ class _Rooms(Rooms):
         state.out.append(Persist(LOG.epoch(state.context.epoch, state.context.validators.hash)))
         self.crossing.begin(old.state, state, old.resender.finalized(), now)
         self.inbox.follow(old.inbox)
+        # Catching up crosses epochs, too: what waits to stop the node is not left behind.
+        self.replica.forks.inherit(old.replica.forks)
         self.recovery.go_on(old.recovery, now)
         self.logged = old.logged
         for peer, data in self.crossing.take_early():
@@ -175,6 +177,15 @@ class Simplex(RoomEngine[_Rooms]):
         """Another chain is final by this verified proof: tell the others, and stop."""
         self._running.inbox.on_rival(decode_proof(proof).certificate, reason)
         return self._running.finish(now)
+
+    @override
+    def on_recalled(
+        self, request: int, rows: Sequence[tuple[Header, bytes, bytes]], sets: Sets, now: int
+    ) -> list[Effect]:
+        """Stored blocks, against which a certificate of the past is compared."""
+        rooms = self._running
+        rooms.crossing.hindsight.on_recalled(rooms.state, rooms.replica.forks, request, rows, sets)
+        return rooms.finish(now)
 
     @override
     def randomness(self, proposer: PublicKey, seal: bytes, seed: bytes) -> bytes | None:

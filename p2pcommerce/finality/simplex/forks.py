@@ -65,7 +65,7 @@ class Forks:
     def inherit(self, before: Forks) -> None:
         """Stop over a fork that was found in the epoch before."""
         if before.is_found and not self.is_found:
-            self.is_found, self._reason = True, before._reason
+            self.is_found, self._reason, self.deadline = True, before._reason, before.deadline
             self._state.signer.halted = before._reason
 
     def step(self, now: int) -> None:

@@ -84,6 +84,9 @@ class Inbox(EngineInbox[Message]):
     def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
         if self._is_present(peer, message, data, now):
             self._handle(peer, message, now)
+        if isinstance(message, Certificates):
+            for certificate in message.items:
+                self._doubt(peer, certificate, now)
 
     def _is_present(self, peer: PeerId, message: Message, data: bytes, now: int) -> bool:
         """Tell whether a message is of this epoch; one of the next is kept, one of the last is answered."""
@@ -95,7 +98,7 @@ class Inbox(EngineInbox[Message]):
             state.counters[name] += 1
         elif ahead == -1:
             self._on_late(peer, message, now)
-        elif ahead:
+        elif ahead > 0 or (ahead < 0 and not isinstance(message, Certificates)):
             raise WrongEpochError(f"of epoch {epoch}, this node is in {state.context.epoch}")
         else:
             self._crossing.see(peer)
@@ -215,6 +218,11 @@ class Inbox(EngineInbox[Message]):
             state.verifier.check(certificate)
             state.docket.keep_certificate(certificate)
             self._replica.forks.see_final(certificate)
+
+    def _doubt(self, peer: PeerId, certificate: Certificate, now: int) -> None:
+        """Look up what memory does not tell of a certificate for a view that is passed."""
+        before = () if self._before is None else (self._before._state,)  # noqa: SLF001 - of this very class
+        self._crossing.hindsight.doubt((self._state, *before), peer, certificate, now)
 
     # --- the epoch before ---
 
@@ -375,6 +383,7 @@ class Inbox(EngineInbox[Message]):
     def _accept(self, peer: PeerId, proposal: Proposal, seal: Seal, now: int) -> None:
         state, header = self._state, proposal.header
         state.proposals.setdefault(seal.view, []).append(proposal)
+        state.note_justify(proposal)
         self._witness.confront_earlier(seal.view, header.hash)
         peers = tuple(dict.fromkeys((header.proposer, peer)))
         if seal.view == state.held.view:

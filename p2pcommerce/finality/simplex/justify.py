@@ -197,7 +197,9 @@ _HEAD_FIELDS: Final = record(
     root=HASH,
 )
 _HEAD: Final[Shape[CertificateHead]] = Shape(
-    _HEAD_FIELDS.read, lambda head: (int(head.kind), head.epoch, head.view, head.hash, head.bitmap, head.root)
+    _HEAD_FIELDS.read,
+    lambda head: (int(head.kind), head.epoch, head.view, head.hash, head.bitmap, head.root),
+    _HEAD_FIELDS.form,
 )
 JUSTIFY_HEADS: Final[Shape[JustifyHeads]] = record_of(JustifyHeads, parent=maybe(_HEAD), nullification=maybe(_HEAD))
 JUSTIFY: Final[Shape[Justify]] = record_of(Justify, parent=maybe(CERTIFICATE), nullification=maybe(CERTIFICATE))

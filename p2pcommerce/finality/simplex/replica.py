@@ -159,7 +159,7 @@ class Replica:
             between = [*headers[position + 1 :], *decision.carriers]
             proof = encode_proof(decision.certificate, between) if len(between) <= PROOF_HEADERS_MAX else b""
             state.tree.log(header.hash)
-            state.out.append(Finalized(header.hash, proof))
+            state.out.append(Finalized(header.hash, proof, state.justifies.pop(header.hash, b"")))
             passed = state.tree.final_view
             state.tree.deliver(header)
             state.ended_proof, state.decided = proof, decision.certificate
@@ -357,6 +357,7 @@ class Replica:
             return
         proposal = Proposal(unsigned.header, unsigned.justify, unsigned.transaction_ids, signature)
         self.unsigned = None
+        state.note_justify(proposal)
         state.proposals.setdefault(ballot.view, []).append(proposal)
         state.counters["proposals"] += 1
         state.send(Target.VALIDATORS, proposal)

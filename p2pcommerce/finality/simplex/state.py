@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from p2pcommerce.finality.certificates import Certificate, VoteVerifier
 from p2pcommerce.finality.engine import Context
 from p2pcommerce.finality.recovery import RollCall
@@ -13,13 +15,17 @@ from p2pcommerce.finality.simplex.pacemaker import Pacemaker
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.finality.simplex.pool import VotePool
 from p2pcommerce.finality.simplex.signer import BallotSigner
+from p2pcommerce.finality.simplex.stored_justify import encode_justify
 from p2pcommerce.finality.simplex.tree import ViewTree
 from p2pcommerce.finality.state import EngineState
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.epochs import boundary_of
 from p2pcommerce.primitives.ids import BlockHash
 
-__all__ = ["State"]
+__all__ = ["JUSTIFIES_MAX", "State"]
+
+JUSTIFIES_MAX: Final = 256
+"""Blocks that are not delivered yet whose justify is remembered."""
 
 
 class State(EngineState[Message]):
@@ -40,6 +46,7 @@ class State(EngineState[Message]):
         proposals: by view, the proposals that were accepted.
         docket: what others were heard to say, to be compared.
         decided: the F by which the delivered block is final, if it is known.
+        justifies: by block, why it was proposed on its parent, until it is delivered; the oldest are forgotten first.
         misjustified: by view, headers whose justify is wrong, and why: evidence against who notarizes them.
         spoiled: views of the window above the present one whose leader proposed something that is invalid for ever, or
             could not build.
@@ -65,6 +72,7 @@ class State(EngineState[Message]):
         if before is not None:
             self.pace.delay_us = before.pace.delay_us
         self.proposals: dict[int, list[Proposal]] = {}
+        self.justifies: dict[BlockHash, bytes] = {}
         self.misjustified: dict[int, list[Fault]] = {}
         self.spoiled: dict[int, None] = {}
 
@@ -77,6 +85,13 @@ class State(EngineState[Message]):
     def heard_view(self) -> int:
         """Votes of views below this one are not even compared."""
         return self.held.view - self.parameters.window_views
+
+    def note_justify(self, proposal: Proposal) -> None:
+        """Remember why a block was proposed on its parent, to be stored with it."""
+        justify = proposal.justify
+        self.justifies[proposal.header.hash] = encode_justify((justify.parent, justify.nullification))
+        if len(self.justifies) > JUSTIFIES_MAX:
+            del self.justifies[next(iter(self.justifies))]
 
     def is_near(self, view: int) -> bool:
         """Tell whether a view is not below the lowest one, and not above the window that starts at the present one."""

@@ -53,6 +53,10 @@ class ViewTree(BlockTree[TrackedBlock]):
         """
         return self._known_from <= view <= self.final_view and self._final.get(view) != block_hash
 
+    def is_final(self, view: int, block_hash: bytes) -> bool:
+        """Tell whether a block (32 bytes) of a view is known to be on the final chain."""
+        return self._final.get(view) == block_hash
+
     def _know_only(self, header: Header) -> None:
         self._known_from = view_of(header)
         self._final = {self._known_from: header.hash}
