@@ -133,18 +133,22 @@ class RunningNode(OffChainNode):
 
     # --- what an application does ---
 
-    async def submit(self, payload: Payload | Transaction, *, account: PublicKey | None = None) -> TransactionId:
+    async def submit(
+        self, payload: Payload | Transaction, *, account: PublicKey | None = None, private: bool = False
+    ) -> TransactionId:
         """Submit a transaction; return its id (32 bytes) once it is in this node's pool, and durably in its journal.
 
         Args:
             payload: what to do, signed here with the node's own key; or a transaction that is signed already.
             account: for whom a payload is signed, 32 bytes, if the node's key is its active one; None: for itself.
+            private: hide that it comes from here: it goes from peer to peer before anybody makes it public. Costs
+                seconds; see `docs/howto/submit-in-private.md`.
 
         Raises:
             TransactionRejectedError: the pool refuses it; the code and a sentence say why.
             ClosedResourceError: the node has stopped.
         """
-        return await self._submitting.submit(payload, account)
+        return await self._submitting.submit(payload, account, private=private)
 
     async def wait_finalized(self, tx_id: TransactionId, *, unknown_s: float = UNKNOWN_S) -> Receipt:
         """Wait until a transaction (id of 32 bytes) is final and stored here, and return its receipt.

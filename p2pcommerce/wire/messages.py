@@ -48,6 +48,7 @@ from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
 from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
+from p2pcommerce.wire.stem_messages import STEM_ITEMS_MAX, Stem
 from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "PULL_IDS_MAX",
     "SHORT_ID_BYTES",
     "SNAPSHOT_CHUNKS_MAX",
+    "STEM_ITEMS_MAX",
     "TRANSACTIONS_ITEMS_MAX",
     "TRANSACTION_BYTES_MAX",
     "Announce",
@@ -105,6 +107,7 @@ __all__ = [
     "Refuse",
     "Snapshot",
     "Status",
+    "Stem",
     "Symbols",
     "Transactions",
     "Unchoose",
@@ -298,6 +301,7 @@ Message: TypeAlias = (
     | Posts
     | AnnouncePosts
     | PullPosts
+    | Stem
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}

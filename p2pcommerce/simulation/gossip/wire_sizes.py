@@ -24,6 +24,7 @@ from p2pcommerce.wire.messages import (
     Lacking,
     Pull,
     Refuse,
+    Stem,
     Symbols,
     Transactions,
     Unchoose,
@@ -49,7 +50,7 @@ def _string_bytes(size: int) -> int:
     return size + (2 if size < 0x100 else 3)
 
 
-def _transactions_bytes(message: Transactions) -> int:
+def _transactions_bytes(message: Transactions | Stem) -> int:
     items = message.items
     total = _HEAD_BYTES + (1 if len(items) < 16 else 3)
     for raw in items:
@@ -84,7 +85,7 @@ def _rare_bytes(message: GetSymbols | Symbols | GetIds | Ids | Lacking | Found) 
 
 
 _SIZES: Final[dict[type[Any], Callable[[Any], int]]] = {
-    Transactions: _transactions_bytes,
+    **dict.fromkeys((Transactions, Stem), _transactions_bytes),
     Announce: _announce_bytes,
     Pull: _pull_bytes,
     **dict.fromkeys((Choose, Unchoose, Refuse), _bare_bytes),
