@@ -10,6 +10,7 @@ from fuzz.cores import core_targets
 from fuzz.decoders import decoder_targets
 from fuzz.engines import engine_targets
 from fuzz.files import file_targets
+from fuzz.finding import finding_targets
 from fuzz.found import found_targets
 from fuzz.nodes import node_targets
 from fuzz.sessions import session_targets
@@ -36,5 +37,5 @@ def found_names() -> frozenset[str]:
 def targets() -> dict[str, Target]:
     """Return all targets by name; one written by hand takes the place of the found one of its name."""
     made = (*found_targets(), *decoder_targets(), *file_targets(), *session_targets(), *core_targets())
-    all_ = (*made, *catching_up_targets(), *engine_targets(), *node_targets())
+    all_ = (*made, *catching_up_targets(), *engine_targets(), *finding_targets(), *node_targets())
     return dict(sorted({target.name: target for target in all_}.items()))

@@ -239,7 +239,7 @@ def decoder_targets() -> tuple[Target, ...]:
     """Return the targets of this room."""
     engines = ("simplex", "ffg")
     return (
-        decoder("primitives.codec.unpack", _unpack, codec.pack, covers=["primitives.codec.unpack"]),
+        decoder("primitives.canonical.unpack", _unpack, codec.pack, covers=["primitives.canonical.unpack"]),
         Target("primitives.keys", _keys, (), Form.RAW, (bytes(112), bytes(range(112)))),
         Target("primitives.inclusion", _inclusion),
         decoder(
