@@ -168,7 +168,13 @@ class Restoring:
 
     def _begin(self, now: int) -> GaveUp | None:
         anchor = self._subjectivity.anchor()
-        client = LightClient(anchor, engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis))
+        client = LightClient(
+            anchor,
+            engine=self._engine,
+            scheme=self._scheme,
+            trust_s=trust_s_of(self._genesis),
+            epoch_blocks=self._chain.rules.blocks,
+        )
         try:
             client.check_age(now)
         except TrustExpiredError as error:
