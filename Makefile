@@ -50,6 +50,9 @@ soak: $(VENV)/.installed-core
 	@$(BIN)/p2pcommerce sim finality --seeds $$((4000 * $(SOAK) / 100)) --faults partition --horizon 15 --liveness 5 --rate 1 \
 	--adversaries twins,equivocate,double_vote --above-third --out $(SOAK_DIR)/forks.jsonl $(ARGS)
 	@$(BIN)/p2pcommerce sim network --seeds $$((1000 * $(SOAK) / 100)) --faults all --out $(SOAK_DIR)/network.jsonl $(ARGS)
+	@test -s $(SOAK_DIR)/gossip.txt || { $(BIN)/p2pcommerce sim gossip --table --nodes 500 --seeds $$(((5 * $(SOAK) + 99) / 100)) \
+	> $(SOAK_DIR)/gossip.part; status=$$?; cat $(SOAK_DIR)/gossip.part; test $$status -le 1 && mv $(SOAK_DIR)/gossip.part $(SOAK_DIR)/gossip.txt; \
+	exit $$status; }
 
 twins: $(VENV)/.installed-core
 	@mkdir -p build

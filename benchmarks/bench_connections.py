@@ -7,6 +7,8 @@ that each end has its figure.
     python benchmarks/bench_connections.py [--json] [--connections 1000] [--transactions 5000]
 
 - handshakes: one after the other, each closed when the node has attached it; the node checks the peer record, too.
+  Beside it what keys and bytes alone cost: sessions without sockets, and over TCP without a node behind either end,
+  both ends in this process.
 - idle: so many connections stay open; what the resident sets grew by, per end.
 - point to point: transactions of 250 bytes, signed before, pushed over one connection until all are in the node's
   pool. The CPU of both processes counts: here encoding and encryption, there everything, with the verification.
@@ -37,6 +39,7 @@ from bench_gossip import transactions_of, verification_floor_us
 import p2pcommerce as p2p
 from p2pcommerce.discovery import sign_record
 from p2pcommerce.node.resources import ResourceLimits
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.ids import GenesisHash
 from p2pcommerce.runtime.collector import calm_collector
@@ -205,11 +208,10 @@ class End:
     async def run(self, address: str, local: LocalPeer) -> None:
         """Connect, and stay until the connection ends."""
         stream = await TcpTransport().dial(address)
-        session = Session(local, initiator=True, announcement_key=b"k" * 16, ephemeral_secret=os.urandom(32))
         self.connection = Connection(
             link=self._link,
             stream=stream,
-            session=session,
+            session=session_of(local, initiator=True),
             owner=self,
             outbound=True,
             address=address,
@@ -245,6 +247,70 @@ def close(end: End) -> None:
     """End a connection."""
     if end.connection is not None:
         end.connection.close("DONE", "the benchmark is done with it")
+
+
+class Acceptor(End):
+    """The end that is called, without a node: content with the handshake."""
+
+    @override
+    def on_open(self, connection: Connection, done: HandshakeDone) -> None:
+        """The caller has proven who it is."""
+        del connection, done
+        self.opened.set()
+
+
+def session_of(local: LocalPeer, *, initiator: bool) -> Session:
+    """Return one end's session."""
+    return Session(local, initiator=initiator, announcement_key=b"k" * 16, ephemeral_secret=os.urandom(32))
+
+
+def sealed_handshakes(peers: Sequence[LocalPeer]) -> dict[str, object]:
+    """Measure handshakes of sessions alone: keys, signatures, hashes, and the code around them."""
+    called = peers[0]
+    begun = time.process_time()
+    for local in peers[1:]:
+        caller, answerer = session_of(local, initiator=True), session_of(called, initiator=False)
+        answerer.receive_data(caller.data_to_send())
+        caller.receive_data(answerer.data_to_send())
+        answerer.receive_data(caller.data_to_send())
+    took_ms = (time.process_time() - begun) / len(peers[1:]) * 1e3
+    return {"handshake_cpu_session": {"value": round(took_ms, 3), "unit": "ms, both ends, no socket"}}
+
+
+async def bare_handshakes(peers: Sequence[LocalPeer]) -> dict[str, object]:
+    """Measure handshakes over TCP, with nothing behind either end."""
+    called = peers[0]
+    listener = await TcpTransport().listen("tcp://127.0.0.1:0")
+
+    async def accept(nursery: trio.Nursery) -> None:
+        while True:
+            stream, address = await listener.accept()
+            owner = Acceptor(2)
+            connection = Connection(
+                link=2,
+                stream=stream,
+                session=session_of(called, initiator=False),
+                owner=owner,
+                outbound=False,
+                address=address,
+                announcement_key=b"k" * 16,
+            )
+            nursery.start_soon(connection.run)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accept, nursery)
+        begun = time.process_time()
+        async with trio.open_nursery() as callers:
+            for local in peers[1:]:
+                end = Acceptor(1)
+                callers.start_soon(end.run, listener.address, local)
+                with trio.fail_after(JOIN_S_MAX):
+                    await end.opened.wait()
+                close(end)
+        took_ms = (time.process_time() - begun) / len(peers[1:]) * 1e3
+        nursery.cancel_scope.cancel()
+    await listener.aclose()
+    return {"handshake_cpu_tcp": {"value": round(took_ms, 3), "unit": "ms, both ends, no node"}}
 
 
 async def handshakes(far: Far, peers: Sequence[LocalPeer]) -> dict[str, object]:
@@ -373,7 +439,9 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     count = options.connections
     calm_collector()
     peers = [local_peer(1_000 + number, genesis.hash) for number in range(count)]
-    result: dict[str, object] = {}
+    for local in peers:
+        local.introduction(0)  # signed once in the life of a node
+    result = sealed_handshakes(peers[:500]) | await bare_handshakes(peers[:500])
     async with far_node(options, strict=False) as far:
         result |= await handshakes(far, peers[: min(count, 500)])
         result |= await idle(far, peers)

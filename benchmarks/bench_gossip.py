@@ -40,20 +40,41 @@ QUIET_S = 20.0
 """A run in which nothing is delivered for so long is over: what is missing is lost."""
 
 
-class Stopwatch:
-    """Verifies as the product does, and notes when each transaction entered a pool."""
+class Arrivals:
+    """What entered the pools of all nodes.
 
-    def __init__(self, arrivals: dict[bytes, list[float]]) -> None:
-        """Write to a table shared by all nodes: transaction id -> times of admission."""
+    Attributes:
+        count: transactions, each as often as there are pools that it entered.
+        slices: when, which transactions, and whether their signatures are good.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.count = 0
+        self.slices: list[tuple[float, Sequence[Transaction], list[bool]]] = []
+
+    def times(self) -> dict[bytes, list[float]]:
+        """Return when each transaction (id of 32 bytes) entered pools."""
+        found: dict[bytes, list[float]] = {}
+        for when, transactions, results in self.slices:
+            for transaction, good in zip(transactions, results, strict=True):
+                if good:
+                    found.setdefault(transaction.id, []).append(when)
+        return found
+
+
+class Stopwatch:
+    """Verifies as the product does, and notes when each slice of transactions entered a pool: what it does counts."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        """Write to what all nodes share."""
         self._arrivals = arrivals
 
     def verify(self, transactions: Sequence[Transaction]) -> list[bool]:
         """Return whether each one's signatures are good."""
         results = [transaction.verify(ED25519) for transaction in transactions]
-        now = time.perf_counter()
-        for transaction, good in zip(transactions, results, strict=True):
-            if good:
-                self._arrivals.setdefault(transaction.id, []).append(now)
+        self._arrivals.slices.append((time.perf_counter(), transactions, results))
+        self._arrivals.count += sum(results)
         return results
 
 
@@ -121,7 +142,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     genesis = p2p.Genesis.local(
         "bench", {absent.public_key: 1_000_000}, {account.public_key: 10_000_000 for account in accounts}
     )
-    arrivals: dict[bytes, list[float]] = {}
+    arrivals = Arrivals()
     sent: dict[bytes, float] = {}
     graph = random_graph(options.nodes, min(DEGREE, options.nodes - 1), rng)
     links = sum(map(len, graph))
@@ -160,7 +181,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - wall
         pulls = sum(_counter(node, "gossip", "pulls_sent") for node in nodes)
         duplicates = sum(_counter(node, "gossip", "duplicates") for node in nodes)
-    return figures(options, arrivals, sent, (cpu_s, wall_s, floor_us, rss_before), (links, pulls, duplicates))
+    return figures(options, arrivals.times(), sent, (cpu_s, wall_s, floor_us, rss_before), (links, pulls, duplicates))
 
 
 def _counter(node: p2p.RunningNode, room: str, name: str) -> int:
@@ -168,10 +189,10 @@ def _counter(node: p2p.RunningNode, room: str, name: str) -> int:
     return int(rooms[room].get(name, 0)) if isinstance(rooms, dict) else 0
 
 
-async def wait_for_all(arrivals: dict[bytes, list[float]], expected: int) -> None:
+async def wait_for_all(arrivals: Arrivals, expected: int) -> None:
     """Wait until every node has every transaction, or nothing has moved for a while."""
     seen, since = 0, time.perf_counter()
-    while (now := sum(map(len, arrivals.values()))) < expected:
+    while (now := arrivals.count) < expected:
         if now != seen:
             seen, since = now, time.perf_counter()
         elif time.perf_counter() - since > QUIET_S:

@@ -59,6 +59,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--sponsor-passphrase-file", metavar="FILE", help="of the sponsor's key file")
     parser.add_argument("--fee", type=_number, metavar="MINOR", help="minor units (default: the least possible)")
     parser.add_argument("--nonce", type=_number, metavar="N", help="default: the account's next one")
+    parser.add_argument(
+        "--private", action="store_true", help="hide which node it comes from: others make it public, seconds later"
+    )
     parser.add_argument("--no-wait", action="store_true", help="return once it is in the node's mempool")
     add_passphrase(parser)
     add_json(parser)
@@ -115,7 +118,7 @@ async def _submit(args: argparse.Namespace, payload: Body, genesis: Genesis, sig
             account=signer.account,
         )
         started = trio.current_time()
-        tx_id = await control.submit(transaction.raw)
+        tx_id = await control.submit(transaction.raw, private=args.private)
         if args.no_wait:
             if args.json:
                 print_json({"tx_id": tx_id.hex(), "final": False})

@@ -40,10 +40,12 @@ from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import Offence, ValidatorUpdate
 from p2pcommerce.primitives.errors import CodecError, RejectionCode
 from p2pcommerce.primitives.ids import Height, PublicKey
+from p2pcommerce.primitives.quick import quick
 
 __all__ = ["Commerce"]
 
 _VALIDATOR_TAG: Final = VALIDATOR.tag[0]
+_admission = quick(Admission)
 
 
 class Commerce:
@@ -75,6 +77,7 @@ class Commerce:
         self._cache: RecordCache = {}
         self._audited: Audited = {}
         self._last: tuple[Transaction, Body] | None = None
+        self._checked: Ledger | None = None
 
     @classmethod
     def extended(
@@ -124,12 +127,15 @@ class Commerce:
 
     def check(self, transaction: Transaction, view: StateView, height: Height) -> Admission | Rejection:
         """Judge a transaction for the mempool; signatures are checked by others. See `Application.check`."""
-        ledger = Ledger(view, self._cache)
+        ledger = self._checked
+        if ledger is None or not ledger.is_like_new(view):
+            ledger = self._checked = Ledger(view, self._cache)
+        sender, payer = transaction.sender, transaction.payer
         try:
             payload, weight = self._read_envelope(transaction, ledger.rules, height)
             payload.check(ledger.rules)
             call = Call.of(transaction, ledger.now_ms)
-            account = ledger.get(ACCOUNT, transaction.sender)
+            account = ledger.get(ACCOUNT, sender)
             _require_signer(transaction, payload, account, ledger)
             nonce = 0 if account is None else account.nonce
             if transaction.nonce < nonce:
@@ -143,12 +149,15 @@ class Commerce:
             return Rejection(error.rejection, error.detail)
         except CommerceError as error:
             return Rejection(error.rejection, str(error))
-        balance_minor = ledger.balance_minor(transaction.payer)
+        if payer is sender:
+            balance_minor = 0 if account is None else account.balance_minor
+        else:
+            balance_minor = ledger.balance_minor(payer)
         if spend_minor > balance_minor:
             return Rejection(
                 RejectionCode.NO_FUNDS, f"{spend_minor} minor units are needed, the payer has {balance_minor}"
             )
-        return Admission(weight, transaction.payer, spend_minor, balance_minor, nonce)
+        return _admission(weight, payer, spend_minor, balance_minor, nonce)
 
     def begin_block(self, state: State, context: BlockContext) -> None:
         """Advance application time, by at most 60 s, and note when an epoch begins."""

@@ -24,6 +24,7 @@ from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.primitives.codec import Shape, record_of
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
+from p2pcommerce.primitives.quick import quick
 
 __all__ = ["Body", "Call", "body", "require_increasing"]
 
@@ -61,7 +62,10 @@ class Call:
     def of(cls, transaction: Transaction, time_ms: int, convict: Convict = _convict_nobody, height: int = 0) -> Call:
         """Return the call of a transaction in a block of a time."""
         payer = transaction.payer if transaction.sponsor_pays else transaction.sender
-        return cls(transaction, transaction.sender, payer, transaction.id, time_ms, convict, height)
+        return _call(transaction, transaction.sender, payer, transaction.id, time_ms, convict, height)
+
+
+_call = quick(Call)
 
 
 class Body(ABC):

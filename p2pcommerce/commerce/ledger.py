@@ -51,7 +51,17 @@ class Ledger:
         burned_minor: burned by this draft.
     """
 
-    __slots__ = ("_bills", "_cache", "_totals", "_view", "_written", "burned_minor", "fee_pot_minor", "rules")
+    __slots__ = (
+        "_bills",
+        "_cache",
+        "_totals",
+        "_totals_value",
+        "_view",
+        "_written",
+        "burned_minor",
+        "fee_pot_minor",
+        "rules",
+    )
 
     def __init__(self, view: StateView, cache: RecordCache) -> None:
         """Open a draft on `view`.
@@ -72,6 +82,15 @@ class Ledger:
             raise LocalProtocolError("the state holds no rules and totals: it is not of a commerce genesis")
         self.rules = rules
         self._totals = totals
+        self._totals_value = view.get(TOTALS.tag)
+
+    def is_like_new(self, view: StateView) -> bool:
+        """Tell whether a draft that is opened on `view` now would be like this one: nothing is written, nothing moved.
+
+        Each block writes the totals, so that a view which says the same of them is of the same block.
+        """
+        is_empty = not self._written and len(self._cache) < CACHED_RECORDS_MAX
+        return is_empty and view is self._view and view.get(TOTALS.tag) is self._totals_value
 
     @property
     def view(self) -> StateView:

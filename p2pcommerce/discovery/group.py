@@ -42,6 +42,7 @@ def group_of(address: str) -> bytes:
     return _wide(place)
 
 
+@lru_cache(_REMEMBERED)
 def source_group_of(address: str) -> bytes:
     """Return the group of whoever speaks from an address; the port of a caller says nothing.
 
@@ -73,6 +74,7 @@ def host_of(address: str) -> str | None:
     return None if found is None or _is_local(place) else str(found)
 
 
+@lru_cache(_REMEMBERED)
 def known_place(text: str) -> str | None:
     """Return the canonical form of an address as a transport gives it; None: it is none that others could read."""
     try:

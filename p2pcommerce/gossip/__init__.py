@@ -10,11 +10,12 @@
   `score_file`: and past a restart
 - `topics`: what embedding applications publish, with `post`, `post_link`, `origins`, `kept_posts`; `budget`: what
   somebody may send
-- `spreading`: who is pushed a transaction, and who is told of it
+- `spreading`: who is pushed a transaction, and who is told of it; `choosers`: the peers that are pushed everything
+- `stems`: private transactions, until somebody makes them public; `stem_routes`: where they go; `stem_room`: how many
 - `effects`: what the router wants done; `parameters`: the numbers
 """
 
-from p2pcommerce.gossip.effects import Deliver, Effect, Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip.effects import Deliver, Effect, Examine, Fluff, Judged, Misbehaving, Offer, SendTo
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.post import Post, sign_post
 from p2pcommerce.gossip.reconciler import ReconcileMessage
@@ -27,6 +28,8 @@ __all__ = [
     "SCORES_BYTES_MAX",
     "Deliver",
     "Effect",
+    "Examine",
+    "Fluff",
     "GossipParameters",
     "Judged",
     "Misbehaving",

@@ -123,6 +123,12 @@ class Arrivals:
         if tx_id not in self.seen:
             self.seen.add(tx_id, OWN)
 
+    def launch(self, tx_id: TransactionId) -> None:
+        """Count a transaction as seen and, if there is room, in flight, that was private until now."""
+        self.know(tx_id)
+        if len(self.flight) < self._parameters.in_flight_max:
+            self.flight.setdefault(tx_id, [])
+
     def ignore(self, tx_id: TransactionId, now: int) -> None:
         """Count a transaction as seen for a short time only."""
         if len(self._ignored) >= self._parameters.ignored_max:

@@ -18,13 +18,14 @@ from p2pcommerce.wire.messages import (
     Lacking,
     Pull,
     Refuse,
+    Stem,
     Symbols,
     Transactions,
     Unchoose,
 )
 from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
-__all__ = ["Deliver", "Effect", "Judged", "Misbehaving", "Offer", "SendTo"]
+__all__ = ["Deliver", "Effect", "Examine", "Fluff", "Judged", "Misbehaving", "Offer", "SendTo"]
 
 Judged: TypeAlias = tuple[TransactionId, bytes, Verdict, PeerId | None, int]
 """What admission said of one transaction: id (32 bytes), its bytes (needed if accepted), verdict, the peer that it came
@@ -53,6 +54,7 @@ class SendTo:
         | Posts
         | AnnouncePosts
         | PullPosts
+        | Stem
     )
 
 
@@ -70,6 +72,30 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Examine:
+    """Have admission examine private transactions as if for the pool, and put them nowhere.
+
+    Attributes:
+        items: id (32 bytes) and bytes of each.
+        origin: the peer that they came from, 32 bytes; None: a user of this node.
+    """
+
+    items: tuple[tuple[TransactionId, bytes], ...]
+    origin: PeerId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fluff:
+    """Hand transactions that have been private to admission, as `Offer` does; the router makes them public then.
+
+    Attributes:
+        items: id (32 bytes), bytes, and the peer that each came from (32 bytes; None: a user of this node).
+    """
+
+    items: tuple[tuple[TransactionId, bytes, PeerId | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Misbehaving:
     """A peer (32 bytes) fell to the ban threshold: close the connection; `Router.is_banned` says for how long."""
 
@@ -84,4 +110,4 @@ class Deliver:
     post: Post
 
 
-Effect: TypeAlias = SendTo | Offer | Misbehaving | Deliver
+Effect: TypeAlias = SendTo | Offer | Examine | Fluff | Misbehaving | Deliver

@@ -90,6 +90,18 @@ class GossipParameters:
         post_peer_burst: ... and at once.
         post_peer_bytes_rate: bytes of them per second ...
         post_peer_bytes_burst: ... and at once.
+        stem_relays: peers to which private transactions go in one epoch.
+        stem_fluff_percent: epochs of a hundred in which this node makes public what others pass to it.
+        stem_epoch_us: mean time between two draws of relays and role, microseconds.
+        stem_wait_us: the fixed part of the wait for others, and the mean of the drawn part, microseconds; no source:
+            ten hops of 100 ms and the way back take a fifth of it.
+        stem_max: private transactions of peers held at a time; no source ...
+        stem_bytes_max: ... and their bytes; no source.
+        stem_peer_max: of these, those that one peer brought; no source.
+        stem_peer_rate: private transactions taken of one peer per second; no source, as those that follow ...
+        stem_peer_burst: ... and at once.
+        stem_peer_bytes_rate: bytes of them per second ...
+        stem_peer_bytes_burst: ... and at once.
     """
 
     senders: int = 5
@@ -158,3 +170,14 @@ class GossipParameters:
     post_peer_burst: int = 4_000
     post_peer_bytes_rate: int = 2 * _MIB
     post_peer_bytes_burst: int = 8 * _MIB
+    stem_relays: int = 2
+    stem_fluff_percent: int = 10
+    stem_epoch_us: int = 600 * MICROSECONDS
+    stem_wait_us: int = 5 * MICROSECONDS
+    stem_max: int = 4_096
+    stem_bytes_max: int = 8 * _MIB
+    stem_peer_max: int = 1_024
+    stem_peer_rate: int = 100
+    stem_peer_burst: int = 1_000
+    stem_peer_bytes_rate: int = _MIB // 4
+    stem_peer_bytes_burst: int = 2 * _MIB

@@ -11,7 +11,7 @@ unless a message would exceed its cap.
 
 Source: the networking specification (Gossip of transactions).
 Deviations: an ignored transaction counts as seen for a few seconds only, so that one that came too early (a nonce gap,
-a balance on its way) is not lost by having been seen; Dandelion++ and finality messages come by rooms of their own.
+a balance on its way) is not lost by having been seen; finality messages come by a room of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from p2pcommerce.gossip.arrivals import TRANSACTION_ID, Arrivals
-from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip.choosers import Choosers
+from p2pcommerce.gossip.effects import Effect, Judged, Misbehaving, Offer
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.pulls import Pulls
@@ -32,12 +33,13 @@ from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.gossip.senders import Senders
 from p2pcommerce.gossip.shelf import Shelf
 from p2pcommerce.gossip.spreading import Spreading
+from p2pcommerce.gossip.stems import Stems
 from p2pcommerce.gossip.topics import Topics
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
 from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
 from p2pcommerce.primitives.id_index import IdIndex
 from p2pcommerce.primitives.ids import GenesisHash, PeerId, TransactionId
-from p2pcommerce.wire.messages import AnnounceEntry, Refuse
+from p2pcommerce.wire.messages import AnnounceEntry
 
 __all__ = ["Router"]
 
@@ -50,10 +52,12 @@ class Router:
 
     Attributes:
         topics: what it spreads for embedding applications.
+        stems: what is not public yet.
     """
 
     __slots__ = (
         "_arrivals",
+        "_choosers",
         "_connections",
         "_counts",
         "_index",
@@ -67,6 +71,7 @@ class Router:
         "_senders",
         "_shelf",
         "_spreading",
+        "stems",
         "topics",
     )
 
@@ -106,6 +111,8 @@ class Router:
         self._rerank_us: int | None = None
         self._counts: Counter[str] = Counter()
         self._spreading = Spreading(parameters, self._links, unwilling)
+        self._choosers = Choosers(parameters, self._links, self._counts)
+        self.stems = Stems(parameters, self._links, self._arrivals, index, rng, identify, self._blame, self._counts)
         self.topics = Topics(parameters, scheme, genesis_hash, self._blame)
         self._reconciler = Reconciler(parameters, rng, index, self._arrivals.seen, self._pulls, self._counts)
 
@@ -136,7 +143,12 @@ class Router:
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.rerank_us
         self._reconciler.on_connected(link, own_key, now)
-        return [*self._senders.fill(now), *self.topics.on_connected(link, own_key, now)]
+        joined = (
+            self._senders.fill(now),
+            self.topics.on_connected(link, own_key, now),
+            self.stems.on_connected(link, now),
+        )
+        return [effect for effects in joined for effect in effects]
 
     def on_disconnected(self, peer: PeerId, now: int) -> list[Effect]:
         """Let a peer (32 bytes) go; its score is kept."""
@@ -147,6 +159,7 @@ class Router:
         self._pulls.forget(link)
         self._reconciler.on_disconnected(peer, now)
         self.topics.on_disconnected(peer)
+        self.stems.on_disconnected(peer)
         if not self._links:
             self._rerank_us = None
         return [*self._senders.fill(now)]
@@ -229,21 +242,11 @@ class Router:
     def on_choose(self, peer: PeerId, now: int) -> list[Effect]:
         """Serve a peer (32 bytes) by push from now on, or refuse."""
         del now
-        link = self._links.get(peer)
-        if link is None or link.is_chooser:
-            return []
-        if sum(other.is_chooser for other in self._links.values()) >= self._parameters.choosers_max:
-            self._counts["choosers_refused"] += 1
-            return [SendTo(peer, Refuse())]
-        link.is_chooser = True
-        return []
+        return self._choosers.add(peer)
 
     def on_unchoose(self, peer: PeerId, now: int) -> list[Effect]:
         """Announce to a peer (32 bytes) from now on."""
-        del now
-        link = self._links.get(peer)
-        if link is not None:
-            link.is_chooser = False
+        self._choosers.discard(peer)
         return []
 
     def on_refuse(self, peer: PeerId, now: int) -> list[Effect]:
@@ -273,10 +276,12 @@ class Router:
     def on_verdicts(self, verdicts: Iterable[Judged], now: int) -> list[Effect]:
         """Pass on what was accepted, drop the rest, and hold senders of invalid transactions to account."""
         effects: list[Effect] = []
-        for tx_id, raw, verdict, origin, fee in verdicts:
+        for judged in verdicts:
+            tx_id, _, verdict, _, _ = judged
             shown = self._arrivals.land(tx_id)
+            is_fluff = self.stems.on_verdict(tx_id, verdict)
             if verdict is Verdict.ACCEPT:
-                self._accept(tx_id, raw, origin, fee, shown, now)
+                self._accept(judged, shown, now, is_fluff=is_fluff)
             elif verdict is Verdict.IGNORE:
                 self._counts["ignored"] += 1
                 if tx_id not in self._index:  # otherwise a second copy of what was accepted before
@@ -296,6 +301,7 @@ class Router:
         retired = dict.fromkeys(tx_ids)
         for tx_id in retired:
             self._shelf.retire(tx_id)
+            self.stems.retire(tx_id)
             self._arrivals.know(tx_id)
             if len(self._pulls) and key is not None:
                 short = short_id(key, tx_id)
@@ -320,6 +326,7 @@ class Router:
             self._shelf.deadline,
             self._reconciler.deadline,
             self.topics.deadline,
+            self.stems.deadline,
         ):
             if due_us is not None and (first is None or due_us < first):
                 first = due_us
@@ -349,21 +356,22 @@ class Router:
         effects += pulls
         effects += self._reconciler.on_deadline(now)
         effects += self._spreading.on_deadline(now)
+        effects += self.stems.on_deadline(now)
         return effects + self.topics.on_deadline(now)
 
     # --- inside ---
 
-    def _accept(
-        self, tx_id: TransactionId, raw: bytes, origin: PeerId | None, fee: int, shown: Sequence[PeerId], now: int
-    ) -> None:
+    def _accept(self, judged: Judged, shown: Sequence[PeerId], now: int, *, is_fluff: bool) -> None:
+        tx_id, raw, _, origin, fee = judged
         if origin is None:
             self.mark_known(tx_id, now)
-            self._shelf.put_own(tx_id, raw, fee, now)
+            if not is_fluff:  # whoever offers it again is its origin
+                self._shelf.put_own(tx_id, raw, fee, now)
         else:
             link = self._links.get(origin)
             if link is not None:
                 link.score.useful += 1
-        self._spreading.spread(tx_id, raw, fee, shown, now, everybody=origin is None)
+        self._spreading.spread(tx_id, raw, fee, shown, now, everybody=is_fluff or origin is None)
 
     def _blame(self, link: Link, invalid: int, now: int) -> list[Effect]:
         """Count invalid transactions of a peer, and say so when it is enough."""
@@ -377,15 +385,15 @@ class Router:
 
     def statistics(self) -> Mapping[str, int]:
         """Return counters by name."""
-        links = self._links.values()
         return {
             "peers": len(self._links),
             "senders": len(self._senders.chosen()),
-            "choosers": sum(link.is_chooser for link in links),
+            "choosers": len(self._choosers),
             "seen": len(self._arrivals.seen),
             "in_flight": len(self._arrivals.flight),
             "ignored_waiting": self._arrivals.ignored_count,
             "asking": self._reconciler.asking,
+            "stems": len(self.stems),
             "own": self._shelf.own_count,
             "wanted": len(self._pulls),
             "announcements_surplus": self._pulls.surplus,

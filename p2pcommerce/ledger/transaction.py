@@ -11,8 +11,9 @@ Source: the envelope of the commerce specification.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from p2pcommerce.primitives.codec import (
     ANY,
@@ -32,7 +33,8 @@ from p2pcommerce.primitives.codec import (
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.crypto import SignatureScheme, blake2b_256, signed_bytes
 from p2pcommerce.primitives.errors import CodecError
-from p2pcommerce.primitives.ids import GenesisHash, PublicKey, TransactionId
+from p2pcommerce.primitives.ids import HASH_BYTES, SIGNATURE_BYTES, U64_MAX, GenesisHash, PublicKey, TransactionId
+from p2pcommerce.primitives.quick import quick
 
 __all__ = [
     "ENVELOPE_VERSION",
@@ -173,13 +175,21 @@ _UNSIGNED_FIELDS: Final[dict[str, Shape[Any]]] = {
     "sponsor": maybe(KEY),
     "sponsor_pays": BOOL,
 }
+
+
+def _as_read(*fields: object) -> tuple[Any, ...]:
+    return fields
+
+
 _SHAPE: Final = record(
-    Transaction,
+    _as_read,
     version=uint(ENVELOPE_VERSION, ENVELOPE_VERSION),
     **_UNSIGNED_FIELDS,
     signature=SIGNATURE,
     sponsor_signature=maybe(SIGNATURE),
 )
+_HEIGHT_MAX: Final = 2**32 - 1
+_transaction: Final[Callable[..., Transaction]] = quick(Transaction)
 
 
 def transaction_id(raw: bytes) -> TransactionId:
@@ -197,14 +207,45 @@ def decode_transaction(raw: bytes, tx_id: TransactionId | None = None) -> Transa
     Raises:
         CodecError: over 16 KiB, malformed, not canonical, a field out of range, or a sponsor without its signature.
     """
-    transaction = _SHAPE.read(unpack(raw, TRANSACTION_BYTES_MAX))
+    plain = unpack(raw, TRANSACTION_BYTES_MAX)
+    fields = plain if _is_usual(plain) else _SHAPE.read(plain)
+    transaction = _transaction(*fields, raw, transaction_id(raw) if tx_id is None else tx_id)
     if (transaction.sponsor is None) != (transaction.sponsor_signature is None):
         raise CodecError("a sponsor and the sponsor's signature go together")
     if transaction.sponsor is None and transaction.sponsor_pays:
         raise CodecError("sponsor_pays needs a sponsor")
-    object.__setattr__(transaction, "raw", raw)
-    object.__setattr__(transaction, "id", transaction_id(raw) if tx_id is None else tx_id)
     return transaction
+
+
+def _is_usual(plain: Any) -> TypeGuard[tuple[Any, ...]]:  # noqa: ANN401 - untrusted: any type may come
+    """Tell whether this is an envelope without active key and sponsor, as most are.
+
+    It takes nothing that `_SHAPE` refuses, and spares it a call for each field; whatever it does not take, that
+    judges and names.
+    """
+    if type(plain) is not tuple or len(plain) != _FIELDS:
+        return False
+    version, chain_id, name, sender, nonce, fee, expires_height, body, key, sponsor, pays, signature, sponsored = plain
+    return (
+        (type(version) is int and version == ENVELOPE_VERSION)
+        and (type(chain_id) is bytes and len(chain_id) == HASH_BYTES)
+        and (type(name) is str and len(name) <= TYPE_BYTES_MAX and name.isascii() and name.isprintable())
+        and (type(sender) is bytes and len(sender) == HASH_BYTES)
+        and (type(nonce) is int and 0 <= nonce <= U64_MAX)
+        and (type(fee) is int and 0 <= fee <= U64_MAX)
+        and (type(expires_height) is int and 0 <= expires_height <= _HEIGHT_MAX)
+        and (key is None and sponsor is None and pays is False and sponsored is None)
+        and (type(signature) is bytes and len(signature) == SIGNATURE_BYTES)
+        and _is_body(body)
+    )
+
+
+def _is_body(value: Any) -> bool:  # noqa: ANN401 - untrusted: any type may come
+    try:
+        _read_body(value)
+    except CodecError:
+        return False
+    return True
 
 
 def sign_transaction(

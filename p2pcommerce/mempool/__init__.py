@@ -11,13 +11,14 @@
 
 from p2pcommerce.mempool.mempool import Mempool
 from p2pcommerce.mempool.parameters import MempoolParameters
-from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Origin, Refused
+from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Examined, Origin, Refused
 from p2pcommerce.mempool.verifier import InlineVerifier, Verifier
 
 __all__ = [
     "Admitted",
     "Dropped",
     "Effect",
+    "Examined",
     "InlineVerifier",
     "Mempool",
     "MempoolParameters",

@@ -35,6 +35,8 @@ class FeeFloor:
 
     def price(self, now: int) -> int:
         """Return the floor as a price in fixed point."""
+        if not self._raised:
+            return self._least
         value = self.at(now)
         if value <= self._least:
             self._raised = 0

@@ -35,12 +35,14 @@ class Waiting(NamedTuple):
         raw: untrusted bytes.
         tx_id: 32 bytes.
         origin: who brought it.
+        is_private: it is to be examined, and not to be kept.
     """
 
     order: int
     raw: bytes
     tx_id: TransactionId
     origin: Origin
+    is_private: bool
 
 
 class _Line:
@@ -91,7 +93,7 @@ class Intake:
             return True
         return len(line.items) < parameters.intake_count_max and line.bytes < parameters.intake_bytes_max
 
-    def put(self, raw: bytes, tx_id: TransactionId, origin: Origin) -> bool:
+    def put(self, raw: bytes, tx_id: TransactionId, origin: Origin, *, is_private: bool = False) -> bool:
         """Queue a transaction; False if the hard bound of its origin or of all is reached, and it is not taken."""
         parameters = self._parameters
         size = len(raw)
@@ -106,7 +108,7 @@ class Intake:
             self._lines[origin] = line
             self._fresh[origin] = None
         self._order += 1
-        line.items.append(Waiting(self._order, raw, tx_id, origin))
+        line.items.append(Waiting(self._order, raw, tx_id, origin, is_private))
         line.bytes += size
         self._count += 1
         self._total_bytes += size

@@ -30,14 +30,17 @@ from p2pcommerce.mempool.parameters import MempoolParameters
 from p2pcommerce.mempool.pool import Pool
 from p2pcommerce.mempool.recheck import Recheck
 from p2pcommerce.mempool.selection import Selection
-from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Origin, Refused
+from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Examined, Origin, Refused
 from p2pcommerce.mempool.verifier import InlineVerifier, VerifiedIds, Verifier
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RejectionCode, Verdict
 from p2pcommerce.primitives.ids import GENESIS_HEIGHT, Height, PublicKey, TransactionId
+from p2pcommerce.primitives.quick import quick
 
 __all__ = ["Mempool"]
+
+_admitted = quick(Admitted)
 
 
 class Mempool:
@@ -152,17 +155,13 @@ class Mempool:
         """Learn that somebody else (block validation) verified the signatures of a transaction (id of 32 bytes)."""
         self._verified.add(tx_id)
 
-    def own(self) -> list[Transaction]:
-        """Return the transactions that were submitted here, oldest first."""
-        return [entry.transaction for entry in self._pool if entry.origin is None]
-
     # --- admission ---
 
     def has_room(self, origin: Origin) -> bool:
         """Tell whether one more message of this origin may be read: if not, push back."""
         return self._intake.has_room(origin)
 
-    def submit(self, raw: bytes, origin: Origin, tx_id: TransactionId, now: int) -> None:
+    def submit(self, raw: bytes, origin: Origin, tx_id: TransactionId, now: int, *, is_private: bool = False) -> None:
         """Queue untrusted bytes for admission; the verdict comes from `on_deadline`.
 
         Args:
@@ -170,15 +169,20 @@ class Mempool:
             origin: the peer that sent it; None: it was submitted here.
             tx_id: BLAKE2b-256 of `raw`.
             now: microseconds.
+            is_private: examine it and keep nothing of it; the verdict is `Examined` or `Refused`.
         """
         self._now = now
         size = len(raw)
         if size > TRANSACTION_BYTES_MAX:
             detail = f"{size} bytes, at most {TRANSACTION_BYTES_MAX} allowed"
-            self._refused.append(Refused(tx_id, origin, Verdict.REJECT, RejectionCode.BAD_FORMAT, detail, size))
-        elif not self._intake.put(raw, tx_id, origin):
+            self._refused.append(
+                Refused(tx_id, origin, Verdict.REJECT, RejectionCode.BAD_FORMAT, detail, size, is_private)
+            )
+        elif not self._intake.put(raw, tx_id, origin, is_private=is_private):
             detail = "too many wait for admission: try again"
-            self._refused.append(Refused(tx_id, origin, Verdict.IGNORE, RejectionCode.POOL_FULL, detail, size))
+            self._refused.append(
+                Refused(tx_id, origin, Verdict.IGNORE, RejectionCode.POOL_FULL, detail, size, is_private)
+            )
         self._wake_us = self._wake_us or now
 
     @property
@@ -221,12 +225,16 @@ class Mempool:
 
     def _insert(self, candidate: Candidate, effects: list[Effect], now: int) -> None:
         waiting, transaction = candidate.waiting, candidate.transaction
+        if waiting.is_private:
+            self._verified.add(transaction.id)
+            effects.append(Examined(transaction.id, waiting.raw, waiting.origin))
+            return
         answer = self._pool.add(transaction, candidate.admission, waiting.origin, now)
         if isinstance(answer, Rejection):
             self._verified.add(transaction.id)
             effects.append(_refuse(waiting, answer.code, answer.detail))
             return
-        effects.append(Admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
+        effects.append(_admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
         effects += answer
 
     def _examine(self, waiting: Waiting, view: StateView, ahead: Ahead, now: int) -> Candidate | Refused:
@@ -248,7 +256,8 @@ class Mempool:
         objection = self._object(transaction, answer, ahead, now)
         if objection is not None:
             return _refuse(waiting, objection.code, objection.detail)
-        ahead.add(transaction, answer)
+        if not waiting.is_private:
+            ahead.add(transaction, answer)
         return Candidate(waiting, transaction, answer)
 
     def _object(self, transaction: Transaction, admission: Admission, ahead: Ahead, now: int) -> Rejection | None:
@@ -382,8 +391,8 @@ class Mempool:
         counts = self._counts
         for effect in effects:
             match effect:
-                case Admitted():
-                    counts["admitted"] += 1
+                case Admitted() | Examined():
+                    counts[type(effect).__name__.lower()] += 1
                 case Refused():
                     counts[f"refused.{effect.code.value}"] += 1
                 case Dropped():
@@ -394,4 +403,4 @@ class Mempool:
 def _refuse(waiting: Waiting, code: RejectionCode, detail: str) -> Refused:
     """Refuse a transaction; but for a bad format it depends on the state: on which key speaks for an account, too."""
     verdict = Verdict.REJECT if code is RejectionCode.BAD_FORMAT else Verdict.IGNORE
-    return Refused(waiting.tx_id, waiting.origin, verdict, code, detail, len(waiting.raw))
+    return Refused(waiting.tx_id, waiting.origin, verdict, code, detail, len(waiting.raw), waiting.is_private)

@@ -183,10 +183,10 @@ class Pool:
             ahead: transactions of its sender that will probably be added before it.
         """
         parameters = self._parameters
+        if len(self._by_id) < parameters.count_max and self.total_bytes + len(transaction.raw) <= parameters.bytes_max:
+            return False
         queue = self._queues.get(transaction.sender)
         if queue is not None and transaction.nonce in queue.entries:
-            return False
-        if len(self._by_id) < parameters.count_max and self.total_bytes + len(transaction.raw) <= parameters.bytes_max:
             return False
         run_end = admission.nonce if queue is None else max(admission.nonce, queue.run_end)
         price = price_of(transaction.fee, admission.weight)
@@ -208,7 +208,7 @@ class Pool:
         victims = self._victims(entry, queue, replaced, admission.nonce)
         if victims is None:
             return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
-        dropped = [self._evict(victim, now) for victim in victims]
+        dropped = [self._evict(victim, now) for victim in victims] if victims else []
         if replaced is not None:
             self._forget(replaced)
             self.replaced += 1

@@ -9,7 +9,7 @@ from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 
-__all__ = ["Admitted", "Dropped", "Effect", "Origin", "Refused"]
+__all__ = ["Admitted", "Dropped", "Effect", "Examined", "Origin", "Refused"]
 
 Origin: TypeAlias = PeerId | None
 """The peer that a transaction came from; None: it was submitted here."""
@@ -33,6 +33,21 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """A private transaction passes everything that the pool asks of one, and is not in it.
+
+    Attributes:
+        tx_id: 32 bytes.
+        raw: its bytes.
+        origin: as it was submitted.
+    """
+
+    tx_id: TransactionId
+    raw: bytes
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A submitted transaction is not taken.
 
@@ -43,6 +58,7 @@ class Refused:
         code: why.
         detail: a sentence for people.
         raw_len: its size in bytes.
+        is_private: it was only to be examined.
     """
 
     tx_id: TransactionId
@@ -51,6 +67,7 @@ class Refused:
     code: RejectionCode
     detail: str
     raw_len: int
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +87,4 @@ class Dropped:
     replaced_by: TransactionId | None = None
 
 
-Effect: TypeAlias = Admitted | Refused | Dropped
+Effect: TypeAlias = Admitted | Examined | Refused | Dropped

@@ -36,6 +36,7 @@ class Inbox:
             wire.Unchoose: lambda peer, _, now: board.gossip(router.on_unchoose(peer, now), now),
             wire.Refuse: lambda peer, _, now: board.gossip(router.on_refuse(peer, now), now),
             **dict.fromkeys(_RECONCILE, lambda peer, m, now: board.gossip(router.on_reconcile(peer, m, now), now)),
+            wire.Stem: lambda peer, m, now: board.gossip(router.stems.on_stem(peer, m.items, now), now),
             wire.Listening: lambda peer, m, now: board.gossip(topics.on_listening(peer, m.topics, now), now),
             wire.Posts: lambda peer, m, now: board.gossip(topics.on_posts(peer, m.items, now), now),
             wire.AnnouncePosts: lambda peer, m, now: board.gossip(topics.on_announce(peer, m.short_ids, now), now),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
-from p2pcommerce.discovery import BookError
+from p2pcommerce.discovery import BookError, Discovery
 from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import EngineStatus, FinalityEngine
 from p2pcommerce.gossip import Post, Validator, load_scores
@@ -53,6 +53,7 @@ class Node:
         chain: the final state and the blocks above it.
         mempool: what waits.
         off_chain: blobs and sealed messages.
+        discovery: finds peers; sources of records and addresses tell it what they found.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Node:
         self._inbox = Inbox(self._board)
         self.mempool: Mempool = self._board.mempool
         self.off_chain: OffChain = self._board.off_chain
+        self.discovery: Discovery = self._board.discovery
 
     # --- life ---
 
@@ -148,6 +150,7 @@ class Node:
             self._restore_peers(book, now)
         board.discovery.set_own_addresses(own_addresses)
         effects = board.own.restore(own, now)
+        board.private.resume(now)
         effects += board.after(board.agreement.start(records, signed, now), now)
         board.feed_own(now)
         return effects
@@ -288,8 +291,10 @@ class Node:
         board = self._board
         return tx_id in self.mempool or tx_id in board.own or tx_id in board.submissions
 
-    def on_submit(self, request: int, raw: bytes, now: int) -> list[Effect]:
+    def on_submit(self, request: int, raw: bytes, now: int, *, is_private: bool = False) -> list[Effect]:
         """Take a transaction of this node's own user; the verdict comes as `Submitted`.
+
+        A private one goes by a stem first: nobody but one peer hears of it here before others make it public.
 
         Raises:
             LocalProtocolError: `can_submit` was false.
@@ -298,8 +303,11 @@ class Node:
             raise LocalProtocolError("the pool pushes back: ask can_submit before on_submit")
         tx_id = transaction_id(raw)
         if self._board.submissions.add(tx_id, request):
-            self._board.router.mark_known(tx_id, now)
-            self.mempool.submit(raw, None, tx_id, now)
+            if is_private:
+                self._board.private.submit(tx_id, raw, now)
+            else:
+                self._board.router.mark_known(tx_id, now)
+                self.mempool.submit(raw, None, tx_id, now)
         return []
 
     def on_signed(self, request: int, signature: bytes | None, now: int) -> list[Effect]:

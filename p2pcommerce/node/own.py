@@ -3,10 +3,13 @@
 What was accepted from a user is kept in a journal of its own, so that it survives the end of the process: each is one
 record, written before the user is told, and another when it is done with. A node that starts again submits what is left
 to its pool, in the old order and as fast as admission takes it; from there the router offers it to everybody again.
+A private one is not in the pool and is not offered: after a restart it waits to come from others, and then goes by a
+stem again.
 
 The journal's bytes are decided here, its writing is the runtime's: `AppendOwn` and `RewriteOwn`.
 
     record = 1 | submitted (u64, microseconds) | transaction        it was accepted
+           | 2 | submitted (u64, microseconds) | transaction        it was accepted, and is to travel in private
            | 0 | id (32 bytes)                                      it is final, expired or dropped
 
 Source: the networking specification (own transactions are journalled and survive a restart; `submit` never drops).
@@ -37,6 +40,7 @@ _POOL_SHARE: Final = 2
 _DEAD_BYTES_MIN: Final = 256 * 1024
 """The journal is not rewritten for less."""
 _KEPT: Final = b"\x01"
+_PRIVATE: Final = b"\x02"
 _DONE: Final = b"\x00"
 _TIME_BYTES: Final = 8
 
@@ -54,7 +58,7 @@ class OwnTransactions:
         self._bytes = 0
         self._dead_bytes = 0
         self._again: deque[TransactionId] = deque()
-        self._restored: dict[TransactionId, None] = {}  # those that the pool has not judged again yet
+        self._unjudged: dict[TransactionId, None] = {}  # restored and private ones that the pool has not judged
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -81,7 +85,7 @@ class OwnTransactions:
         """Take up what the journal holds; what is left is submitted by `feed`."""
         unreadable = 0
         for record in records:
-            if record[:1] == _KEPT and len(record) > 1 + _TIME_BYTES:
+            if record[:1] in (_KEPT, _PRIVATE) and len(record) > 1 + _TIME_BYTES:
                 self._kept[transaction_id(_raw(record))] = record
             elif record[:1] == _DONE and len(record) == 1 + len(TransactionId(bytes(32))):
                 self._kept.pop(TransactionId(record[1:]), None)
@@ -97,8 +101,8 @@ class OwnTransactions:
             effects += self._let_go(tx_id, "it waited too long")
         if len(records) > len(self._kept):
             effects.append(self._rewrite())
-        self._again.extend(self._kept)
-        self._restored = dict.fromkeys(self._kept)
+        self._again.extend([tx_id for tx_id, record in self._kept.items() if record[:1] != _PRIVATE])
+        self._unjudged = dict.fromkeys(self._kept)
         if self._kept:
             effects.append(Log("INFO", "own", f"{len(self._kept)} own transactions are submitted again"))
         return effects
@@ -114,23 +118,35 @@ class OwnTransactions:
                 fed.append(tx_id)
         return fed
 
+    def private(self) -> list[tuple[TransactionId, bytes]]:
+        """Return id (32 bytes) and bytes of those that are to travel in private."""
+        return [(tx_id, _raw(record)) for tx_id, record in self._kept.items() if record[:1] == _PRIVATE]
+
     # --- what becomes of them ---
 
     def on_admitted(self, tx_id: TransactionId, raw: bytes, now: int) -> list[Effect]:
         """Keep a transaction (id of 32 bytes) that is in the pool for a user."""
-        self._restored.pop(tx_id, None)
+        self._unjudged.pop(tx_id, None)
+        return self._keep(tx_id, raw, _KEPT, now)
+
+    def on_examined(self, tx_id: TransactionId, raw: bytes, now: int) -> list[Effect]:
+        """Keep a transaction (id of 32 bytes) that is good, and that the pool will judge once it need not hide."""
+        self._unjudged[tx_id] = None
+        return self._keep(tx_id, raw, _PRIVATE, now)
+
+    def _keep(self, tx_id: TransactionId, raw: bytes, tag: bytes, now: int) -> list[Effect]:
         if tx_id in self._kept:
             return []
-        record = _KEPT + now.to_bytes(_TIME_BYTES, "big") + raw
+        record = tag + now.to_bytes(_TIME_BYTES, "big") + raw
         self._kept[tx_id] = record
         self._bytes += len(record)
         return [AppendOwn(record)]
 
     def on_refused(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
-        """Drop one that was submitted again and is refused now, unless the pool has it from a peer."""
-        if tx_id not in self._restored:
+        """Drop one that was submitted again, or was private, and is refused now, unless the pool has it from a peer."""
+        if tx_id not in self._unjudged:
             return []
-        del self._restored[tx_id]
+        del self._unjudged[tx_id]
         if code is RejectionCode.DUPLICATE:
             return []
         if code in (RejectionCode.BAD_NONCE, RejectionCode.EXPIRED):
@@ -160,7 +176,7 @@ class OwnTransactions:
 
     def _forget(self, tx_id: TransactionId) -> list[Effect]:
         size = len(self._kept.pop(tx_id))
-        self._restored.pop(tx_id, None)
+        self._unjudged.pop(tx_id, None)
         self._bytes -= size
         self._dead_bytes += size
         if self._dead_bytes > max(_DEAD_BYTES_MIN, self._bytes):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from p2pcommerce.node.effects import Submitted
+from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.ids import TransactionId
 
 __all__ = ["SUBMISSIONS_MAX", "Submissions"]
@@ -46,3 +48,7 @@ class Submissions:
         requests = self._waiting.pop(tx_id, [])
         self._count -= len(requests)
         return requests
+
+    def answer(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Submitted]:
+        """Return the verdict on a transaction (id of 32 bytes) for each request that waits for it."""
+        return [Submitted(request, tx_id, code, detail) for request in self.take(tx_id)]

@@ -19,7 +19,7 @@ from p2pcommerce.gossip import effects as gossip
 from p2pcommerce.ledger.application import Application
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import Genesis
-from p2pcommerce.mempool import Admitted, Mempool, Refused, Verifier
+from p2pcommerce.mempool import Admitted, Examined, Mempool, Refused, Verifier
 from p2pcommerce.mempool import Dropped as PoolDropped
 from p2pcommerce.mempool import Effect as PoolEffect
 from p2pcommerce.node.agreement import Agreement
@@ -37,7 +37,6 @@ from p2pcommerce.node.effects import (
     Log,
     Restore,
     SaveBook,
-    Submitted,
     Transmit,
 )
 from p2pcommerce.node.fee_floors import FeeFloors
@@ -46,6 +45,7 @@ from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.parameters import NodeParameters
+from p2pcommerce.node.private import PrivateTransactions
 from p2pcommerce.node.pulse import Pulse
 from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.saved_peers import join_peers
@@ -70,7 +70,7 @@ class Switchboard:
         chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, subjectivity, restoring,
             pulse: rooms.
         links: peer -> the link over which it is connected.
-        submissions: what waits for the pool's verdict; own: what it accepted of them.
+        submissions: what waits for the pool's verdict; own: what it accepted of them; private: what is to stay so.
         counters: events of the node as a whole.
     """
 
@@ -135,6 +135,7 @@ class Switchboard:
         self.links: dict[PeerId, int] = {}
         self.submissions = Submissions()
         self.own = OwnTransactions(self.mempool, parameters.mempool)
+        self.private = PrivateTransactions(self.router, self.mempool, self.own, self.submissions)
         self.counters: Counter[str] = Counter()
         self._epoch: int | None = None
         self._is_restoring = False
@@ -201,6 +202,8 @@ class Switchboard:
                 case gossip.Offer(items, origin):
                     for tx_id, raw in items:
                         self.mempool.submit(raw, origin, tx_id, now)
+                case gossip.Examine() | gossip.Fluff():
+                    self.private.do(effect, now)
                 case gossip.Deliver(post):
                     out.append(Deliver(post))
                 case gossip.Misbehaving(peer, reason):
@@ -221,12 +224,15 @@ class Switchboard:
                         origin = None  # a peer's copy came between: it is a user's all the same
                         out += self.own.on_admitted(tx_id, transaction.raw, now)
                     judged.append((tx_id, transaction.raw, Verdict.ACCEPT, origin, transaction.fee))
-                    out += self._answer(tx_id, RejectionCode.OK, "")
+                    out += self.submissions.answer(tx_id, RejectionCode.OK, "")
+                case Examined() | Refused(is_private=True):
+                    told, wanted = self.private.on_verdict(effect, now)
+                    out += told + self.gossip(wanted, now)
                 case Refused(tx_id, origin, verdict, code, detail):
                     judged.append((tx_id, b"", verdict, origin, 0))
                     if origin is None:  # a peer's copy may be refused for the peer's sake
                         out += self.own.on_refused(tx_id, code, detail)
-                        out += self._answer(tx_id, code, detail)
+                        out += self.submissions.answer(tx_id, code, detail)
                 case PoolDropped():
                     out += self._drop(effect)
         out += self.gossip(self.router.on_verdicts(judged, now), now)
@@ -250,9 +256,6 @@ class Switchboard:
             *self.own.on_dropped(dropped.tx_id, dropped.code, dropped.detail),
             Dropped(dropped.tx_id, dropped.code, dropped.detail, dropped.replaced_by),
         ]
-
-    def _answer(self, tx_id: TransactionId, code: RejectionCode, detail: str) -> list[Effect]:
-        return [Submitted(request, tx_id, code, detail) for request in self.submissions.take(tx_id)]
 
     def discover(self, effects: Sequence[discovery.Effect], now: int) -> list[Effect]:
         """Do what discovery wants."""

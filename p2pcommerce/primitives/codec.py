@@ -16,13 +16,14 @@ from __future__ import annotations
 import dataclasses
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import msgpack
 
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import U64_MAX
+from p2pcommerce.primitives.quick import quick
 
 __all__ = [
     "ANY",
@@ -272,19 +273,20 @@ def _read_bool(value: Any) -> bool:  # noqa: ANN401 - untrusted: any type may co
 
 def _read_any(value: Any) -> object:  # noqa: ANN401 - untrusted: any type may come
     """Accept any plain value, but floats, maps and deep nesting, at any depth."""
-    layer = [value]
-    for _ in range(DEPTH_MAX):
-        if not layer:
-            return value
-        if any(type(item) not in _PLAIN for item in layer):
+    layer: Iterable[Any] = value if type(value) is tuple else [value]
+    for _ in range(DEPTH_MAX - 1 if layer is value else DEPTH_MAX):
+        kinds = set(map(type, layer))
+        if not kinds <= _PLAIN:
             raise CodecError("must hold only integers, bytes, text, booleans, nil and arrays")
+        if tuple not in kinds:
+            return value
         layer = [item for array_ in layer if type(array_) is tuple for item in array_]
     if layer:
         raise CodecError(f"is nested deeper than {DEPTH_MAX}")
     return value
 
 
-_PLAIN: Final = (int, bytes, str, bool, type(None), tuple)
+_PLAIN: Final = frozenset({int, bytes, str, bool, type(None), tuple})
 
 BOOL: Final = Shape(_read_bool, _same, "bool")
 ANY: Final = Shape(_read_any, _same, "any")
@@ -365,8 +367,10 @@ def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
     count = len(names)
     readers = tuple(shape.read for shape in fields.values())
     writers = tuple(zip(names, (shape.plain for shape in fields.values()), strict=True))
+    make: Callable[..., T] | None = None  # found at the first reading: most kinds are never read in a process
 
     def read(value: Any) -> T:  # noqa: ANN401 - untrusted: any type may come
+        nonlocal make
         if type(value) is not tuple or len(value) != count:
             raise CodecError(f"must be an array of {count} items ({', '.join(names)})")
         try:
@@ -374,7 +378,9 @@ def record(cls: Callable[..., T], **fields: Shape[Any]) -> Shape[T]:
         except CodecError:
             _name_field(fields, value)
             raise
-        return cls(*items)
+        if make is None:
+            make = quick(cls)
+        return make(*items)
 
     # Most fields are written as they are: those are taken in one piece, and only the others are written one by one.
     take = operator.attrgetter(*names) if count > 1 else None

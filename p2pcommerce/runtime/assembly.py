@@ -71,6 +71,8 @@ class Assembly:
         own_journal: of own transactions; own_records: what it held.
         off_chain: the files of blobs and messages.
         static_secret: the X25519 secret (32 bytes) of this run.
+        mapped: where a router lets others in.
+        nearby: where others of the local network reach this node, if that is not where it says that it listens.
     """
 
     config: NodeConfig
@@ -88,6 +90,8 @@ class Assembly:
     off_chain: OffChainFolder
     files: ExitStack
     static_secret: bytes
+    mapped: tuple[str, ...] = ()
+    nearby: tuple[str, ...] = ()
     _local: LocalPeer = field(init=False)
     _record_until_ms: int = 0
     _told: tuple[str, ...] = ()
@@ -130,7 +134,8 @@ class Assembly:
             now: microseconds.
         """
         now_ms = now // 1_000
-        told = self.config.advertise or advertised(addresses, self.core.observed_host)
+        told = self.config.advertise or advertised(addresses, self.core.observed_host, self.mapped)
+        told = tuple(dict.fromkeys((*told, *self.nearby)))
         if now_ms >= self._record_until_ms or told != self._told:
             self._told = told
             expires_ms = now_ms + _RECORD_LIFE_MS

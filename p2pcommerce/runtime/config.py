@@ -11,6 +11,7 @@ specification.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import re
 import tomllib
@@ -35,6 +36,13 @@ ADVERTISED_MAX: Final = 8
 """Addresses in a peer record. Source: networking specification, discovery."""
 _ADDRESS_CHARACTERS_MAX: Final = 255
 _NAME_BYTES_MAX: Final = 32
+DNS_SEEDS_MAX: Final = 8
+"""Names that are asked for peers."""
+_HOST_NAME_MAX: Final = 253
+_HOST_NAME: Final = re.compile(
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?", re.ASCII | re.IGNORECASE
+)
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 _TCP: Final = re.compile(r"tcp://(?:\[[0-9a-f:.]+\]|[0-9a-z._-]+):(\d{1,5})", re.IGNORECASE)
 
@@ -72,6 +80,13 @@ class NodeConfig:
         outbound_peers: connections that this node opens by itself.
         inbound_peers_max: connections that it accepts at most, besides configured peers and validators.
         control: whether other programs of this user reach the node through `control.json`.
+        dns_seeds: names whose TXT records hold peers (extra `dns`), at most 8.
+        dns_server: the name server that they are asked of, "host:port" with an IP address; empty: the system's.
+        lan: whether the node tells of itself in the local network by multicast, and listens to others.
+        lan_interface: the IPv4 address of the interface for that; empty: the system's choice.
+        port_mapping: whether the router is asked to let others in: "off", "nat-pmp", "upnp", or "auto": whichever it
+            answers to.
+        gateway: the router, an IPv4 address or "address:port"; empty: that of the default route.
         metrics: where Prometheus may read the node's metrics, "host:port" (extra `metrics`); empty: nowhere.
         log_level: the least urgent level that is logged, "debug", "info", "warning" or "error".
         log_file: whether `node.log` is written.
@@ -95,6 +110,12 @@ class NodeConfig:
     choosers_max: int = 8
     outbound_peers: int = 8
     inbound_peers_max: int = 40
+    dns_seeds: tuple[str, ...] = ()
+    dns_server: str = ""
+    lan: bool = False
+    lan_interface: str = ""
+    port_mapping: str = "off"
+    gateway: str = ""
     control: bool = True
     metrics: str = ""
     log_level: str = "info"
@@ -175,7 +196,11 @@ _RANGES: Final = {
     "inbound_peers_max": (0, 4_096),
     "log_file_bytes_max": (2**16, 2**40),
 }
-_CHOICES: Final = {"log_level": LEVELS, "sync": tuple(RestoreMode)}
+_CHOICES: Final = {
+    "log_level": LEVELS,
+    "sync": tuple(RestoreMode),
+    "port_mapping": ("off", "auto", "nat-pmp", "upnp"),
+}
 
 
 def _endpoint(name: str, value: object) -> None:
@@ -271,6 +296,8 @@ def _check(name: str, value: object) -> None:
             raise ConfigError(f"{name} must be true or false")
     elif isinstance(default, int):
         _check_integer(name, value)
+    elif name == "dns_seeds":
+        _check_names(name, value)
     elif isinstance(default, tuple):
         _check_addresses(name, value)
     elif name in _CHOICES:
@@ -299,6 +326,43 @@ def _check_addresses(name: str, value: object) -> None:
             raise ConfigError(f'{name}: {address!r} is no address; write it like "tcp://192.0.2.7:7400"')
 
 
+def _check_names(name: str, value: object) -> None:
+    if not isinstance(value, tuple):
+        raise ConfigError(f'{name} must be a list of names like "seed.example"')
+    if len(value) > DNS_SEEDS_MAX:
+        raise ConfigError(f"{name} has {len(value)} names, at most {DNS_SEEDS_MAX} are possible")
+    for each in value:
+        if not isinstance(each, str) or len(each) > _HOST_NAME_MAX or not _HOST_NAME.fullmatch(each):
+            raise ConfigError(f'{name}: {each!r} is no name of a host; write it like "seed.example"')
+
+
+def _ip_endpoint(name: str, value: object) -> None:
+    host, colon, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        is_good = bool(colon) and _PORT.fullmatch(port) is not None and 0 < int(port) < 2**16
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(f'{name}: {value!r} is no name server; write it like "192.0.2.53:53", with an IP address')
+
+
+def _ipv4(name: str, value: object) -> None:
+    try:
+        ipaddress.IPv4Address(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ConfigError(f'{name}: {value!r} is no IPv4 address; write it like "192.0.2.7"') from None
+
+
+def _gateway(name: str, value: object) -> None:
+    host, colon, port = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if colon and not (_PORT.fullmatch(port) and 0 < int(port) < 2**16):
+        raise ConfigError(
+            f'{name}: {value!r} has no port from 1 to 65535; write it like "192.0.2.1" or "192.0.2.1:5351"'
+        )
+    _ipv4(name, host)
+
+
 def _is_address(address: str) -> bool:
     if len(address) > _ADDRESS_CHARACTERS_MAX or not _ADDRESS.fullmatch(address):
         return False
@@ -308,7 +372,13 @@ def _is_address(address: str) -> bool:
     return match is not None and int(match[1]) < 2**16
 
 
-_PLACES: Final[dict[str, Callable[[str, object], object]]] = {"checkpoint": _path, "metrics": _endpoint}
+_PLACES: Final[dict[str, Callable[[str, object], object]]] = {
+    "checkpoint": _path,
+    "metrics": _endpoint,
+    "dns_server": _ip_endpoint,
+    "lan_interface": _ipv4,
+    "gateway": _gateway,
+}
 
 
 def _toml(value: Setting) -> str:

@@ -1,11 +1,13 @@
 """One connection: a stream, the wire session over it, and the tasks that move bytes between them.
 
 Bytes that come are given to the session, and its messages to the driver at once. Bytes to send are taken from the
-session at the end of a tick: what the kernel takes then costs no task switch; only the rest waits in a task of its own.
+session at the end of a tick: what the kernel takes then costs no task switch; only the rest waits, in a task that is
+there as long as there is a rest. A connection that is shaking hands, or rests, is one task.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -14,6 +16,7 @@ import trio
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.runtime.transport import NowaitStream
+from p2pcommerce.runtime.transport.tcp import TcpStream
 from p2pcommerce.wire import Event, HandshakeDone, Message, MessageReceived, Session
 
 __all__ = ["CROWDED", "HANDSHAKE_S", "SLOW_PEER", "Connection", "Owner"]
@@ -24,6 +27,8 @@ CROWDED: Final = "CROWDED"
 """The code of a link that was closed because it, or its group, held more than its share of this node's memory."""
 SLOW_PEER: Final = "SLOW_PEER"
 """The code of a peer that takes less than it is sent: a lane of its connection ran full."""
+_CLOSED_BY_PEER: Final = ("CLOSED_BY_PEER", "the other end closed the connection")
+_CLOSED_IN_HANDSHAKE: Final = ("CLOSED_IN_HANDSHAKE", _CLOSED_BY_PEER[1])
 _READS_PER_TURN: Final = 8
 _BYTES_PER_TURN: Final = 64 * 1024
 """Reads without waiting, and bytes read, after which others get their turn."""
@@ -72,10 +77,10 @@ class Connection:
         "_closing",
         "_hold",
         "_nowait",
+        "_nursery",
         "_owner",
         "_rest",
         "_stream",
-        "_wake",
         "address",
         "announcement_key",
         "link",
@@ -126,54 +131,63 @@ class Connection:
             self._nowait = nowait.send_nowait
         self._owner = owner
         self._rest = b""
-        self._wake = trio.Event()
+        self._nursery: trio.Nursery | None = None
         self._closing: trio.CancelScope | None = None
 
     async def run(self) -> None:
         """Shake hands, then move bytes until the connection ends; `reason` says why it did."""
-        with trio.CancelScope() as scope:
+        with trio.CancelScope(deadline=trio.current_time() + HANDSHAKE_S) as scope:
             self._closing = scope
             try:
                 if self.reason is None:
-                    await self._run()
-            except* RemoteProtocolError as group:
-                self._end(*_first(group))
-            except* (trio.BrokenResourceError, trio.ClosedResourceError):
-                self._end("BROKEN", "the connection broke")
+                    await self._run(scope)
             finally:
-                with trio.CancelScope(shield=True):
-                    await trio.aclose_forcefully(self._stream)
+                await self._close_stream()
+        if scope.cancelled_caught and self.peer is None:
+            self._end("HANDSHAKE_TIMEOUT", f"no handshake within {HANDSHAKE_S:g} s")
         self._end("CLOSED", "the connection was closed")
 
-    async def _run(self) -> None:
+    async def _run(self, deadline: trio.CancelScope) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write)
-            with trio.move_on_after(HANDSHAKE_S) as handshake:
-                self.flush()
-                await self._read(until_open=True)
-            if handshake.cancelled_caught:
-                raise RemoteProtocolError(f"no handshake within {HANDSHAKE_S:g} s", "HANDSHAKE_TIMEOUT")
-            await self._read(until_open=False)
+            self._nursery = nursery
+            self.flush()
+            try:
+                await self._read(deadline)
+            except RemoteProtocolError as error:
+                self._end(error.code, str(error))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._end("BROKEN", "the connection broke")
+            self._nursery = None
+            if self._rest:
+                nursery.cancel_scope.cancel()
 
-    async def _read(self, *, until_open: bool) -> None:
-        """Read and give away what comes, until the end or, if asked, until the handshake is done."""
+    async def _close_stream(self) -> None:
+        """Close the stream at once, however this task is ending."""
+        if isinstance(self._stream, TcpStream):
+            self._stream.close()
+            return
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(self._stream)
+
+    async def _read(self, deadline: trio.CancelScope) -> None:
+        """Read and give away what comes until the end; lift the deadline when the handshake is done."""
         reads = size = 0
         while self.reason is None:
             data = await self._stream.receive_some(_BYTES_PER_TURN)
             if not data:
-                code = "CLOSED_BY_PEER" if self.peer is not None else "CLOSED_IN_HANDSHAKE"
-                raise RemoteProtocolError("the other end closed the connection", code)
+                self._end(*(_CLOSED_BY_PEER if self.peer is not None else _CLOSED_IN_HANDSHAKE))
+                return
+            is_shaking = self.peer is None
             for event in self._receive(bytes(data)):
                 self._give(event)
                 # A read may bring more messages than the node has room for: what it cannot take waits here.
                 await self._owner.wait_room(self)
             self._account()
             self._owner.on_turn()
-            if self.peer is None:
+            if is_shaking:
                 self.flush()
-            elif until_open:
-                self.flush()
-                return
+                if self.peer is not None:
+                    deadline.deadline = math.inf
             await self._owner.wait_room(self)
             reads, size = reads + 1, size + len(data)
             if reads >= _READS_PER_TURN or size >= _BYTES_PER_TURN:
@@ -224,7 +238,8 @@ class Connection:
                 return
             if sent < len(data):
                 self._rest = data[sent:]
-                self._wake.set()
+                if self._nursery is not None:
+                    self._nursery.start_soon(self._write)
                 break
             data = self.session.data_to_send()
         self._account()
@@ -244,18 +259,12 @@ class Connection:
             self.reason = (code, reason)
 
     async def _write(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake = trio.Event()
+        """Send the rest when the stream takes it, and what is there by then."""
+        try:
             while self._rest:
                 await self._stream.send_all(self._rest)
                 # Meanwhile the peer may have broken a rule: its session is dead before this task is cancelled.
                 self._rest = self.session.data_to_send() if self.reason is None else b""
                 self._account()
-
-
-def _first(group: BaseExceptionGroup[RemoteProtocolError]) -> tuple[str, str]:
-    error: RemoteProtocolError | BaseExceptionGroup[RemoteProtocolError] = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error.code, str(error)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.close("BROKEN", "the connection broke")

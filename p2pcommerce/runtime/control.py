@@ -213,10 +213,10 @@ class _Server:
             del client.scopes[request.number]
 
     async def _submit(self, _: _Client, request: Request) -> object:
-        (raw,) = _arguments(request, 1)
-        if not isinstance(raw, bytes):
-            raise _RequestError("submit takes the bytes of a transaction")
-        return await self._node.submit(decode_transaction(raw))
+        raw, private = _arguments(request, 2)
+        if not isinstance(raw, bytes) or not isinstance(private, bool):
+            raise _RequestError("submit takes the bytes of a transaction, and whether it is private")
+        return await self._node.submit(decode_transaction(raw), private=private)
 
     async def _wait(self, _: _Client, request: Request) -> object:
         (tx_id,) = _arguments(request, 1)

@@ -127,15 +127,15 @@ class Control(OffChainControl):
         self._last = 0
         self._failure: ControlError | None = None
 
-    async def submit(self, raw: bytes) -> TransactionId:
-        """Put the bytes of a transaction into the node's mempool and return its id (32 bytes).
+    async def submit(self, raw: bytes, *, private: bool = False) -> TransactionId:
+        """Put the bytes of a transaction into the node's mempool, or send it by a stem; return its id (32 bytes).
 
         Raises:
             TransactionRejectedError: the pool refused it.
             ControlError: the node is gone.
         """
         try:
-            return TransactionId(HASH.read(await self._ask("submit", raw)))
+            return TransactionId(HASH.read(await self._ask("submit", raw, private)))
         except ControlAnswerError as error:
             if error.code in _REJECTIONS:
                 raise TransactionRejectedError(RejectionCode(error.code), error.detail) from error

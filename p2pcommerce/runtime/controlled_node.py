@@ -65,8 +65,8 @@ class ControlledNode(ControlledOffChain, Protocol):
         """The node's network."""
         ...
 
-    async def submit(self, item: Transaction, /) -> TransactionId:
-        """Put a transaction into the pool."""
+    async def submit(self, item: Transaction, /, *, private: bool = False) -> TransactionId:
+        """Put a transaction into the pool, or send it by a stem."""
         ...
 
     async def wait_finalized(self, tx_id: TransactionId, /) -> Receipt:

@@ -175,8 +175,12 @@ class Driver:
 
     async def _tick(self) -> None:
         while True:
-            with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
-                await self._wake.wait()
+            if self._wake.is_set():
+                # Readers get a second turn: what peers are known to have by the tick need not be sent to them.
+                await trio.lowlevel.checkpoint()
+            else:
+                with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
+                    await self._wake.wait()
             self._wake = trio.Event()
             now = self.clock.now()
             due = self.core.deadline

@@ -38,6 +38,7 @@ from p2pcommerce.runtime.control import serve_control
 from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.events import CAPACITY, Events, Subscription, finalized_block
+from p2pcommerce.runtime.finding.sources import Sources
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.loading import Loading
 from p2pcommerce.runtime.metrics import MetricsServer
@@ -123,6 +124,7 @@ class RunningNode(OffChainNode):
         self._submitting = Submitting(core, self._driver, self._wallet, self._clock, lambda: self._own_disk.has_room)
         self._desk = OffChainDesk(core, self._driver.give, self._clock, assembly.off_chain)
         self._driver.attach_off_chain(self._desk.perform)
+        self._sources = Sources(assembly, self._driver)
         self._stored_height = core.height
         self._progress = trio.Event()
         self._book: bytes | None = None
@@ -131,18 +133,22 @@ class RunningNode(OffChainNode):
 
     # --- what an application does ---
 
-    async def submit(self, payload: Payload | Transaction, *, account: PublicKey | None = None) -> TransactionId:
+    async def submit(
+        self, payload: Payload | Transaction, *, account: PublicKey | None = None, private: bool = False
+    ) -> TransactionId:
         """Submit a transaction; return its id (32 bytes) once it is in this node's pool, and durably in its journal.
 
         Args:
             payload: what to do, signed here with the node's own key; or a transaction that is signed already.
             account: for whom a payload is signed, 32 bytes, if the node's key is its active one; None: for itself.
+            private: hide that it comes from here: it goes from peer to peer before anybody makes it public. Costs
+                seconds; see `docs/howto/submit-in-private.md`.
 
         Raises:
             TransactionRejectedError: the pool refuses it; the code and a sentence say why.
             ClosedResourceError: the node has stopped.
         """
-        return await self._submitting.submit(payload, account)
+        return await self._submitting.submit(payload, account, private=private)
 
     async def wait_finalized(self, tx_id: TransactionId, *, unknown_s: float = UNKNOWN_S) -> Receipt:
         """Wait until a transaction (id of 32 bytes) is final and stored here, and return its receipt.
@@ -291,7 +297,7 @@ class RunningNode(OffChainNode):
 
     def statistics(self) -> dict[str, object]:
         """Return where the node stands and every counter, as plain values."""
-        return statistics_of(self._core, self._driver, self._stored_height, self._topics)
+        return statistics_of(self._core, self._driver, self._stored_height, self._topics, self._sources.statistics())
 
     # --- what the moving parts report ---
 
@@ -353,6 +359,7 @@ class RunningNode(OffChainNode):
             nursery.start_soon(self._desk.run)
             await nursery.start(partial(self._driver.run, listeners, self._begin))
             nursery.start_soon(self._waiting.run, self._driver.wait_tick)
+            self._sources.begin(nursery, self.listen_addresses)
             if self._assembly.config.metrics:
                 server = MetricsServer(self.statistics)
                 self.metrics_address = await nursery.start(server.run, self._assembly.config.metrics)

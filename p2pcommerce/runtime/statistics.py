@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from p2pcommerce.node.node import Node
 from p2pcommerce.runtime.driver import Driver
 from p2pcommerce.runtime.reporting import plain_offence
@@ -10,7 +12,9 @@ from p2pcommerce.runtime.topics import Topics
 __all__ = ["statistics_of"]
 
 
-def statistics_of(core: Node, driver: Driver, stored_height: int, topics: Topics) -> dict[str, object]:
+def statistics_of(
+    core: Node, driver: Driver, stored_height: int, topics: Topics, sources: Mapping[str, object]
+) -> dict[str, object]:
     """Return the statistics of a node: dict, list, str, int, None.
 
     Args:
@@ -18,6 +22,7 @@ def statistics_of(core: Node, driver: Driver, stored_height: int, topics: Topics
         driver: moves its inputs and effects.
         stored_height: of the last block that is final and stored.
         topics: the application's.
+        sources: what the configured sources of peers say of themselves, by name.
     """
     status = core.engine_status()
     return {
@@ -31,6 +36,7 @@ def statistics_of(core: Node, driver: Driver, stored_height: int, topics: Topics
         "mempool": len(core.mempool),
         "peers": driver.peers_count,
         "offences": [plain_offence(found) for found in core.offences()],
+        "sources": dict(sources),
         "topics": topics.statistics(),
         "connections": dict(driver.counters),
         "traffic": driver.traffic(),

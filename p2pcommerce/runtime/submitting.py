@@ -45,12 +45,15 @@ class Submitting:
         self._next_request = 1
         self._closed = False
 
-    async def submit(self, payload: Payload | Transaction, account: PublicKey | None = None) -> TransactionId:
+    async def submit(
+        self, payload: Payload | Transaction, account: PublicKey | None = None, *, private: bool = False
+    ) -> TransactionId:
         """Submit a transaction and return its id (32 bytes) once it is in the pool, and durably in the journal.
 
         Args:
             payload: what to do, or a signed transaction.
             account: whose active key signs a payload, 32 bytes; None: the node's own account.
+            private: send it by a stem; it is examined as for the pool, and in it once others have made it public.
 
         Raises:
             TransactionRejectedError: the pool refuses it.
@@ -59,10 +62,10 @@ class Submitting:
         if isinstance(payload, Transaction):
             await self._wait_room()
             self._wallet.note(payload)
-            return await self._submit(payload)
+            return await self._submit(payload, private=private)
         async with self._wallet.lock:
             await self._wait_room()  # before anything is built: whoever is cancelled here leaves no gap in the nonces
-            return await self._submit(self._wallet.build(payload, account))
+            return await self._submit(self._wallet.build(payload, account), private=private)
 
     async def _wait_room(self) -> None:
         self._check_open()
@@ -70,11 +73,12 @@ class Submitting:
             await self._driver.wait_tick()
             self._check_open()
 
-    async def _submit(self, transaction: Transaction) -> TransactionId:
+    async def _submit(self, transaction: Transaction, *, private: bool) -> TransactionId:
         request, self._next_request = self._next_request, self._next_request + 1
         submission = self._requests[request] = _Submission()
         try:
-            effects: list[Effect] = self._core.on_submit(request, transaction.raw, self._clock.now())
+            now = self._clock.now()
+            effects: list[Effect] = self._core.on_submit(request, transaction.raw, now, is_private=private)
             self._driver.give(effects)
             self._driver.on_turn()
             await submission.done.wait()

@@ -122,7 +122,7 @@ class Wallet:
             TransactionRejectedError: all have something on its way.
         """
         for account, nonces in self._accounts.items():
-            is_idle = not any(tx_id in self._core.mempool for tx_id in nonces.taken)
+            is_idle = not any(self._core.is_pending(tx_id) for tx_id in nonces.taken)
             if is_idle and account != self._identity.public_key:
                 del self._accounts[account]
                 return

@@ -59,6 +59,7 @@ def over_caps(rooms: Rooms, pool: MempoolParameters, validators: int) -> Iterato
         ("gossip", "ignored_waiting", _GOSSIP.ignored_max),
         ("gossip", "asking", _GOSSIP.reconcile_asks_max),
         ("gossip", "own", _GOSSIP.own_max),
+        ("gossip", "stems", _GOSSIP.stem_max + _GOSSIP.own_max),
         ("gossip", "wanted", _GOSSIP.wants_max),
         ("gossip", "posts_seen", 2 * _GOSSIP.post_seen_max),
         ("gossip", "posts_kept", _GOSSIP.post_kept_max * _GOSSIP.topics_max),

@@ -23,7 +23,7 @@ from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.state import VersionedState
 from p2pcommerce.ledger.transaction import transaction_id
-from p2pcommerce.mempool import Admitted, Dropped, Mempool, MempoolParameters, Refused
+from p2pcommerce.mempool import Admitted, Dropped, Examined, Mempool, MempoolParameters, Refused
 from p2pcommerce.mempool import Effect as PoolEffect
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode
@@ -235,6 +235,8 @@ class _Run:
                         self.admitted += 1
                         if effect.tx_id in self.met_flood:
                             self.latencies.append(self.now - sent_us)
+                case Examined():
+                    pass  # nothing here is private
                 case Refused():
                     self.refused += sent_us is not None
                 case Dropped():
@@ -247,7 +249,7 @@ def _table_us(effects: Sequence[PoolEffect]) -> int:
     took_us = 0
     for effect in effects:
         match effect:
-            case Admitted():
+            case Admitted() | Examined():
                 took_us += _ADMITTED_US
             case Refused():
                 took_us += _COST_US.get(effect.code, _REFUSED_US)

@@ -1,7 +1,7 @@
 """What the users of a simulated world want: to pay, to trade, to hand goods over, to stake, and sometimes to cheat.
 
 A market is a list of tasks, each for one user or for anybody, some of them not before a moment of application time. A
-store is of one of four kinds, which decides how its orders end:
+store is of one of four kinds, which decides how its orders (`demand` says what they are for) end:
 
 - plain: shipped and confirmed, refunded in full, or in part and then shipped and confirmed
 - traced: the same with items that were commissioned; others of its items are handed on to somebody
@@ -49,6 +49,7 @@ from p2pcommerce.commerce import (
 )
 from p2pcommerce.ledger.genesis import TOKEN_MINOR, ChainParameters
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
+from p2pcommerce.simulation.demand import Demand
 
 __all__ = ["MEDDLED_ONE_IN", "POOR_ONE_IN", "Deed", "Market", "User"]
 
@@ -159,6 +160,7 @@ class Market:
         self._second = chain.term_s_min
         self._validators = validators if chain.epoch_blocks >= _BONDS_EPOCH_BLOCKS_MIN else ()
         self._bond_minor = chain.bond_minor_min
+        self._demand = Demand(rng)
         self._stores: list[User] = []
         self._to_open = deque(user for user in users if user.kind)
         self._tasks: deque[_Task] = deque()
@@ -298,8 +300,8 @@ class Market:
     # --- orders ---
 
     def _place(self, user: User) -> Deed:
-        store = self._stores[self._rng.randrange(len(self._stores))]
-        units = 1 if store.kind == "traced" else self._rng.randint(1, 5)
+        store, quantity = self._demand.next_order(self._stores)
+        units = 1 if store.kind == "traced" else quantity
         is_sold_out = store.kind == "traced" and len(store.serials) <= _HANDED_ON
         if store is user or store.revision is None or is_sold_out or len(self._tasks) + len(self._later) >= _OPEN_MAX:
             return self._ask(user) if user.is_poor else self.transfer(user)
@@ -313,20 +315,20 @@ class Market:
 
     def _plan(self, order: _Order, items: tuple[bytes, ...]) -> None:
         """Decide how an order ends."""
-        kind, draw = order.store.kind, self._rng.randrange(6)
-        if kind == "hasty":
-            if draw < 3:
+        is_even = bool(self._rng.randrange(2))
+        if order.store.kind == "hasty":
+            if is_even:
                 late_ms = self._now_ms + 1_000 * (self._second * _SHORT_S - _MARGIN_S)
                 self._add(order.buyer, lambda: self._cancel(order, late_ms), self._second)
             else:
                 self._add(None, lambda: self._end(order, OrderSettle(order.id)), self._second * _SHORT_S)
-        elif draw == 0:
+        elif not self._demand.give_back():
+            self._to_ship(order, items)
+        elif is_even:
             self._add(order.store, lambda: self._end(order, OrderRefund(order.id)))
-        elif draw == 1:
+        else:
             part = Deed(OrderRefund(order.id, _PRICE_MINOR // 4), lambda _: self._to_ship(order, items))
             self._add(order.store, lambda: part)
-        else:
-            self._to_ship(order, items)
 
     def _to_ship(self, order: _Order, items: tuple[bytes, ...]) -> None:
         def shipped(_: TransactionId) -> None:

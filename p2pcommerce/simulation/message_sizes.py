@@ -41,7 +41,7 @@ def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
         case Transactions(items):
             return _HEAD + _ITEM * len(items) + sum(map(len, items))
         case Announce(entries):
-            return _HEAD + 20 * len(entries)
+            return _HEAD + 7 + 14 * len(entries)
         case Pull(short_ids):
             return _HEAD + 10 * len(short_ids)
         case BlockTransactions(_, items):

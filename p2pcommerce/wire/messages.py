@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from p2pcommerce.primitives.codec import HASH, U16, U32, U64, Shape, array, blob, pack, text, unpack
+from p2pcommerce.primitives.codec import HASH, U16, U32, U64, array, blob, pack, text, unpack
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
-from p2pcommerce.primitives.ids import U64_MAX
+from p2pcommerce.wire.announcing import ANNOUNCE_ENTRIES_MAX, ENTRIES, SHORT_ID_BYTES, AnnounceEntry
 from p2pcommerce.wire.archive_messages import (
     CHUNK_BYTES_MAX,
     HEADER_BYTES_MAX,
@@ -48,6 +48,7 @@ from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
 from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, Lacking, Symbols, short_ids
+from p2pcommerce.wire.stem_messages import STEM_ITEMS_MAX, Stem
 from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "PULL_IDS_MAX",
     "SHORT_ID_BYTES",
     "SNAPSHOT_CHUNKS_MAX",
+    "STEM_ITEMS_MAX",
     "TRANSACTIONS_ITEMS_MAX",
     "TRANSACTION_BYTES_MAX",
     "Announce",
@@ -105,6 +107,7 @@ __all__ = [
     "Refuse",
     "Snapshot",
     "Status",
+    "Stem",
     "Symbols",
     "Transactions",
     "Unchoose",
@@ -115,9 +118,7 @@ __all__ = [
 _KIB: Final = 1024
 _MIB: Final = 1024 * 1024
 
-SHORT_ID_BYTES: Final = 8
 TRANSACTIONS_ITEMS_MAX: Final = 256
-ANNOUNCE_ENTRIES_MAX: Final = 1_024
 PULL_IDS_MAX: Final = 256
 ENGINE_DATA_BYTES_MAX: Final = 256 * _KIB
 EVIDENCE_BYTES_MAX: Final = TRANSACTION_BYTES_MAX - _KIB
@@ -126,30 +127,6 @@ PEER_RECORD_BYTES_MAX: Final = 1_024
 PEERS_RECORDS_MAX: Final = 1_000
 ADDRESS_BYTES_MAX: Final = 272
 
-AnnounceEntry: TypeAlias = tuple[bytes, int, int]
-"""Short id (8 bytes), size in bytes, fee in minor units."""
-
-
-def _read_entry(value: Any) -> AnnounceEntry:  # noqa: ANN401 - untrusted: any type may come
-    if type(value) is not tuple or len(value) != 3:
-        raise CodecError("must be an array of 3 items")
-    short_id, size, fee = value
-    if type(short_id) is not bytes or len(short_id) != SHORT_ID_BYTES:
-        raise CodecError(f"must begin with {SHORT_ID_BYTES} bytes")
-    if type(size) is not int or not 0 < size <= TRANSACTION_BYTES_MAX:
-        raise CodecError(f"must have a size from 1 to {TRANSACTION_BYTES_MAX}")
-    if type(fee) is not int or not 0 <= fee <= U64_MAX:
-        raise CodecError(f"must have a fee from 0 to {U64_MAX}")
-    return short_id, size, fee
-
-
-def _plain_entry(entry: AnnounceEntry) -> object:
-    return entry
-
-
-_ENTRY: Final = Shape(
-    _read_entry, _plain_entry, f"[short_id: bytes {SHORT_ID_BYTES}, size: int 1..{TRANSACTION_BYTES_MAX}, fee: u64]"
-)
 _TRANSACTION: Final = blob(TRANSACTION_BYTES_MAX, 1)
 
 
@@ -222,10 +199,10 @@ class Transactions(WireMessage):
     items: tuple[bytes, ...]
 
 
-@kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=array(_ENTRY, ANNOUNCE_ENTRIES_MAX, 1))
+@kind(0x11, Lane.TRANSACTIONS, 32 * _KIB, entries=ENTRIES)
 @dataclass(frozen=True, slots=True)
 class Announce(WireMessage):
-    """Transactions that the sender has: short ids under the receiver's announcement key, sizes and fees."""
+    """Transactions that the sender has: short ids under the receiver's announcement key, sizes, fees (`announcing`)."""
 
     entries: tuple[AnnounceEntry, ...]
 
@@ -324,6 +301,7 @@ Message: TypeAlias = (
     | Posts
     | AnnouncePosts
     | PullPosts
+    | Stem
 )
 
 LIMITS: Final = {number: (int(cls.LANE), cls.BYTES_MAX) for number, cls in MESSAGES.items()}

@@ -46,8 +46,8 @@ EVENTS = {
 }
 
 
-def run(command):
-    return subprocess.run(command, check=False, env=ENVIRONMENT, capture_output=True, text=True, timeout=WAIT_S)
+def run(command, timeout_s=WAIT_S):
+    return subprocess.run(command, check=False, env=ENVIRONMENT, capture_output=True, text=True, timeout=timeout_s)
 
 
 def stopped(folder, nodes):
@@ -79,6 +79,10 @@ def test_a_network_survives_a_kill_and_everything_adds_up(tmp_path):
     assert report["skipped"]["business step inspecting"] == 1
     assert report["skipped"]["price is zero"] == 1
     assert report["orders"]["confirmed"] > 0
+    totals = report["totals"]
+    assert (totals["equal"], totals["unknown"], totals["different"]) == (True, 0, 0)
+    assert totals["orders"] >= 10  # the file has three orders, and is begun again and again
+    assert totals["ledger_minor"] == totals["files_minor"] > 0
     assert stopped(tmp_path / "network", 4)
 
 

@@ -51,7 +51,7 @@ class FakeNode:
             await serve_control(self, self.folder, task_status=task_status)
         self.alive = False
 
-    async def submit(self, item, /):
+    async def submit(self, item, /, *, private=False):
         await trio.lowlevel.checkpoint()
         code = self.chain.verdict(item)
         if code is not RejectionCode.OK:

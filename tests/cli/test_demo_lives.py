@@ -12,15 +12,16 @@ import trio
 
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Result
-from p2pcommerce.cli.demo.orders import Orders
+from p2pcommerce.cli.demo.orders import REFUNDS_MAX, Orders
 from p2pcommerce.cli.demo.people import NotFundedError, Person
-from p2pcommerce.cli.demo.shops import CONFIRM_S, Shops
+from p2pcommerce.cli.demo.shops import CANCEL_S, CONFIRM_S, Shops
 from p2pcommerce.cli.demo.story import Story, tokens
-from p2pcommerce.cli.demo.workload import Cancellation, CustodyKind, CustodyStep, Order, OrderLine
+from p2pcommerce.cli.demo.workload import CustodyKind, CustodyStep
 from p2pcommerce.commerce import item_id
 from p2pcommerce.commerce.epcis import Sgtin
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import RejectionCode
+from p2pcommerce.workload import Cancellation, Order, OrderLine
 
 GTIN = "09520001000003"
 NOW = datetime(2011, 1, 3)
@@ -324,3 +325,78 @@ async def test_half_of_those_who_confirm_write_a_review():
     assert people.types()[-2:] == ["order.confirm", "review.post"]
     assert people.done[-1][0] == "customer 17850"
     assert orders.counts == {"confirmed": 1, "reviewed": 1}
+
+
+async def test_half_a_percent_of_the_endings_call_the_arbiter_whom_the_terms_name():
+    class Disputed(random.Random):
+        def random(self):
+            return 0.16  # above the share that is settled, below that and the share that is disputed
+
+    orders, people = await live([ORDER], rng=Disputed())
+    assert people.types()[-3:] == ["order.ship", "order.dispute", "order.resolve"]
+    (named,) = next(payload for _, payload in people.done if payload.TYPE == "terms.set").arbiters
+    placed = next(payload for _, payload in people.done if payload.TYPE == "order.place")
+    assert placed.arbiter == named.account == people.named(people.done[-1][0]).key
+    assert people.done[-2][0] == "customer 17850"
+    assert orders.counts == {"disputed": 1}
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "ends"), [(CANCEL_S * 1_000 + 1, "order.cancel"), (CANCEL_S * 1_000, "order.refund")]
+)
+async def test_a_buyer_cancels_what_is_not_shipped_once_the_terms_allow_it(later_ms, ends):
+    people = FakePeople()
+    desk = FakeDesk(time_ms=people.time_ms + later_ms)
+    everything = order(("85001", 1, 2_000_000))
+    orders, people = await live([everything, cancellation()], people, desk=desk)
+    assert people.types()[-2:] == ["order.place", ends]
+    assert people.done[-1][0] == ("customer 17850" if ends == "order.cancel" else "merchant 85")
+    assert orders.counts == {"cancelled" if ends == "order.cancel" else "refunded": 1}
+
+
+async def test_no_more_cancellations_wait_than_allowed(nursery):
+    people = FakePeople(hold=trio.Event())
+    orders = Orders(FakeDesk(), people, Shops(people), Story(), NeverSettled())
+    big = order(("85001", 10_000, 2_000_000))
+    nursery.start_soon(orders.feed, iter([big, *[cancellation()] * (REFUNDS_MAX + 3)]), 10)
+    await trio.testing.wait_all_tasks_blocked()
+    assert orders.skipped == {"cancellation beyond the share of the mix": 3}
+    people.hold.set()
+    await trio.testing.wait_all_tasks_blocked()
+    assert orders.counts == {"refunded": REFUNDS_MAX, "confirmed": 1}
+    await orders.feed(iter([order(("85001", 3, 2_000_000)), cancellation()]), 10)
+    assert orders.counts["refunded"] == REFUNDS_MAX + 1
+
+
+async def test_a_fickle_buyer_cancels_as_soon_as_the_terms_allow_it():
+    class Fickle(random.Random):
+        def random(self):
+            return 0.01
+
+    people = FakePeople()
+    desk = FakeDesk(time_ms=people.time_ms + CANCEL_S * 1_000)
+    orders = Orders(desk, people, Shops(people), Story(), Fickle())
+    orders.are_fickle = True
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(orders.feed, iter([ORDER]), 10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert people.types()[-1] == "order.place"  # not yet
+        desk.time_ms += 1
+        desk.progress.set()
+    assert people.types()[-1] == "order.cancel"
+    assert people.done[-1][0] == "customer 17850"
+    assert orders.counts == {"cancelled": 1}
+
+
+async def test_nobody_cancels_an_order_of_a_limited_stock():
+    people = FakePeople()
+    shops = Shops(people)
+    orders = Orders(FakeDesk(), people, shops, Story(), AlwaysSettled())
+    orders.are_fickle = True
+    limited = order(("85001", 1, 2_000_000))
+    await shops.limit(limited.merchant, limited.lines[0], 3)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(orders.feed, iter([limited]), 10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert people.types()[-2:] == ["order.place", "order.ship"]
+        nursery.cancel_scope.cancel()

@@ -8,13 +8,14 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from p2pcommerce.cli.demo.market import MIX, WINDOW, Market, is_peak
+from p2pcommerce.cli.demo.market import WINDOW, Market
 from p2pcommerce.commerce import (
     AttestIssue,
     Bond,
     CampaignSet,
     ListingSet,
     OrderConfirm,
+    OrderDispute,
     OrderPlace,
     OrderRefund,
     OrderSettle,
@@ -25,6 +26,7 @@ from p2pcommerce.commerce import (
     TraceReceive,
     Transfer,
 )
+from p2pcommerce.workload.mix import MIX, is_peak
 
 KEY = bytes(32)
 PAYLOADS = {
@@ -33,6 +35,7 @@ PAYLOADS = {
     "confirm": OrderConfirm(KEY),
     "settle": OrderSettle(KEY),
     "refund": OrderRefund(KEY),
+    "dispute": OrderDispute(KEY),
     "trace": TraceReceive((), KEY, 0),
     "catalogue": ListingSet(1, None, 1, 0, traced=False, terms=1),
     "transfer": Transfer(KEY, 1),

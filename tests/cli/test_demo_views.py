@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from p2pcommerce.cli.demo.flash_sale import FlashSaleResult
 from p2pcommerce.cli.demo.monitor import NodeFigures, Snapshot, quantile_ms
 from p2pcommerce.cli.demo.outage import Outage
 from p2pcommerce.cli.demo.plain import PlainView
@@ -119,6 +120,24 @@ def test_anything_that_does_not_agree_makes_the_run_fail(changes):
     failed = report(**changes)
     assert not failed.ok
     assert any(line.startswith("✗") for line in failed.lines())
+
+
+def test_what_the_load_cost_and_how_it_was_mixed_is_told():
+    told = report(cpu_ms_per_tx={"validators": 6.2, "demo": 0.8}, disk_bytes_per_tx=2_051, mix={"place": 3, "ship": 1})
+    text = "\n".join(told.lines())
+    assert "processor time per transaction: validators 6.2 ms, demo 0.8 ms" in text
+    assert "2,051 bytes per transaction and validator" in text
+    assert "place 75, ship 25, confirm 0" in text
+    assert told.to_plain()["mix_percent"]["place"] == 75.0
+
+
+@pytest.mark.parametrize("sold", [10, 9])
+def test_a_part_of_the_summary_that_is_not_as_it_has_to_be_makes_the_run_fail(sold):
+    sale = FlashSaleResult(stock=10, asked=12, sold=sold, left=10 - sold, refused={"NO_STOCK": 12 - sold})
+    whole = report(sections=(sale,))
+    assert whole.ok is sale.ok is (sold == 10)
+    assert whole.to_plain()["flash_sale"] == sale.to_plain()
+    assert any("flash sale: 10 units" in line for line in whole.lines())
 
 
 def test_the_summary_is_complete():

@@ -10,14 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pcommerce.cli.demo.workload import (
-    CustodyKind,
-    SkippedLines,
-    WorkloadError,
-    example_gtin14,
-    generated_custody,
-    read_custody,
-)
+from p2pcommerce.cli.demo.workload import CustodyKind, example_gtin14, generated_custody, read_custody
 from p2pcommerce.cli.demo.workload.epcis_feed import ITEMS_MAX, STORIES_OPEN
 from p2pcommerce.commerce.epcis import (
     DOCUMENT_BYTES_MAX,
@@ -27,6 +20,7 @@ from p2pcommerce.commerce.epcis import (
     is_gtin14,
     parse_document,
 )
+from p2pcommerce.workload import SkippedLines, WorkloadError
 
 EPC = "urn:epc:id:sgtin:0614141.107346."
 EVENT = {

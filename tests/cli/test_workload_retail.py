@@ -12,17 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from p2pcommerce.cli.demo.workload import (
-    ORDER_LINES_MAX,
-    Cancellation,
-    Order,
-    OrderLine,
-    SkippedLines,
-    SkipReason,
-    WorkloadError,
-    read_retail,
-)
+from p2pcommerce.cli.demo.workload import SkipReason, read_retail
 from p2pcommerce.cli.demo.workload import retail as room
+from p2pcommerce.workload import ORDER_LINES_MAX, Cancellation, Order, OrderLine, SkippedLines, WorkloadError
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 

@@ -122,7 +122,7 @@ def test_nothing_is_admitted_before_there_is_a_view():
     assert pool.deadline is not None
     assert pool.deadline <= 6
     assert admitted(pool.on_deadline(6)) == [transaction.id]
-    assert len(pool.own()) == 1
+    assert len(pool) == 1
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x90", make().raw + b"\x00", make().raw[:-1], b"\x00" * 100])

@@ -206,8 +206,8 @@ class Host:
                 signature = self.cluster.scheme.sign(self.seed, message)
         self.cluster.later(0, self, lambda now: self.node.on_signed(effect.request, signature, now))
 
-    def submit(self, transaction: Transaction) -> int:
+    def submit(self, transaction: Transaction, *, is_private: bool = False) -> int:
         """Submit a transaction and return the request's number."""
         request = self.cluster.new_request()
-        self.give(lambda now: self.node.on_submit(request, transaction.raw, now))
+        self.give(lambda now: self.node.on_submit(request, transaction.raw, now, is_private=is_private))
         return request

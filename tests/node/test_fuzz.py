@@ -76,6 +76,7 @@ def recorded():
         wire.Evidence(bytes(300)),
         wire.Unchoose(),
         wire.FeeFloor(2**64 - 1),
+        wire.Stem((*first.transactions[:2], b"stem")),
         wire.Listening(("news", "weather")),
         wire.Posts((b"post",)),
         wire.AnnouncePosts((b"shortid8",)),

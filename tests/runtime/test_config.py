@@ -226,3 +226,55 @@ def test_nothing_that_cannot_be_read_is_written(folder):
         with pytest.raises(ConfigError):
             write_config(folder / "config.toml", settings_, **paths)
     assert not (folder / "config.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("dns_seeds", "seed.example", "list of names"),
+        ("dns_seeds", ("seed.example", 7), "7 is no name"),
+        ("dns_seeds", ("seed example",), "no name of a host"),
+        ("dns_seeds", ("-seed.example",), "no name of a host"),
+        ("dns_seeds", ("seed..example",), "no name of a host"),
+        ("dns_seeds", ("",), "no name of a host"),
+        ("dns_seeds", ("a" * 64 + ".example",), "no name of a host"),
+        ("dns_seeds", (".".join(["a" * 60] * 5),), "no name of a host"),
+        ("dns_seeds", tuple(f"seed{at}.example" for at in range(9)), "at most 8"),
+        ("dns_server", "192.0.2.53", "192.0.2.53:53"),
+        ("dns_server", "resolver.example:53", "with an IP address"),
+        ("dns_server", "192.0.2.53:0", "192.0.2.53:53"),
+        ("dns_server", "192.0.2.53:99999", "192.0.2.53:53"),
+        ("dns_server", "192.0.2.53:+53", "192.0.2.53:53"),
+        ("dns_server", 53, "192.0.2.53:53"),
+        ("lan", 1, "true or false"),
+        ("lan_interface", "eth0", "no IPv4 address"),
+        ("lan_interface", "::1", "no IPv4 address"),
+        ("lan_interface", 7, "no IPv4 address"),
+        ("port_mapping", "on", "one of off, auto, nat-pmp, upnp"),
+        ("port_mapping", True, "one of off, auto, nat-pmp, upnp"),
+        ("gateway", "router.example", "no IPv4 address"),
+        ("gateway", "192.0.2.1:", "no port"),
+        ("gateway", "192.0.2.1:0", "no port"),
+        ("gateway", "192.0.2.1:65536", "no port"),
+        ("gateway", "[::1]:5351", "no port"),
+        ("gateway", 1, "no IPv4 address"),
+    ],
+)
+def test_what_finds_peers_is_configured_with_clear_errors(name, value, said):
+    with pytest.raises(ConfigError) as caught:
+        config(**{name: value})
+    assert str(caught.value).startswith(name)
+    assert said in str(caught.value)
+
+
+def test_what_finds_peers_is_read_from_the_file_and_off_by_default(folder):
+    off = config()
+    assert (off.dns_seeds, off.port_mapping) == ((), "off")
+    path = folder / "config.toml"
+    path.write_text(
+        'dns_seeds = ["seed.example", "Seed2.Example."]\ndns_server = "[::1]:53"\n'
+        'port_mapping = "auto"\ngateway = "192.0.2.1:5351"\n'
+    )
+    loaded = NodeConfig.from_toml(path, "p")
+    assert loaded.dns_seeds == ("seed.example", "Seed2.Example.")
+    assert (loaded.port_mapping, loaded.gateway) == ("auto", "192.0.2.1:5351")

@@ -107,6 +107,7 @@ class FakeNode:
         self.identity = IDENTITY
         self.genesis = GENESIS
         self.submitted: list[bytes] = []
+        self.private: list[bytes] = []
         self.rejection: TransactionRejectedError | None = None
         self.gate = trio.Event()
         self.waiting = 0
@@ -114,10 +115,12 @@ class FakeNode:
         self.blocks_send, self.blocks = trio.open_memory_channel[FakeBlock | P2PError](100)
         self.since: list[int | None] = []
 
-    async def submit(self, item, /):
+    async def submit(self, item, /, *, private=False):
         if self.rejection is not None:
             raise self.rejection
         self.submitted.append(item.raw)
+        if private:
+            self.private.append(item.raw)
         return item.id
 
     async def wait_finalized(self, tx_id, /):
@@ -479,6 +482,15 @@ async def test_a_malformed_request_closes_the_connection_with_a_named_error(node
         assert await refusal(frames) == code
 
 
+async def test_a_transaction_may_be_submitted_in_private(node):
+    async with connect_control(node.folder) as control:
+        assert await control.submit(TRANSACTION.raw, private=True) == TRANSACTION.id
+        assert node.private == [TRANSACTION.raw]
+        await control.submit(TRANSACTION.raw)
+    assert node.private == [TRANSACTION.raw]
+    assert node.submitted == [TRANSACTION.raw] * 2
+
+
 async def test_a_request_number_in_use_closes_the_connection(node):
     stream, frames = await greeted(node.folder)
     async with stream:
@@ -491,7 +503,8 @@ async def test_a_request_number_in_use_closes_the_connection(node):
     ("kind", "arguments"),
     [
         ("submit", ()),
-        ("submit", ("text",)),
+        ("submit", ("text", False)),
+        ("submit", (b"raw", 1)),
         ("wait", (b"short",)),
         ("query", ("name", 7)),
         ("query", ("name", "[]")),

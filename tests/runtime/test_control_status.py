@@ -17,7 +17,7 @@ from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.runtime.control_client import connect_control
 from p2pcommerce.runtime.control_status import STATUS, loss_of
 from p2pcommerce.runtime.transaction_status import TransactionState, TransactionStatus
-from tests.runtime.nodes import config_of, genesis_of, open_notes, signed
+from tests.runtime.nodes import config_of, genesis_of, identity, open_memory, open_notes, signed
 
 ROOT = Path(__file__).parents[2]
 RECEIPT = Receipt(7, 1, b"b" * 32, b"t" * 32, RejectionCode.OK, (Event("a", (b"x",)),), "")
@@ -93,6 +93,30 @@ async def test_the_command_line_tells_where_a_transaction_stands(tmp_path):
         told = json.loads(printed)
         assert (code, told["state"], told["code"]) == (1, "replaced", "BAD_NONCE")
         assert told["replaced_by"] == newer.id.hex()
+
+
+async def test_the_command_line_submits_in_private(tmp_path):
+    genesis = genesis_of(0)
+    config = config_of(tmp_path, 0, genesis=genesis, control=True)
+    config.folder.mkdir(exist_ok=True)
+    genesis.save(config.folder / "genesis.json")
+    identity(0).save(config.folder / "node.key", "secret")
+    (tmp_path / "passphrase").write_text("secret")
+    words = [
+        "tx",
+        "token.transfer",
+        f"to={identity(1).public_key.hex()}",
+        "amount_minor=1",
+        "--dir",
+        str(config.folder),
+    ]
+    words += ["--passphrase-file", str(tmp_path / "passphrase"), "--no-wait", "--json"]
+    async with open_memory(config) as node:
+        code, printed = await cli(*words, "--private")
+        tx_id = json.loads(printed)["tx_id"]
+        assert code == 0
+        assert node.statistics()["mempool"] == 0  # nobody is here to whom it could go
+        assert await cli("tx", "status", tx_id, "--dir", str(config.folder)) == (0, "pending\n")
 
 
 @pytest.mark.parametrize("words", [["status"], ["status", "ab"], ["watch", "x" * 64], ["status", "a" * 64, "b" * 64]])

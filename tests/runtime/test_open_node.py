@@ -133,9 +133,9 @@ async def test_a_submission_that_is_cancelled_leaves_no_gap_in_the_nonces(tmp_pa
         with trio.CancelScope() as within:
             hand_over = node._core.on_submit
 
-            def on_submit(*arguments):
+            def on_submit(*arguments, **options):
                 within.cancel()
-                return hand_over(*arguments)
+                return hand_over(*arguments, **options)
 
             node._core.on_submit = on_submit
             await node.submit(pay(5_000_000))

@@ -86,3 +86,21 @@ async def test_a_watch_leads_from_the_pool_to_the_receipt(tmp_path, jumping_cloc
     assert {status.state.value for status in states} <= {"pending", "included", "final"}
     assert states[-1].receipt.tx_id == transaction.id
     assert identity(3).public_key == transaction.sender
+
+
+async def test_a_private_transaction_outlives_its_node_and_becomes_final(tmp_path, jumping_clock):
+    network = MemoryTransport()
+    settings = {"genesis": GENESIS}
+    follower_config = config_of(tmp_path, FOLLOWER, **settings)
+    async with open_notes(follower_config, network) as follower:
+        tx_id = await follower.submit(Note(b"whose", b"1"), private=True)
+        assert follower.statistics()["mempool"] == 0
+        assert (await follower.transaction_status(tx_id)).state.value == "pending"
+    validator = config_of(tmp_path, 0, bootstrap=(f"memory://n{FOLLOWER}",), **settings)
+    async with open_notes(follower_config, network) as follower:
+        assert follower.statistics()["mempool"] == 0
+        newest = await follower.submit(Note(b"later", b"1"), private=True)
+        assert newest != tx_id  # the wallet knows of the nonce that is taken
+        async with open_notes(validator, network):
+            assert (await follower.wait_finalized(tx_id)).ok
+            assert (await follower.wait_finalized(newest)).ok

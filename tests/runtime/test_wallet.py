@@ -27,11 +27,13 @@ class Pool(set):
 @pytest.fixture
 async def rig():
     state = State()
+    pool = Pool()
     core = SimpleNamespace(
         chain=SimpleNamespace(head=SimpleNamespace(height=7), state=SimpleNamespace(final=state)),
         application=Notes(),
         genesis=GENESIS,
-        mempool=Pool(),
+        mempool=pool,
+        is_pending=pool.__contains__,
     )
     return SimpleNamespace(wallet=Wallet(identity(0), core), state=state, core=core)
 

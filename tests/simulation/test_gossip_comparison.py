@@ -2,7 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from p2pcommerce.simulation.gossip import ROWS, Comparison, Goal, GossipScenario, LatencyMs, compare_rows, run_gossip
+from p2pcommerce.simulation.gossip import (
+    ROWS,
+    Comparison,
+    Goal,
+    GossipScenario,
+    LatencyMs,
+    SwarmFigures,
+    compare_rows,
+    run_gossip,
+)
 
 SMALL = GossipScenario(nodes=8, transactions=10, warmup_s=1, seed=7)
 
@@ -62,3 +71,49 @@ def test_a_row_says_which_goals_it_misses(result, chosen, missed):
 def test_a_row_without_goals_for_bytes_and_upload_asks_for_latency_alone(result):
     row = Comparison(goal=Goal(name="x"), results=[(made(result, sent=50.0, upload=9.0), made(result))])
     assert row.misses == []
+
+
+def test_rows_under_attack_are_measured_over_the_same_world_without_it(result):
+    ran = []
+    rows = [goal for goal in ROWS if goal.over_itself]
+    assert [goal.attack for goal in rows] == ["sybil", "eclipse", "spam"]
+    list(compare_rows(SMALL, rows=rows, run=lambda world: ran.append(world) or result))
+    assert {world.strategy for world in ran} == {"chosen"}
+    assert [world.holds_back for world in ran] == [False, True] * 3
+    assert [world.nodes for world in ran[::2]] == [20, 20, 8]
+    assert [world.settle for world in ran[::2]] == [60, 60, 0]
+    assert [world.share for world in ran[::2]] == [0.8, 0.8, 0.05]
+    for attacked, quiet in zip(ran[::2], ran[1::2], strict=True):
+        assert replace(attacked, holds_back=True) == quiet
+
+
+def test_a_larger_world_publishes_less(result):
+    ran = []
+    goal = Goal(name="x", nodes_min=400)
+    scenario = replace(SMALL, nodes=200, transactions=1_000, warmup_rate=20)
+    list(compare_rows(scenario, rows=[goal], run=lambda world: ran.append(world) or result))
+    assert [(world.nodes, world.transactions, world.warmup_rate) for world in ran] == [(400, 500, 10)] * 2
+    list(compare_rows(replace(scenario, nodes=400), rows=[goal], run=lambda world: ran.append(world) or result))
+    assert [(world.nodes, world.transactions, world.warmup_rate) for world in ran[2:]] == [(400, 1_000, 20)] * 2
+
+
+@pytest.mark.parametrize(("links", "missed"), [(None, []), (3, []), (0, ["honest links"])])
+def test_whoever_is_left_without_an_honest_link_misses_the_goal(result, links, missed):
+    swarm = (
+        None
+        if links is None
+        else SwarmFigures(attackers_per_honest_node=4, hostile_links=0.8, honest_dialled_min=links)
+    )
+    attacked = replace(made(result, delivered=0.9995), swarm=swarm)
+    row = Comparison(goal=Goal(name="x", delivered_min=0.999, over_itself=True), results=[(attacked, made(result))])
+    assert row.misses == missed
+    assert row.to_json()["measure"] == "itself, without the attack"
+
+
+def test_mute_nodes_are_measured_with_the_fastest_links_too(result):
+    ran = []
+    rows = [goal for goal in ROWS if goal.attack == "mute"]
+    list(compare_rows(SMALL, rows=rows, run=lambda world: ran.append(world) or result))
+    assert sorted((world.share, world.settle, world.near) for world in ran[::2]) == [
+        (share, settle, near) for share in (0.2, 0.4) for settle in (0, 30) for near in (False, True)
+    ]

@@ -13,6 +13,7 @@ from p2pcommerce.wire.messages import (
     Choose,
     Pull,
     Refuse,
+    Stem,
     Transactions,
     Unchoose,
     encode_message,
@@ -25,13 +26,14 @@ SHORT = st.binary(min_size=8, max_size=8)
 TRANSACTIONS = st.lists(st.integers(1, 600).map(bytes), min_size=1, max_size=40).map(
     lambda raws: Transactions(tuple(raws))
 )
+STEMS = st.lists(st.integers(1, 600).map(bytes), min_size=1, max_size=40).map(lambda raws: Stem(tuple(raws)))
 ENTRIES = st.tuples(SHORT, st.integers(1, 16_384), st.integers(0, 2**64 - 1))
 ANNOUNCES = st.lists(ENTRIES, min_size=1, max_size=40).map(lambda entries: Announce(tuple(entries)))
 PULLS = st.lists(SHORT, min_size=1, max_size=40).map(lambda shorts: Pull(tuple(shorts)))
 BARE = st.sampled_from([Choose(), Unchoose(), Refuse()])
 
 
-@given(st.one_of(TRANSACTIONS, ANNOUNCES, PULLS, BARE))
+@given(st.one_of(TRANSACTIONS, STEMS, ANNOUNCES, PULLS, BARE))
 @settings(max_examples=200, deadline=None)
 def test_a_message_weighs_its_encoding_and_its_framing(message):
     assert wire_bytes(message) == len(encode_message(message)) + FRAMING_BYTES

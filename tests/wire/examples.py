@@ -54,4 +54,5 @@ EXAMPLES = (
     wire.Posts((b"a post",)),
     wire.AnnouncePosts((SHORT,)),
     wire.PullPosts((SHORT,)),
+    wire.Stem((b"a private transaction", b"another")),
 )

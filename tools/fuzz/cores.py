@@ -17,7 +17,7 @@ from fuzz.verdicts import check
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.discovery import Discovery, DiscoveryParameters
 from p2pcommerce.discovery import effects as discovery
-from p2pcommerce.gossip import GossipParameters, Misbehaving, Offer, Router
+from p2pcommerce.gossip import Examine, Fluff, GossipParameters, Misbehaving, Offer, Router
 from p2pcommerce.gossip import SendTo as Gossiped
 from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.state import VersionedState
@@ -33,7 +33,18 @@ from p2pcommerce.wire.reconcile_messages import Found, GetIds, GetSymbols, Ids, 
 
 __all__ = ["core_targets"]
 
-_GOSSIP: Final = GossipParameters(seen_max=16, in_flight_max=8, ignored_max=8, own_max=4, wants_max=8, scores_max=4)
+_GOSSIP: Final = GossipParameters(
+    seen_max=16,
+    in_flight_max=8,
+    ignored_max=8,
+    own_max=4,
+    wants_max=8,
+    scores_max=4,
+    stem_max=6,
+    stem_peer_max=3,
+    stem_fluff_percent=50,
+)
+_OWN_STEMS: Final = 3
 _POOL: Final = MempoolParameters(count_max=6, bytes_max=2_000)
 
 
@@ -41,7 +52,9 @@ class _RouterRig(Rig):
     def __init__(self) -> None:
         super().__init__()
         self.pool: dict[TransactionId, bytes] = {}
-        self.offered: dict[TransactionId, tuple[bytes, PeerId]] = {}
+        self.offered: dict[TransactionId, tuple[bytes, PeerId | None]] = {}
+        self.examined: list[tuple[TransactionId, bytes, PeerId | None]] = []
+        self.own_stems: dict[TransactionId, None] = {}
         self.index = IdIndex()
         self.core = Router(_GOSSIP, random.Random(1), self.pool.get, self.index)
 
@@ -72,6 +85,8 @@ class _RouterRig(Rig):
                 self.do(self.core.on_unchoose(peer, self.now))
             case wire.Refuse():
                 self.do(self.core.on_refuse(peer, self.now))
+            case wire.Stem(items):
+                self.do(self.core.stems.on_stem(peer, items, self.now))
             case GetSymbols() | Symbols() | GetIds() | Ids() | Lacking() | Found():
                 self.do(self.core.on_reconcile(peer, message, self.now))
             case _:
@@ -102,6 +117,24 @@ class _RouterRig(Rig):
                     self.index.discard(each)
                 self.core.retire(gone)
             case _:
+                self._hidden(step)
+
+    def _hidden(self, step: Step) -> None:
+        """Do what concerns private transactions."""
+        match step.code:
+            case 8:
+                verdict = list(Verdict)[step.argument % len(Verdict)]
+                examined, self.examined = self.examined, []
+                for tx_id, raw, origin in examined:
+                    self.do(self.core.stems.on_examined(tx_id, raw, origin, verdict, self.now))
+            case 9 if len(self.own_stems) < _OWN_STEMS:
+                tx_id = transaction_id(step.payload)
+                self.own_stems[tx_id] = None
+                if step.argument >= 128:
+                    self.core.stems.resume(tx_id, step.payload, self.now)
+                else:
+                    self.examined.append((tx_id, step.payload, None))
+            case _:
                 pass
 
     def _pool(self, tx_id: TransactionId, raw: bytes) -> None:
@@ -117,6 +150,10 @@ class _RouterRig(Rig):
                     wire.encode_message(message)
                 case Offer(items, origin):
                     self.offered.update((tx_id, (raw, origin)) for tx_id, raw in items)
+                case Examine(items, origin):
+                    self.examined += [(tx_id, raw, origin) for tx_id, raw in items]
+                case Fluff(fluffs):
+                    self.offered.update((tx_id, (raw, origin)) for tx_id, raw, origin in fluffs)
                 case Misbehaving(peer, reason):
                     check(bool(reason), "a peer is banned without a reason")
                     self.connected.pop(peer, None)
@@ -133,6 +170,7 @@ class _RouterRig(Rig):
             "ignored_waiting": _GOSSIP.ignored_max,
             "own": _GOSSIP.own_max,
             "wanted": _GOSSIP.wants_max,
+            "stems": _GOSSIP.stem_max + _OWN_STEMS,
         }
         keep_within(sizes, caps | {"scores": _GOSSIP.scores_max + len(PEERS)})
 

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from p2pcommerce.cli.demo.abuse.police import FRAUDS
 from p2pcommerce.cli.demo.byzantine.offender import NODES_MIN as HONEST_MIN
 from p2pcommerce.cli.demo.demo import View, run_demo
 from p2pcommerce.cli.demo.folder import NODES_MAX
@@ -21,9 +22,12 @@ from p2pcommerce.cli.demo.plain import PlainView
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.shared import ArgumentError, add_json, print_json
 from p2pcommerce.finality import ENGINES, Simplex, Solo
+from p2pcommerce.workload import SCALES
 
 __all__ = ["add"]
 
+_ALL: Final = "all"
+_RATE: Final = 50.0
 _RATE_MAX: Final = 5_000.0
 _PEAK_MAX: Final = 20.0
 _DURATION_MAX_S: Final = 7 * 86_400.0
@@ -45,13 +49,27 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "--orders", type=Path, metavar="CSV", help="retail orders, a file or a folder of them (default: made up)"
     )
     parser.add_argument("--epcis", type=Path, metavar="FOLDER", help="EPCIS documents (default: made-up custody)")
-    parser.add_argument("--rate", type=float, default=50.0, metavar="TX", help="transactions per second (default 50)")
+    parser.add_argument(
+        "--workload",
+        choices=tuple(SCALES),
+        help="a whole market: 50, 1,000 or 10,000 stores, with its rate and its peaks",
+    )
+    parser.add_argument(
+        "--flash-sale", action="store_true", help="three of ten orders are for one listing, of which there are too few"
+    )
+    parser.add_argument(
+        "--abuse",
+        choices=(*FRAUDS, _ALL),
+        help="try a fraud on the running network, or all of them, and tell what it gained",
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="TX", help="transactions per second (default 50, or that of the workload)"
+    )
     parser.add_argument(
         "--peak",
         type=float,
-        default=1.0,
         metavar="X",
-        help="X times the rate in the last 5 s of every 30 s (default 1)",
+        help="X times the rate in the last 5 s of every 30 s (default 1, or that of the workload)",
     )
     parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
@@ -75,6 +93,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _demo(args: argparse.Namespace) -> int:
+    scale = None if args.workload is None else SCALES[args.workload]
+    if args.rate is None:
+        args.rate = _RATE if scale is None else scale.rate_per_s
+    if args.peak is None:
+        args.peak = 1.0 if scale is None else scale.peak
     _check(args)
     scratch = None if args.dir is not None else Path(tempfile.mkdtemp(prefix="p2pcommerce-demo-"))
     try:
@@ -90,6 +113,9 @@ def _demo(args: argparse.Namespace) -> int:
             kill_one=args.kill_one,
             byzantine=args.byzantine,
             seed=args.seed,
+            scale=scale,
+            flash_sale=args.flash_sale,
+            abuse=tuple(FRAUDS) if args.abuse == _ALL else tuple(filter(None, [args.abuse])),
         )
         run = _tell if args.story else _run
         return run_async(lambda: run(options, as_json=args.json))
@@ -106,6 +132,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.kill_one and args.nodes is not None and args.nodes < NODES_MIN:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     _check_byzantine(args)
+    _check_market(args)
     if args.story and (args.orders or args.epcis or args.kill_one or args.byzantine or args.forever):
         raise ArgumentError("--story is told as it is: leave --orders, --epcis, --kill-one, --byzantine, --forever out")
     if not 0.1 <= args.rate <= _RATE_MAX:
@@ -118,6 +145,17 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"{args.orders}: no such file or folder; give a CSV file of orders or a folder of them")
     if args.epcis is not None and not args.epcis.is_dir():
         raise ArgumentError(f"{args.epcis}: no such folder; give a folder of EPCIS documents")
+
+
+def _check_market(args: argparse.Namespace) -> None:
+    if args.workload is not None and args.orders is not None:
+        raise ArgumentError("--workload makes its orders up: leave --orders out, or --workload")
+    if args.flash_sale and (args.orders is not None or args.forever):
+        raise ArgumentError("--flash-sale needs made-up orders and an end: leave --orders and --forever out")
+    if args.abuse and args.forever:
+        raise ArgumentError("--abuse is summed up at the end: leave --forever out")
+    if args.story and (args.workload or args.flash_sale or args.abuse):
+        raise ArgumentError("--story is told as it is: leave --workload, --flash-sale and --abuse out")
 
 
 def _check_byzantine(args: argparse.Namespace) -> None:

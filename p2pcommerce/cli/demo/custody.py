@@ -21,12 +21,13 @@ import trio
 from p2pcommerce.cli.demo.desk import Result
 from p2pcommerce.cli.demo.people import NotFundedError, People, Person
 from p2pcommerce.cli.demo.story import Story
-from p2pcommerce.cli.demo.workload import MINOR_PER_TOKEN, CustodyKind, CustodyStep
+from p2pcommerce.cli.demo.workload import CustodyKind, CustodyStep
 from p2pcommerce.commerce import ProductSet, TraceCommission, TraceReceive, TraceShip, item_id
 from p2pcommerce.commerce.epcis import Sgtin
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import P2PError
 from p2pcommerce.primitives.ids import PublicKey
+from p2pcommerce.workload import MINOR_PER_TOKEN
 
 __all__ = ["ITEMS_MAX", "Custody", "Traced"]
 

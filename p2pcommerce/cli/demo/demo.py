@@ -12,16 +12,20 @@ import math
 import random
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
 import trio
 
+from p2pcommerce.cli.demo.abuse.ground import NetworkGround
+from p2pcommerce.cli.demo.abuse.police import Police
 from p2pcommerce.cli.demo.byzantine.offender import PATIENCE_S, Offender
 from p2pcommerce.cli.demo.custody import Custody
 from p2pcommerce.cli.demo.desk import Desk
+from p2pcommerce.cli.demo.flash_sale import FLASH_LISTING, FLASH_MERCHANT
 from p2pcommerce.cli.demo.folder import DemoFolder
-from p2pcommerce.cli.demo.market import Market, is_peak
+from p2pcommerce.cli.demo.market import WINDOW, Market
 from p2pcommerce.cli.demo.monitor import Monitor, quantile_ms
 from p2pcommerce.cli.demo.network import LocalNetwork
 from p2pcommerce.cli.demo.options import DemoOptions
@@ -29,18 +33,25 @@ from p2pcommerce.cli.demo.orders import Orders
 from p2pcommerce.cli.demo.outage import Outage, kill_and_restart
 from p2pcommerce.cli.demo.people import NotFundedError, People
 from p2pcommerce.cli.demo.report import DemoReport
+from p2pcommerce.cli.demo.scene import OPENING_SHOPS, OPENING_WINDOW, Opening, accounts_founded, founded_people
+from p2pcommerce.cli.demo.section import Section
 from p2pcommerce.cli.demo.shops import Shops
 from p2pcommerce.cli.demo.sidelines import Sidelines
 from p2pcommerce.cli.demo.sources import Sources
 from p2pcommerce.cli.demo.story import Story
 from p2pcommerce.cli.demo.summary import agreement, disk_bytes, drain, prove_trace, supply_ok
-from p2pcommerce.cli.demo.workload import Cancellation, CustodyStep, Order
+from p2pcommerce.cli.demo.totals import read_totals
+from p2pcommerce.cli.demo.workload import CustodyStep
 from p2pcommerce.runtime.lock import DirectoryLock
+from p2pcommerce.workload import Cancellation, Order
+from p2pcommerce.workload.mix import is_peak
 
 __all__ = ["View", "run_demo"]
 
 _OPENING_ORDERS_MAX: Final = 1_000
 """Orders whose shops, listings and purses are made before the load."""
+_FRAUDS_S: Final = 60.0
+"""Seconds after the load in which frauds come to their end."""
 _ORDERS_SHARE: Final = 0.25
 _PREPARING_MIN: Final = 24
 _PREPARING_PER_TX: Final = 1.0
@@ -69,8 +80,9 @@ async def run_demo(options: DemoOptions, view: View) -> DemoReport:
 
 
 async def _run_in(options: DemoOptions, view: View) -> DemoReport:
+    people = frozenset() if options.scale is None else founded_people(options.scale)
     folder = await trio.to_thread.run_sync(
-        partial(DemoFolder.open, engine=options.engine, epoch_blocks=options.epoch_blocks),
+        partial(DemoFolder.open, engine=options.engine, epoch_blocks=options.epoch_blocks, people=people),
         options.folder,
         options.nodes,
         options.seed,
@@ -78,7 +90,7 @@ async def _run_in(options: DemoOptions, view: View) -> DemoReport:
     )
     async with trio.open_nursery() as nursery:
         network = LocalNetwork(folder, nursery)
-        demo = _Demo(options, folder, network)
+        demo = _Demo(options, folder, network, people)
         await demo.read_sources()
         plural = "" if folder.nodes == 1 else "s"
         demo.monitor.enter(f"starting {folder.nodes} validator{plural}")
@@ -94,7 +106,7 @@ async def _run_in(options: DemoOptions, view: View) -> DemoReport:
             watched.cancel()
             await network.stop()
             nursery.cancel_scope.cancel()
-    return report
+    return await demo.audit(report)
 
 
 async def _show(view: View, monitor: Monitor, watched: trio.CancelScope) -> None:
@@ -105,13 +117,15 @@ async def _show(view: View, monitor: Monitor, watched: trio.CancelScope) -> None
 class _Demo:
     """The parts of one running demo."""
 
-    def __init__(self, options: DemoOptions, folder: DemoFolder, network: LocalNetwork) -> None:
+    def __init__(
+        self, options: DemoOptions, folder: DemoFolder, network: LocalNetwork, founded: frozenset[str]
+    ) -> None:
         self._rng = random.Random(secrets.randbits(64) if options.seed is None else options.seed)  # noqa: S311 - made-up orders, no secrets
         self.desk = Desk(folder.genesis, network.validators)
         self._story = Story()
         self.monitor = Monitor(self.desk, self._story)
         self._market = Market(self.desk)
-        self._people = People(folder, self._market)
+        self._people = People(folder, self._market, founded)
         self._shops = Shops(self._people)
         self._orders = Orders(self.desk, self._people, self._shops, self._story, self._fork())
         self._custody = Custody(self._people, self._story, self._fork())
@@ -129,10 +143,15 @@ class _Demo:
         self.offender = (
             Offender(folder, network, self.desk, self._story, self._people.banks[-1]) if options.byzantine else None
         )
+        self._sections: list[Section] = []
+        ground = NetworkGround(self.desk, self._people.banks[0])
+        self._police = Police(options.abuse, ground, folder.person_seed("fraud"))
         self._started_s = trio.current_time()
         self._load_s = 0.0
         self._lost = 0
+        self._since_height = 0
         self._disk_bytes_per_tx = 0
+        self._cpu_ms_per_tx: dict[str, float] = {}
 
     def _fork(self) -> random.Random:
         return random.Random(self._rng.getrandbits(64))  # noqa: S311 - made-up orders, no secrets
@@ -150,8 +169,12 @@ class _Demo:
             self._sources.orders, count, abandon_on_cancel=True
         )
         self._gtins, self._steps = await trio.to_thread.run_sync(self._sources.custody, abandon_on_cancel=True)
+        self._orders.are_fickle = options.orders is None
+        if self._sources.flash_sale is not None:
+            self._orders.on_placed = self._sources.flash_sale.on_placed
 
     async def run(self) -> DemoReport:
+        self._since_height = max(link.height for link in self.desk.links)
         await self._meet_banks()
         await self._open_shops()
         await self._load()
@@ -167,16 +190,37 @@ class _Demo:
 
     async def _open_shops(self) -> None:
         self.monitor.enter("opening shops")
+        scale, catalogue, sale = self._options.scale, self._sources.catalogue, self._sources.flash_sale
+        started_s, final_before = trio.current_time(), self.desk.finalized
         async with trio.open_nursery() as pacing:
-            pacing.start_soon(self._market.pace_opening)
+            pacing.start_soon(self._market.pace_opening, WINDOW if scale is None else OPENING_WINDOW)
             async with trio.open_nursery() as opening:
-                opening.start_soon(self._orders.prepare, self._first_orders)
                 opening.start_soon(self._custody.prepare, self._gtins)
+                if sale is not None:
+                    opening.start_soon(self._shops.limit, FLASH_MERCHANT, FLASH_LISTING, sale.stock)
+                if catalogue is None:
+                    regular = [order for order in self._first_orders if order.merchant != FLASH_MERCHANT]
+                    opening.start_soon(self._orders.prepare, regular)
+                else:
+                    limit = trio.CapacityLimiter(OPENING_SHOPS)
+                    for merchant in catalogue.merchants:
+                        opening.start_soon(self._shops.stock, merchant, catalogue.products(merchant), limit)
             pacing.cancel_scope.cancel()
+        if scale is not None:
+            opened = Opening(
+                scale=scale,
+                accounts=accounts_founded(scale),
+                stores=len(self._shops),
+                listings=self._shops.listing_count,
+                transactions=self.desk.finalized - final_before,
+                seconds=round(trio.current_time() - started_s, 1),
+            )
+            self._sections.append(opened)
 
     async def _load(self) -> None:
         options = self._options
-        preparing_max = max(_PREPARING_MIN, round(_PREPARING_PER_TX * options.rate_per_s))
+        busiest = options.rate_per_s * max(1.0, options.peak / 2)
+        preparing_max = max(_PREPARING_MIN, round(_PREPARING_PER_TX * busiest))
         self.monitor.enter("trading")
         self.monitor.load_started(options.duration_s)
         async with trio.open_nursery() as trading:
@@ -192,8 +236,10 @@ class _Demo:
             if self._outage is None and self.offender is None:  # there every validator's share of the stake matters
                 keys = [validator.public_key for validator in self._folder.genesis.validators]
                 self._market.fillers["stake"] = partial(trading.start_soon, self._sidelines.stake, keys)
+            trading.start_soon(self._police.watch)
             started_s = trio.current_time()
             final_before, disk_before = self.desk.finalized, await disk_bytes(self._folder)
+            cpu_before = self._network.cpu_s()
             async with trio.open_nursery() as pacing:
                 if self._outage is not None:
                     pacing.start_soon(
@@ -203,9 +249,16 @@ class _Demo:
             self._load_s = trio.current_time() - started_s
             # Nobody gets a turn from here on: what has one comes to its end, the rest is dropped.
             self.monitor.enter("waiting for the last ones")
+            with trio.move_on_after(_FRAUDS_S):
+                await self._police.done.wait()
             self._lost = await drain(self.desk, self._market)
             grown = await disk_bytes(self._folder) - disk_before
-            self._disk_bytes_per_tx = round(grown / max(1, self.desk.finalized - final_before))
+            finalized = max(1, self.desk.finalized - final_before)
+            self._disk_bytes_per_tx = round(grown / finalized)
+            self._cpu_ms_per_tx = {
+                who: round(1_000 * (after - before) / finalized, 2)
+                for who, before, after in zip(("validators", "demo"), cpu_before, self._network.cpu_s(), strict=True)
+            }
             trading.cancel_scope.cancel()
         if self.offender is not None and not self.offender.done.is_set():
             self.monitor.enter("waiting until the offender is out of the set")
@@ -234,6 +287,9 @@ class _Demo:
         if self._outage is not None:
             self._outage.longest_gap_ms = round(desk.longest_gap_s * 1_000, 1)
         agreed = await agreement(desk)
+        await self._count_flash_sale()
+        if self._options.abuse:
+            self._sections.append(self._police.report())
         conserved = await supply_ok(desk, self._folder.genesis)
         self.monitor.enter("proving one product's history")
         genesis_file = self._folder.path / "genesis.json"
@@ -257,6 +313,7 @@ class _Demo:
             if peak_s
             else None,
             disk_bytes_per_tx=self._disk_bytes_per_tx,
+            cpu_ms_per_tx=self._cpu_ms_per_tx,
             tx_per_s=round(len(took_s) / self._load_s, 1) if self._load_s else 0.0,
             supply_ok=conserved,
             trace_proof=proof,
@@ -269,4 +326,22 @@ class _Demo:
             senders=len(self._people),
             outage=self._outage,
             conviction=None if self.offender is None else self.offender.conviction,
+            sections=tuple(self._sections),
         )
+
+    async def audit(self, report: DemoReport) -> DemoReport:
+        """Return the report of a network that was stopped, with what its blocks say of the orders of a file."""
+        path = self._options.orders
+        if path is None:
+            return report
+        count = partial(read_totals, self._folder, path, self._since_height, self._sources.readings)
+        totals = await trio.to_thread.run_sync(count)
+        return replace(report, sections=(*report.sections, totals))
+
+    async def _count_flash_sale(self) -> None:
+        sale, control = self._sources.flash_sale, self.desk.link_alive().control
+        if sale is not None and control is not None:
+            owner = self._shops.owner_of(FLASH_MERCHANT)
+            listing = (await control.query("listing", store=owner.hex(), number=1)).value
+            left = listing["stock"] if isinstance(listing, dict) else None
+            self._sections.append(sale.result(left if isinstance(left, int) else -1))

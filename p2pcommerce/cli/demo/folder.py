@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from p2pcommerce.finality import Simplex, Solo
 from p2pcommerce.ledger.genesis import TOKEN_MINOR, ChainParameters, Genesis
-from p2pcommerce.primitives.crypto import blake2b_256
+from p2pcommerce.primitives.crypto import ED25519, blake2b_256
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.runtime.durable_file import replace_file
 from p2pcommerce.runtime.identity import Identity, KeyFileCost
 from p2pcommerce.runtime.lock import LOCK_FILE
 
-__all__ = ["BANKS", "EPOCH_BLOCKS_MAX", "NODES_MAX", "DemoFolder", "DemoFolderError"]
+__all__ = ["BANKS", "EPOCH_BLOCKS_MAX", "FOUNDED_MINOR", "NODES_MAX", "DemoFolder", "DemoFolderError"]
 
 NODES_MAX: Final = 32
 """Validators of a demo at most: each is a process."""
@@ -36,6 +37,8 @@ _FEES_MINOR: Final = 10 * TOKEN_MINOR
 EPOCH_BLOCKS_MAX: Final = 40
 """Blocks of an epoch up to which somebody who joins votes soon enough to be watched."""
 _FILE: Final = "demo.json"
+FOUNDED_MINOR: Final = 10**5 * TOKEN_MINOR
+"""What each of the people of a founded market has at the start."""
 _GUEST = ("guest.key", "guest")
 _GUEST_MINOR: Final = 10**6 * TOKEN_MINOR
 _FILE_BYTES_MAX: Final = 16_384
@@ -77,6 +80,7 @@ class DemoFolder:
         seed: int | None,
         engine: str | None = None,
         epoch_blocks: int | None = None,
+        people: Collection[str] = (),
     ) -> DemoFolder:
         """Found a network in a folder, or continue the one that is there.
 
@@ -86,6 +90,7 @@ class DemoFolder:
             seed: of the people's keys; None: random.
             engine: name of the finality engine; None: simplex, of one validator solo, or the one that is there.
             epoch_blocks: in an epoch, for somebody to join; of a network that is there, few enough; None: the usual.
+            people: names of those who have tokens in the genesis; only of a new network.
 
         Raises:
             DemoFolderError: the folder holds something else, or a network of another size or engine, or one that
@@ -95,13 +100,15 @@ class DemoFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if file.exists():
+                if people:
+                    raise DemoFolderError(f"{path}: holds a network already; --workload founds its own: choose another")
                 return cls._continue(file, nodes, engine, epoch_blocks)
             if any(entry.name != LOCK_FILE for entry in path.iterdir()):
                 raise DemoFolderError(f"{path}: is not empty and holds no demo; choose a new folder")
             if nodes is None:
                 nodes = 1 if engine == Solo.name else _NODES
             chosen = engine or (Solo.name if nodes == 1 else Simplex.name)
-            return cls._found(path, nodes, seed, chosen, epoch_blocks)
+            return cls._found(path, nodes, seed, chosen, epoch_blocks, people)
         except OSError as error:
             raise DemoFolderError(
                 f"{path}: cannot be used: {error.strerror or error}; choose another folder"
@@ -138,12 +145,21 @@ class DemoFolder:
         return folder
 
     @classmethod
-    def _found(cls, path: Path, nodes: int, seed: int | None, engine: str, epoch_blocks: int | None) -> DemoFolder:
+    def _found(
+        cls,
+        path: Path,
+        nodes: int,
+        seed: int | None,
+        engine: str,
+        epoch_blocks: int | None,
+        people: Collection[str],
+    ) -> DemoFolder:
         secret = secrets.token_bytes(32) if seed is None else blake2b_256(f"demo {seed}".encode())
         passphrase = secrets.token_hex(32)
         identities = [Identity.generate() for _ in range(nodes)]
         banks = {Identity.from_seed(_bank_seed(secret, bank)).public_key: _BANK_MINOR for bank in range(BANKS)}
         guest = Identity.generate()
+        founded = {ED25519.public_key(_person_seed(secret, 1, name)): FOUNDED_MINOR for name in people}
         keys = [identity.public_key for identity in identities]
         parameters = ChainParameters.local()
         if epoch_blocks is not None:
@@ -151,7 +167,7 @@ class DemoFolder:
         genesis = Genesis.new(
             "demo",
             dict.fromkeys(keys, _STAKE_MINOR),
-            {**banks, **dict.fromkeys(keys, _FEES_MINOR), guest.public_key: _GUEST_MINOR},
+            {**founded, **banks, **dict.fromkeys(keys, _FEES_MINOR), guest.public_key: _GUEST_MINOR},
             time_ms=time.time_ns() // 1_000_000,
             parameters=parameters,
             engine=engine,
@@ -162,7 +178,7 @@ class DemoFolder:
             node = path / f"node{index}"
             node.mkdir(mode=0o700)
             identity.save(node / "node.key", passphrase, cost=_COST)
-            genesis.save(node / "genesis.json")
+            shutil.copyfile(path / "genesis.json", node / "genesis.json")
         folder = cls(path, genesis, nodes, passphrase, secret, 1)
         folder.save()
         return folder
@@ -181,7 +197,7 @@ class DemoFolder:
 
     def person_seed(self, name: str) -> bytes:
         """Return the seed (32 bytes) of a person's key; each run has new people, who find the chain as it is."""
-        return blake2b_256(self.secret + f"person/{self.run}/{name}".encode())
+        return _person_seed(self.secret, self.run, name)
 
     def node_folder(self, index: int) -> Path:
         """Return a validator's folder."""
@@ -202,6 +218,10 @@ class DemoFolder:
             "guest": {"key": _GUEST[0], "passphrase": _GUEST[1]},
         }
         replace_file(self.path / _FILE, (json.dumps(document, indent=2) + "\n").encode("ascii"), 0o600)
+
+
+def _person_seed(secret: bytes, run: int, name: str) -> bytes:
+    return blake2b_256(secret + f"person/{run}/{name}".encode())
 
 
 def _bank_seed(secret: bytes, bank: int) -> bytes:

@@ -4,7 +4,7 @@ Whoever wants to send a transaction asks for a turn of a kind and waits. In the 
 open loop: a slow network changes nothing about when the next one is due), each to the kind that lags furthest behind
 its share of the mix. Before it, while shops are opened, they are given as fast as the network makes things final.
 
-Source: the mix of the commerce specification. Deviations: without disputes, which the demo's terms have no arbiter for.
+Source: the mix of the commerce specification.
 """
 
 from __future__ import annotations
@@ -17,36 +17,22 @@ import trio
 
 from p2pcommerce.cli.demo.desk import Desk, Result, Sender
 from p2pcommerce.commerce import Body
+from p2pcommerce.workload.mix import MIX, is_peak
 
-__all__ = ["MIX", "PEAK_PERIOD_S", "PEAK_S", "WINDOW", "Market", "is_peak"]
+__all__ = ["WINDOW", "Market"]
 
-MIX: Final = {
-    "place": 21.0,
-    "ship": 20.0,
-    "confirm": 16.0,
-    "settle": 3.0,
-    "refund": 1.6,
-    "review": 8.0,
-    "trace": 22.0,
-    "catalogue": 3.0,
-    "transfer": 3.0,
-    "points": 1.0,
-    "campaign": 0.3,
-    "stake": 0.6,
-    "attest": 0.1,
-}
-"""Kinds of transactions and their share, in no unit."""
 _ROUNDING_S: Final = 1e-6
-PEAK_PERIOD_S: Final = 30.0
-PEAK_S: Final = 5.0
 WINDOW: Final = 192
-"""Transactions in flight while shops are opened."""
+"""Transactions in flight while shops are opened; more where whole catalogues are."""
 _OF_TYPE: Final = {
     "order.place": "place",
     "order.ship": "ship",
     "order.confirm": "confirm",
     "order.settle": "settle",
     "order.refund": "refund",
+    "order.cancel": "refund",
+    "order.dispute": "dispute",
+    "order.resolve": "dispute",
     "review.post": "review",
     "token.transfer": "transfer",
 }
@@ -108,12 +94,12 @@ class Market:
         """Wait until somebody got or wants a turn."""
         await self._changed.wait()
 
-    async def pace_opening(self) -> None:
-        """Give turns as fast as things become final, until cancelled."""
+    async def pace_opening(self, window: int = WINDOW) -> None:
+        """Give turns as fast as things become final, until cancelled; `window` are in flight at most."""
         while True:
             for kind in MIX:
                 queue = self._waiting[kind]
-                while queue and self._out < WINDOW:
+                while queue and self._out < window:
                     self._give(kind, trio.current_time(), counted=False)
             await self._changed.wait()
 
@@ -155,11 +141,6 @@ class Market:
     def _wake(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()
-
-
-def is_peak(offset_s: float) -> bool:
-    """Tell whether a moment of the load (seconds from its start) belongs to a peak: the last 5 s of every 30 s."""
-    return offset_s % PEAK_PERIOD_S >= PEAK_PERIOD_S - PEAK_S
 
 
 class _Turn:

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,17 @@ class ValidatorProcess:
         named = [line for line in words if line.startswith("p2pcommerce: ") or "Error" in line.partition(":")[0]]
         return (named or words or [""])[-1].removeprefix("p2pcommerce: ")
 
+    def cpu_s(self) -> float:
+        """Return the processor time that it has used, seconds; 0 where the system does not tell it."""
+        if self.process is None:
+            return 0.0
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii", errors="replace")
+            user, system = stat.rpartition(")")[2].split()[11:13]
+        except (OSError, ValueError):
+            return 0.0
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def rss_mib(self) -> float | None:
         """Return its memory in MiB where the system tells it."""
         if self.process is None:
@@ -113,6 +125,10 @@ class LocalNetwork:
             self._configure(validator)
         self._newcomers: list[ValidatorProcess] = []
         folder.save([validator.address for validator in self.validators])
+
+    def cpu_s(self) -> tuple[float, float]:
+        """Return the processor time that all validators, and that this process have used, seconds."""
+        return sum(validator.cpu_s() for validator in self.validators), time.process_time()
 
     def add(self, node_folder: Path, index: int, module: str) -> ValidatorProcess:
         """Return another node, which is no validator of the genesis; `start_one` starts it, `stop` stops it.

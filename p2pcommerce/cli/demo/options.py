@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pcommerce.cli.demo.folder import EPOCH_BLOCKS_MAX
+from p2pcommerce.workload import Scale
 
 __all__ = ["DemoOptions"]
 
@@ -31,6 +32,9 @@ class DemoOptions:
         kill_one: kill a validator in the middle, and start it again.
         byzantine: newcomers that join and break the rules on purpose: 0 or 1.
         seed: of everything made up; None: random.
+        scale: of a whole market; None: a small one, that grows as orders come.
+        flash_sale: whether three of ten orders are for one listing.
+        abuse: names of the frauds to try.
     """
 
     folder: Path
@@ -44,6 +48,9 @@ class DemoOptions:
     kill_one: bool = False
     byzantine: int = 0
     seed: int | None = None
+    scale: Scale | None = None
+    flash_sale: bool = False
+    abuse: tuple[str, ...] = ()
 
     @property
     def epoch_blocks(self) -> int | None:

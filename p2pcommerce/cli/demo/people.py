@@ -6,13 +6,14 @@ is left out, so that the estimate is never too high.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
 from p2pcommerce.cli.demo.desk import Result, Sender
-from p2pcommerce.cli.demo.folder import BANKS, DemoFolder
+from p2pcommerce.cli.demo.folder import BANKS, FOUNDED_MINOR, DemoFolder
 from p2pcommerce.cli.demo.market import Market
 from p2pcommerce.commerce import Body, Transfer
 from p2pcommerce.ledger.genesis import TOKEN_MINOR
@@ -25,7 +26,11 @@ _FEES_MINOR: Final = TOKEN_MINOR
 """What is set aside for fee and deposits of one transaction; the dearest takes about a tenth of it."""
 _GIFT_MINOR: Final = 5 * TOKEN_MINOR
 _PEOPLE_MAX: Final = 50_000
-"""People that are remembered; beyond that those who came first are forgotten."""
+"""People that are remembered, beside those founded; beyond that those who came first are forgotten."""
+
+
+_LOOKED_AT_MAX: Final = 1_000
+"""People among whom two with money are looked for."""
 
 
 class NotFundedError(P2PError):
@@ -49,11 +54,13 @@ class Person(Sender):
 class People:
     """Everybody by name."""
 
-    def __init__(self, folder: DemoFolder, market: Market) -> None:
-        """Begin with the banks."""
+    def __init__(self, folder: DemoFolder, market: Market, founded: Collection[str] = ()) -> None:
+        """Begin with the banks; those `founded` have tokens since the genesis."""
+        self._founded = founded
         self._folder = folder
         self._market = market
         self._people: dict[str, Person] = {}
+        self._roll: list[Person] = []
         self.banks = [Person(f"bank {bank}", folder.bank_seed(bank)) for bank in range(BANKS)]
         self._next_bank = 0
 
@@ -61,11 +68,15 @@ class People:
         return len(self._people)
 
     def funded(self, number: int) -> tuple[Person, Person] | None:
-        """Return two different people with money, None if there are not two; another pair for another number."""
-        people = [person for person in self._people.values() if person.spendable_minor > 2 * _GIFT_MINOR]
-        if len(people) < 2:
-            return None
-        return people[number % len(people)], people[(number + 1) % len(people)]
+        """Return two different people with money, None if there are not two nearby; others for another number."""
+        first: Person | None = None
+        for step in range(min(len(self._roll), _LOOKED_AT_MAX)):
+            person = self._roll[(number + step) % len(self._roll)]
+            if person.spendable_minor > 2 * _GIFT_MINOR:
+                if first is not None:
+                    return first, person
+                first = person
+        return None
 
     async def give(self, giver: Person, taker: Person) -> None:
         """Let somebody send a little money to somebody else."""
@@ -75,11 +86,15 @@ class People:
         """Return somebody, who may have nothing yet."""
         person = self._people.get(name)
         if person is None:
-            person = self._people[name] = Person(name, self._folder.person_seed(name))
-            if len(self._people) > _PEOPLE_MAX:
+            spendable = FOUNDED_MINOR // 2 if name in self._founded else 0
+            person = self._people[name] = Person(name, self._folder.person_seed(name), spendable_minor=spendable)
+            self._roll.append(person)
+            if len(self._people) > _PEOPLE_MAX + len(self._founded):
                 oldest = next(iter(self._people))
                 if not self._people[oldest].in_flight:
                     del self._people[oldest]
+            if len(self._roll) > 2 * len(self._people):
+                self._roll = list(self._people.values())
         return person
 
     async def perform(self, person: Person, payload: Body, spend_minor: int = 0) -> Result:

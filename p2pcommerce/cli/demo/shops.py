@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
 from p2pcommerce.cli.demo.people import People, Person
-from p2pcommerce.cli.demo.workload import OrderLine
-from p2pcommerce.commerce import ListingSet, StoreSet, TermsSet
+from p2pcommerce.commerce import Arbiter, ListingSet, StoreSet, TermsSet
 from p2pcommerce.commerce import OrderLine as ChainLine
 from p2pcommerce.primitives.crypto import blake2b_256, x25519_public
 from p2pcommerce.primitives.errors import P2PError
-from p2pcommerce.primitives.ids import TransactionId
+from p2pcommerce.primitives.ids import PublicKey, TransactionId
+from p2pcommerce.workload import OrderLine
 
-__all__ = ["CONFIRM_S", "Shop", "ShopError", "Shops"]
+__all__ = ["CANCEL_S", "CONFIRM_S", "Shop", "ShopError", "Shops"]
 
 CONFIRM_S: Final = 15
 """Seconds after which a shipped order counts as confirmed."""
+CANCEL_S: Final = 2
+"""Seconds after which a buyer may cancel what is not shipped."""
 _SHIP_S: Final = 3_600
+_DISPUTE_S: Final = 60
+_OFFERED_AT_ONCE: Final = 12
+"""Things that one shop puts on offer at a time while whole catalogues are: its key signs them one after the other."""
+_ARBITERS: Final = 4
+_ARBITER_FEE_BPS: Final = 100
 _STOCK: Final = 1_000_000
 _TERMS: Final = 1
 
@@ -46,11 +54,13 @@ class Shop:
     Attributes:
         name: of the merchant.
         owner: whose store it is.
+        is_limited: its stock is what it is: nobody adds to it.
     """
 
     name: str
     owner: Person
     is_open: bool = False
+    is_limited: bool = False
     opening: trio.Lock = field(default_factory=trio.Lock)
     listings: dict[tuple[str, int], _Listing] = field(default_factory=dict)
 
@@ -87,13 +97,24 @@ class Shops:
                     box_key=x25519_public(blake2b_256(b"box" + shop.owner.seed)),
                     profile_hash=hashlib.sha256(merchant.encode()).digest(),
                 )
-                terms = TermsSet(number=_TERMS, ship_s=_SHIP_S, confirm_s=CONFIRM_S, dispute_s=60, cancel_s=600)
+                terms = TermsSet(
+                    number=_TERMS,
+                    ship_s=_SHIP_S,
+                    confirm_s=CONFIRM_S,
+                    dispute_s=_DISPUTE_S,
+                    cancel_s=CANCEL_S,
+                    arbiters=(Arbiter(self.arbiter_of(shop).key, _ARBITER_FEE_BPS),),
+                )
                 for payload in (store, terms):
                     result = await self._people.perform(shop.owner, payload)
                     if not result.ok:
                         raise ShopError(f"shop {merchant}: {payload.TYPE}: {result.code.value}")
                 shop.is_open = True
         return shop
+
+    def arbiter_of(self, shop: Shop) -> Person:
+        """Return who rules on a shop's disputes."""
+        return self._people.named(f"arbiter {zlib.crc32(shop.name.encode()) % _ARBITERS}")
 
     async def lines(self, shop: Shop, lines: tuple[OrderLine, ...]) -> tuple[ChainLine, ...]:
         """Return the lines of an order as the ledger takes them; what is not on offer yet is put on offer.
@@ -126,9 +147,43 @@ class Shops:
             listing = ready[number % len(ready)]
             await self._people.perform(shop.owner, _offered(listing, 100))
 
+    async def stock(self, merchant: str, lines: tuple[OrderLine, ...], limit: trio.CapacityLimiter) -> None:
+        """Open a shop with all that it has on offer.
+
+        Args:
+            merchant: whose shop.
+            lines: one of each thing.
+            limit: of shops that are opened at a time.
+
+        Raises:
+            ShopError: something cannot be offered.
+        """
+        async with limit:
+            shop = await self.open(merchant)
+            for start in range(0, len(lines), _OFFERED_AT_ONCE):
+                await self.lines(shop, lines[start : start + _OFFERED_AT_ONCE])
+
+    async def limit(self, merchant: str, line: OrderLine, units: int) -> None:
+        """Open a shop that has one thing on offer, and only so many units of it.
+
+        Raises:
+            ShopError: it cannot be opened.
+        """
+        shop = await self.open(merchant)
+        shop.is_limited = True
+        listing = self._listing(shop, line)
+        result = await self._people.perform(shop.owner, _offered(listing, units))
+        if not result.ok:
+            raise ShopError(f"shop {merchant}: {result.code.value}")
+        listing.revision = result.tx_id
+
+    def owner_of(self, merchant: str) -> PublicKey:
+        """Return whose store a merchant's is."""
+        return self._shops[merchant].owner.key
+
     def any_open(self, number: int) -> Shop | None:
         """Return one of the open shops, None if there is none."""
-        opened = [shop for shop in self._shops.values() if shop.is_open]
+        opened = [shop for shop in self._shops.values() if shop.is_open and not shop.is_limited]
         return opened[number % len(opened)] if opened else None
 
     @staticmethod

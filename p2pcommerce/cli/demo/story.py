@@ -10,7 +10,7 @@ from typing import Final
 import trio
 
 from p2pcommerce.cli.demo.desk import Result
-from p2pcommerce.cli.demo.workload import MINOR_PER_TOKEN, Order
+from p2pcommerce.workload import MINOR_PER_TOKEN, Order
 
 __all__ = ["LINES_MAX", "Story", "StoryLine", "tokens"]
 

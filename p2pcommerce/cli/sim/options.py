@@ -36,12 +36,14 @@ def add_gossip(parser: argparse.ArgumentParser) -> None:
         "4 with 1000 nodes",
     )
     add("--strategy", metavar="NAME", help="chosen (default; the product's router), gossipsub or flood")
+    add("--private", action="store_true", default=None, help="every transaction goes by a stem before it is public")
     add("--mesh", type=int, metavar="N", help="gossipsub's D (default 8)")
     add("--idontwant", action="store_true", default=None, help="gossipsub's option against duplicates")
     add(
         "--attack",
         metavar="NAME",
-        help="mute, never-answering, censor, churn, cold-start, spam, sybil, eclipse, poison (default none)",
+        help="mute, never-answering, censor, spies, swallow, churn, cold-start, spam, sybil, eclipse, poison "
+        "(default none)",
     )
     add("--attack-share", type=float, metavar="X", help="share of nodes that attack, 0 to 0.95 (default: the attack's)")
     add(

@@ -115,12 +115,16 @@ class TcpStream(trio.abc.Stream):
             except OSError as error:
                 raise self._translated(error) from error
 
-    @override
-    async def aclose(self) -> None:
-        """Close the socket."""
+    def close(self) -> None:
+        """Close the socket; there is nothing to wait for."""
         if self._socket.fileno() != -1:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+
+    @override
+    async def aclose(self) -> None:
+        """Do `close`."""
+        self.close()
         await trio.lowlevel.checkpoint()
 
     def _translated(self, error: OSError) -> Exception:

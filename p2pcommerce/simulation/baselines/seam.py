@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from p2pcommerce.gossip import Deliver, Judged, Misbehaving, Offer, ReconcileMessage, SendTo
+from p2pcommerce.gossip import Deliver, Examine, Fluff, Judged, Misbehaving, Offer, ReconcileMessage, SendTo
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.frames import Frame
-from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Transactions, Unchoose
+from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Stem, Transactions, Unchoose
 from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
 __all__ = ["Action", "GossipMessage", "SendFrame", "Strategy"]
@@ -35,6 +35,7 @@ GossipMessage: TypeAlias = (
     | Posts
     | AnnouncePosts
     | PullPosts
+    | Stem
 )
 """Anything that travels over a link of a gossip world."""
 
@@ -47,7 +48,7 @@ class SendFrame:
     message: Transactions | Frame
 
 
-Action: TypeAlias = SendTo | SendFrame | Offer | Misbehaving | Deliver
+Action: TypeAlias = SendTo | SendFrame | Offer | Examine | Fluff | Misbehaving | Deliver
 """What a strategy wants done: the product's effects, and the baselines' sends."""
 
 

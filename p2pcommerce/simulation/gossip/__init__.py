@@ -5,6 +5,7 @@
 - `world`: the event loop; `network`: nodes and connections; `traffic`: what is published, and what of it is measured
 - `station`: one node; `publication`: one transaction; `topology`: who dials whom
 - `strategies`: the product's router and the baselines behind one seam; `attacks`: what goes wrong
+- `spying`: who published what, as nodes guess that watch
 - `meter`: what is counted; `wire_sizes`: what a message weighs
 """
 

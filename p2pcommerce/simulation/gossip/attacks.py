@@ -24,7 +24,7 @@ from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.simulation.baselines import GossipMessage, IHave
 from p2pcommerce.simulation.gossip.publication import Publication
-from p2pcommerce.wire.messages import SHORT_ID_BYTES, Announce, Found, Ids, Symbols, Transactions
+from p2pcommerce.wire.messages import SHORT_ID_BYTES, Announce, Found, Ids, Stem, Symbols, Transactions
 
 __all__ = [
     "ATTACKS",
@@ -36,7 +36,9 @@ __all__ = [
     "Mute",
     "NeverAnswering",
     "Spam",
+    "Spies",
     "Stage",
+    "Swallow",
     "Swarm",
     "Sybil",
 ]
@@ -103,6 +105,7 @@ class Attack:
         warm: nodes get to know each other before it begins.
         settle_s: seconds between its beginning and the measured window, unless the scenario says otherwise.
         away: those nodes are not there before it begins.
+        spying: those nodes guess who published what.
     """
 
     share: ClassVar[float] = 0.0
@@ -111,6 +114,7 @@ class Attack:
     warm: ClassVar[bool] = True
     settle_s: ClassVar[float] = 0.0
     away: ClassVar[bool] = False
+    spying: ClassVar[bool] = False
 
     def __init__(self, nodes: Sequence[int], others: Sequence[int], rng: random.Random) -> None:
         """Take the nodes that take part, and the others, both in order."""
@@ -198,6 +202,22 @@ class Censor(Attack):
     def is_measured(self, origin: int) -> bool:
         """Only the victim's count."""
         return origin == self.victim
+
+
+class Spies(Attack):
+    """Attackers do all that they should, and note who hands them what first."""
+
+    share = 0.2
+    spying = True
+
+
+class Swallow(Spies):
+    """Spies that keep the private transactions which they should pass on."""
+
+    @override
+    def passes(self, message: GossipMessage) -> bool:
+        """Send everything but what goes by a stem."""
+        return type(message) is not Stem
 
 
 class Churn(Attack):
@@ -334,6 +354,8 @@ ATTACKS: Final[Mapping[str, type[Attack]]] = MappingProxyType(
         "mute": Mute,
         "never-answering": NeverAnswering,
         "censor": Censor,
+        "spies": Spies,
+        "swallow": Swallow,
         "churn": Churn,
         "cold-start": ColdStart,
         "spam": Spam,

@@ -23,14 +23,21 @@ class Publication:
     __slots__ = ("at_us", "held", "holders", "is_measured", "origin", "raw", "tx_id")
 
     def __init__(
-        self, tx_id: TransactionId, raw: bytes, *, origin: int, at_us: int, is_measured: bool, nodes: int
+        self,
+        tx_id: TransactionId,
+        raw: bytes,
+        *,
+        origin: int,
+        at_us: int,
+        is_measured: bool,
+        nodes: int,
+        is_private: bool = False,
     ) -> None:
-        """Publish it; `nodes` in all, of whom only the origin holds it."""
+        """Publish it; `nodes` in all, of whom only the origin holds it, or nobody while it is private."""
         self.tx_id = tx_id
         self.raw = raw
         self.origin = origin
         self.at_us = at_us
         self.is_measured = is_measured
         self.held = bytearray(nodes)
-        self.held[origin] = 1
-        self.holders = 1
+        self.holders = self.held[origin] = int(not is_private)

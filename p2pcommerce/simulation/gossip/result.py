@@ -1,7 +1,8 @@
 """What a gossip world measured.
 
 Source: the interfaces specification (`sim gossip --json`).
-Deviations: `max_over_mean_upload`, `realtime_factor` and `swarm` are added: the specifications set goals for them.
+Deviations: `max_over_mean_upload`, `realtime_factor`, `private`, `first_spy_precision` and `swarm` are
+added: the specifications set goals for them.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class GossipResult:
         world_s: seconds of world time.
         events_per_s: per second of the stopwatch; None: nobody looked at one.
         realtime_factor: seconds of world time per second of the stopwatch, 1 if the world keeps pace with it.
+        private: as in the scenario.
+        first_spy_precision: how often spies were right about who published what; None: there were none.
         swarm: what is left to those under attack by a swarm of identities; None: there was none.
     """
 
@@ -72,6 +75,8 @@ class GossipResult:
     world_s: float
     events_per_s: float | None
     realtime_factor: float | None
+    private: bool = False
+    first_spy_precision: float | None = None
     swarm: SwarmFigures | None = None
 
     def to_json(self) -> dict[str, object]:

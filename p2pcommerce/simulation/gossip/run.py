@@ -62,6 +62,8 @@ def run_gossip(
         world_s=world_s,
         events_per_s=None if took_s is None else events / took_s,
         realtime_factor=None if took_s is None else world_s / took_s,
+        private=scenario.private,
+        first_spy_precision=None if world.spying is None else world.spying.precision(meter.measured),
         swarm=world.swarm,
     )
 

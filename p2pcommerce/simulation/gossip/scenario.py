@@ -54,6 +54,7 @@ class GossipScenario:
         bandwidth_bps: of each node's upload and of its download, bit/s; the smaller class of the 8-region source.
         admission_us: CPU for a new transaction, microseconds, one after the other.
         final_s: seconds after which a transaction is final and no longer offered; no source.
+        private: every transaction goes by a stem before it is public; `chosen` alone can do that.
         idontwant: gossipsub's option.
         mesh: D of gossipsub; D_lo is 2 less, but 5 at least, as in go-libp2p.
     """
@@ -78,6 +79,7 @@ class GossipScenario:
     bandwidth_bps: int = 50_000_000
     admission_us: int = 50
     final_s: float = 5.0
+    private: bool = False
     idontwant: bool = False
     mesh: int = 8
 
@@ -91,6 +93,8 @@ class GossipScenario:
         table(self.latency_table)
         _one_of("strategy", self.strategy, STRATEGIES)
         _one_of("attack", self.attack, ATTACKS)
+        if self.private and self.strategy != "chosen":
+            raise GossipScenarioError(f"private transactions are the strategy chosen's alone, not {self.strategy}'s")
         _within("nodes", self.nodes, 2, NODES_MAX)
         _within("transactions", self.transactions, 1, TRANSACTIONS_MAX)
         _within("payload_bytes", self.payload_bytes, _PAYLOAD_BYTES_MIN, _PAYLOAD_BYTES_MAX)

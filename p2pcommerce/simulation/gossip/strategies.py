@@ -33,6 +33,7 @@ from p2pcommerce.wire.messages import (
     Lacking,
     Pull,
     Refuse,
+    Stem,
     Symbols,
     Transactions,
     Unchoose,
@@ -108,12 +109,17 @@ class Chosen:
             return self.router.on_transactions(peer, message.items, now)
         if isinstance(message, Pull):
             return self.router.on_pull(peer, message.short_ids, now)
+        return self._receive_rare(peer, message, now)
+
+    def _receive_rare(self, peer: PeerId, message: GossipMessage, now: int) -> Sequence[Action]:
         if isinstance(message, Choose):
             return self.router.on_choose(peer, now)
         if isinstance(message, Unchoose):
             return self.router.on_unchoose(peer, now)
         if isinstance(message, Refuse):
             return self.router.on_refuse(peer, now)
+        if isinstance(message, Stem):
+            return self.router.stems.on_stem(peer, message.items, now)
         if isinstance(message, (GetSymbols, Symbols, GetIds, Ids, Lacking, Found)):
             return self.router.on_reconcile(peer, message, now)
         return ()  # a baseline's, which nobody sends here
@@ -129,6 +135,12 @@ class Chosen:
         """Send a transaction (id of 32 bytes) of this node's own."""
         self._index.add(tx_id)
         return self.router.publish(tx_id, raw, _FEE_MINOR, now)
+
+    def examined(
+        self, tx_id: TransactionId, raw: bytes, origin: PeerId | None, verdict: Verdict, now: int
+    ) -> Sequence[Action]:
+        """Learn what admission said of a private transaction (id of 32 bytes); of this node's own: send it."""
+        return self.router.stems.on_examined(tx_id, raw, origin, verdict, now)
 
     def retire(self, tx_ids: Iterable[TransactionId]) -> None:
         """Stop offering transactions (32 bytes each)."""

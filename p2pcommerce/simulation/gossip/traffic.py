@@ -131,6 +131,7 @@ class Traffic:
             at_us=now,
             is_measured=is_measured,
             nodes=self._scenario.nodes,
+            is_private=self._scenario.private,
         )
         self.publications[publication.tx_id] = publication
         self._ids[raw] = publication.tx_id

@@ -16,7 +16,6 @@ from p2pcommerce.simulation.baselines import GossipMessage, Graft, IDontWant, IH
 from p2pcommerce.wire.messages import (
     SHORT_ID_BYTES,
     Announce,
-    AnnounceEntry,
     Choose,
     Found,
     GetIds,
@@ -25,6 +24,7 @@ from p2pcommerce.wire.messages import (
     Lacking,
     Pull,
     Refuse,
+    Stem,
     Symbols,
     Transactions,
     Unchoose,
@@ -46,42 +46,29 @@ def wire_bytes(message: GossipMessage) -> int:
     return _SIZES[type(message)](message)
 
 
-def _array_head_bytes(count: int) -> int:
-    return 1 if count < 16 else 3
+def _string_bytes(size: int) -> int:
+    return size + (2 if size < 0x100 else 3)
 
 
-def _uint_bytes(value: int) -> int:
-    if value < 0x80:
-        return 1
-    if value < 0x100:
-        return 2
-    if value < 0x10000:
-        return 3
-    return 5 if value < 0x1_0000_0000 else 9
-
-
-def _transactions_bytes(message: Transactions) -> int:
+def _transactions_bytes(message: Transactions | Stem) -> int:
     items = message.items
     total = _HEAD_BYTES + (1 if len(items) < 16 else 3)
     for raw in items:
-        size = len(raw)
-        total += size + (2 if size < 0x100 else 3)
+        total += _string_bytes(len(raw))
     return total
 
 
-def _entry_bytes(entry: AnnounceEntry) -> int:
-    # An array of three, a string of 8 bytes with its head, two integers.
-    return 1 + 2 + SHORT_ID_BYTES + _uint_bytes(entry[1]) + _uint_bytes(entry[2])
-
-
 def _announce_bytes(message: Announce) -> int:
+    """Return the bytes of an array of three strings: short ids, sizes of two bytes, fees of one width."""
     entries = message.entries
-    return _HEAD_BYTES + _array_head_bytes(len(entries)) + sum(map(_entry_bytes, entries))
+    count = len(entries)
+    fee_bytes = max(1, (max(fee for _, _, fee in entries).bit_length() + 7) // 8)
+    columns = count * SHORT_ID_BYTES, 2 * count, fee_bytes * count
+    return _HEAD_BYTES + 1 + sum(map(_string_bytes, columns))
 
 
 def _pull_bytes(message: Pull) -> int:
-    size = len(message.short_ids) * SHORT_ID_BYTES
-    return _HEAD_BYTES + (2 if size < 0x100 else 3) + size
+    return _HEAD_BYTES + _string_bytes(len(message.short_ids) * SHORT_ID_BYTES)
 
 
 def _bare_bytes(message: Choose | Unchoose | Refuse) -> int:
@@ -98,7 +85,7 @@ def _rare_bytes(message: GetSymbols | Symbols | GetIds | Ids | Lacking | Found) 
 
 
 _SIZES: Final[dict[type[Any], Callable[[Any], int]]] = {
-    Transactions: _transactions_bytes,
+    **dict.fromkeys((Transactions, Stem), _transactions_bytes),
     Announce: _announce_bytes,
     Pull: _pull_bytes,
     **dict.fromkeys((Choose, Unchoose, Refuse), _bare_bytes),

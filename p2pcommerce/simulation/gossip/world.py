@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from p2pcommerce.gossip import Judged, Misbehaving, Offer, SendTo
+from p2pcommerce.gossip import Examine, Fluff, Judged, Misbehaving, Offer, SendTo
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines import Action, GossipMessage, SendFrame
@@ -27,20 +27,23 @@ from p2pcommerce.simulation.gossip.network import Network
 from p2pcommerce.simulation.gossip.publication import Publication
 from p2pcommerce.simulation.gossip.result import SwarmFigures
 from p2pcommerce.simulation.gossip.scenario import GossipScenario
+from p2pcommerce.simulation.gossip.spying import Spying
 from p2pcommerce.simulation.gossip.station import NEVER_US, OFFLINE, Station
+from p2pcommerce.simulation.gossip.strategies import Chosen
 from p2pcommerce.simulation.gossip.traffic import Traffic
 from p2pcommerce.simulation.gossip.wire_sizes import wire_bytes
 from p2pcommerce.simulation.queue import EventQueue
 from p2pcommerce.simulation.streams import Streams
 from p2pcommerce.simulation.trace import Trace
-from p2pcommerce.wire.messages import Transactions
+from p2pcommerce.wire.messages import Stem, Transactions
 
 __all__ = ["World"]
 
 Arrival: TypeAlias = tuple[PeerId, int, GossipMessage]
 """The sender (32 bytes), the number of the connection, the message."""
-Event: TypeAlias = Arrival | Offer | Callable[[int], None] | None
-"""A message arrives; admission has judged an offer; something happens in the world; a node wants to be woken."""
+Event: TypeAlias = Arrival | Offer | Examine | Fluff | Callable[[int], None] | None
+"""A message arrives; admission has judged an offer, or examined what is private; something happens in the world; a node
+wants to be woken."""
 
 _FEE_MINOR: Final = 1
 _WORLD: Final = -1
@@ -55,6 +58,7 @@ class World:
         trace: over all events.
         network: the nodes.
         honest: the nodes that count, in order.
+        spying: what the attackers guess; None: they do not.
     """
 
     def __init__(self, scenario: GossipScenario) -> None:
@@ -85,6 +89,7 @@ class World:
             away=taking_part if attack_class.away else (),
             known=self._traffic,
         )
+        self.spying = Spying(self._traffic.identify) if attack_class.spying else None
         self._stations = self.network.stations
         self._transmit = self.network.links.transmit
         self._queue: EventQueue[Event] = EventQueue()
@@ -156,7 +161,11 @@ class World:
         self.trace.record(now, station.index, "publish", publication.tx_id)
         present = sum(self._stations[node].since_us != OFFLINE for node in self.honest)
         self.meter.publish(publication, present - 1)
-        self.act(station, station.strategy.publish(publication.tx_id, publication.raw, now), now)
+        strategy = station.strategy
+        if self.scenario.private and isinstance(strategy, Chosen):
+            self.act(station, strategy.examined(publication.tx_id, publication.raw, None, Verdict.ACCEPT, now), now)
+        else:
+            self.act(station, strategy.publish(publication.tx_id, publication.raw, now), now)
 
     def retire(self, publications: list[Publication]) -> None:
         """Transactions are final: whoever holds them offers them no more."""
@@ -170,7 +179,7 @@ class World:
         for action in actions:
             if isinstance(action, (SendTo, SendFrame)):
                 self._send(station, action.peer, action.message, now)
-            elif isinstance(action, Offer):
+            elif isinstance(action, (Offer, Examine, Fluff)):
                 self._offer(station, action, now)
             elif isinstance(action, Misbehaving):
                 self.network.ban(self, station, action.peer, now)
@@ -210,8 +219,10 @@ class World:
                 arrive(stations[node], event, now)
             elif event is None:
                 self._wake(stations[node], now)
-            elif isinstance(event, Offer):
+            elif isinstance(event, (Offer, Fluff)):
                 self._judge(stations[node], event, now)
+            elif isinstance(event, Examine):
+                self._examined(stations[node], event, now)
             else:
                 self.trace.record(now, node, "world")
                 event(now)
@@ -229,8 +240,8 @@ class World:
         connection = station.connections.get(source)
         if connection is None or connection[1] != number:
             return  # the connection has ended meanwhile
-        if self.meter.is_open and isinstance(message, Transactions) and not self._is_attacker[station.index]:
-            self.meter.repeated += len(message.items)
+        if isinstance(message, (Transactions, Stem)):
+            self._see(station, self._stations[self.network.index_of[source]], message, now)
         self.act(station, station.strategy.receive(source, message, now), now)
 
     def _wake(self, station: Station, now: int) -> None:
@@ -260,21 +271,44 @@ class World:
         for arrival_us in self._transmit(index, target, size, now):
             self._push(arrival_us, target, (station.peer_id, number, message))
 
-    def _offer(self, station: Station, offer: Offer, now: int) -> None:
+    def _see(self, station: Station, sender: Station, message: Transactions | Stem, now: int) -> None:
+        """Count transactions that arrive, and let spies look at them."""
+        if not self._is_attacker[station.index]:
+            if self.meter.is_open and isinstance(message, Transactions):
+                self.meter.repeated += len(message.items)
+        elif self.spying is not None and not self._is_attacker[sender.index]:
+            delay_us = self.network.links.delay_us(sender.index, station.index)
+            self.spying.watch(sender.index, now - delay_us, message.items)
+
+    def _offer(self, station: Station, offer: Offer | Examine | Fluff, now: int) -> None:
         """Hand transactions to the node's CPU."""
         count = len(offer.items)
-        if self.meter.is_open and not self._is_attacker[station.index]:
+        if isinstance(offer, Offer) and self.meter.is_open and not self._is_attacker[station.index]:
             self.meter.repeated -= count
         begin_us = max(now, station.busy_until_us)
         station.busy_until_us = done_us = begin_us + count * self.scenario.admission_us
         self._push(done_us, station.index, offer)
 
-    def _judge(self, station: Station, offer: Offer, now: int) -> None:
+    def _examined(self, station: Station, examine: Examine, now: int) -> None:
+        """Tell a node what its admission says of private transactions."""
+        self.trace.record(now, station.index, "examine", examine.items[0][0])
+        strategy = station.strategy
+        if station.since_us == OFFLINE or not isinstance(strategy, Chosen):
+            return
+        for tx_id, raw in examine.items:
+            publication = self._traffic.publications.get(tx_id)
+            verdict = Verdict.REJECT
+            if publication is not None:
+                verdict = Verdict.IGNORE if publication.held[station.index] else Verdict.ACCEPT
+            self.act(station, strategy.examined(tx_id, raw, examine.origin, verdict, now), now)
+
+    def _judge(self, station: Station, offer: Offer | Fluff, now: int) -> None:
         self.trace.record(now, station.index, "judge", offer.items[0][0])
         if station.since_us == OFFLINE:
             return
+        items = offer.items if isinstance(offer, Fluff) else [(*item, offer.origin) for item in offer.items]
         verdicts: list[Judged] = [
-            (tx_id, raw, self._verdict(station, tx_id, now), offer.origin, _FEE_MINOR) for tx_id, raw in offer.items
+            (tx_id, raw, self._verdict(station, tx_id, now), origin, _FEE_MINOR) for tx_id, raw, origin in items
         ]
         self.act(station, station.strategy.judged(verdicts, now), now)
 
@@ -292,6 +326,6 @@ class World:
             return Verdict.IGNORE
         publication.held[node] = 1
         publication.holders += 1
-        if not is_attacker:
+        if not is_attacker and node != publication.origin:
             self.meter.deliver(publication, node, now, expected=station.since_us <= publication.at_us)
         return Verdict.ACCEPT

@@ -16,7 +16,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2pcommerce.cli.demo.workload.orders import SkippedLines, WorkloadError
 from p2pcommerce.commerce.epcis import (
     DOCUMENT_BYTES_MAX,
     Document,
@@ -31,6 +30,7 @@ from p2pcommerce.commerce.epcis import (
     parse_document,
     parse_sgtin,
 )
+from p2pcommerce.workload.orders import SkippedLines, WorkloadError
 
 if TYPE_CHECKING:
     import random

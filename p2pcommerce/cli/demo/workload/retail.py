@@ -22,7 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from p2pcommerce.cli.demo.workload.orders import (
+from p2pcommerce.workload.orders import (
     MERCHANT_CHARS,
     MINOR_PER_TOKEN,
     ORDER_LINES_MAX,

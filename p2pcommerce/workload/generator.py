@@ -30,8 +30,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate, count, pairwise
 from typing import TYPE_CHECKING
 
-from p2pcommerce.cli.demo.workload.orders import (
-    MERCHANT_CHARS,
+from p2pcommerce.workload.orders import (
     MINOR_PER_TOKEN,
     ORDER_LINES_MAX,
     Cancellation,
@@ -43,14 +42,20 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-__all__ = ["Catalogue", "GeneratorShape", "generate_orders", "orders_per_customer"]
+__all__ = [
+    "Catalogue",
+    "GeneratorShape",
+    "customer_name",
+    "generate_orders",
+    "merchant_names",
+    "orders_per_customer",
+]
 
 RECENT_ORDERS_MAX = 256
 """How many of the latest orders may still be given back, each once."""
 
-_FIRST_MERCHANT = 10
-_MERCHANTS_MAX = 90
-"""Merchants are named by the first two digits of their five-digit product codes: 10 to 99."""
+_MERCHANTS_MAX = 90_000
+"""Merchants are named by the first digits of their products' codes: two where 10 to 99 are enough, at most five."""
 _PRODUCTS_MAX = 1_000
 _WORDS_COLOUR = ("RED", "WHITE", "BLUE", "GREEN", "PINK", "IVORY", "BLACK", "SILVER", "WOODEN", "VINTAGE")
 _WORDS_THING = ("LANTERN", "MUG", "CANDLE", "CUSHION", "TEAPOT", "BASKET", "CLOCK", "FRAME", "BUNTING", "LUNCH BAG")
@@ -63,10 +68,11 @@ class GeneratorShape:
     """The figures of the stream.
 
     Attributes:
-        merchants: sellers, 1 to 90.
-        products: products of all merchants together, at least 128 and at most 1,000 per merchant.
+        merchants: sellers, 1 to 90,000.
+        products: products of all merchants together, at least twice `lines_max` and at most 1,000 per merchant.
         customers: buyers of one season, at least 100.
         lines_median: order lines at the median. Measured: 13.
+        lines_max: lines of an order at most, 1 to 64.
         lines_sigma: standard deviation of the logarithm of the lines. From the measured mean of 24.1 lines:
             sqrt(2 ln(24.1 / 13)).
         zipf_draw: exponent of a product's weight by its rank; with 4,059 products of 10 merchants,
@@ -86,6 +92,7 @@ class GeneratorShape:
     products: int = 4_059
     customers: int = 400
     lines_median: float = 13.0
+    lines_max: int = ORDER_LINES_MAX
     lines_sigma: float = 1.11
     zipf_draw: float = 0.83
     cancelled_share: float = 0.148
@@ -105,13 +112,28 @@ class GeneratorShape:
             ValueError: a figure is out of its range.
         """
         if not 1 <= self.merchants <= _MERCHANTS_MAX:
-            raise ValueError(f"merchants must be 1 to {_MERCHANTS_MAX}")
-        if not 2 * ORDER_LINES_MAX * self.merchants <= self.products <= _PRODUCTS_MAX * self.merchants:
-            raise ValueError(f"each merchant needs {2 * ORDER_LINES_MAX} to {_PRODUCTS_MAX} products")
+            raise ValueError(f"merchants must be 1 to {_MERCHANTS_MAX:,}")
+        if not 1 <= self.lines_max <= ORDER_LINES_MAX:
+            raise ValueError(f"lines_max must be 1 to {ORDER_LINES_MAX}")
+        if not 2 * self.lines_max * self.merchants <= self.products <= _PRODUCTS_MAX * self.merchants:
+            raise ValueError(f"each merchant needs {2 * self.lines_max} to {_PRODUCTS_MAX} products")
         if not 0 <= self.cancelled_share <= 0.4:
             raise ValueError("at most 0.4 of all can be cancellations: each needs an order of its own")
         if self.customers < 100:
             raise ValueError("a season needs at least 100 customers, so that there is a top 1 %")
+
+
+def merchant_names(count: int) -> tuple[str, ...]:
+    """Return the names of so many merchants: numbers of one length."""
+    first = 10
+    while count > 9 * first:
+        first *= 10
+    return tuple(str(first + index) for index in range(count))
+
+
+def customer_name(season: int, number: int) -> str:
+    """Return the name of a customer of a season; both count from 1."""
+    return f"customer {season}-{number}"
 
 
 class Catalogue:
@@ -119,7 +141,7 @@ class Catalogue:
 
     def __init__(self, rng: random.Random, shape: GeneratorShape) -> None:
         """Draw prices; deal the products out to the merchants, so that each has its share of the popular."""
-        self.merchants = tuple(str(_FIRST_MERCHANT + index) for index in range(shape.merchants))
+        self.merchants = merchant_names(shape.merchants)
         self._products: dict[str, list[OrderLine]] = {merchant: [] for merchant in self.merchants}
         weights: dict[str, list[float]] = {merchant: [] for merchant in self.merchants}
         # Shuffled ranks: neighbours on the shelf, between which systematic sampling chooses, are of any popularity.
@@ -134,7 +156,7 @@ class Catalogue:
             self._products[merchant].append(OrderLine(f"{merchant}{number:03d}", name, 1, price_minor))
             weights[merchant].append((rank + 1) ** -shape.zipf_draw)
         self._cumulative = {merchant: list(accumulate(weights[merchant])) for merchant in self.merchants}
-        self._merchant_weights = [self._cumulative[merchant][-1] for merchant in self.merchants]
+        self._merchant_weights = list(accumulate(self._cumulative[merchant][-1] for merchant in self.merchants))
 
     def products(self, merchant: str) -> tuple[OrderLine, ...]:
         """Return one line of a single unit for every product of a merchant."""
@@ -142,7 +164,7 @@ class Catalogue:
 
     def draw_merchant(self, rng: random.Random) -> str:
         """Return a merchant, as likely as its products are popular."""
-        return rng.choices(self.merchants, weights=self._merchant_weights)[0]
+        return rng.choices(self.merchants, cum_weights=self._merchant_weights)[0]
 
     def draw_lines(self, rng: random.Random, merchant: str, lines: int) -> tuple[OrderLine, ...]:
         """Return `lines` different products of a merchant, each with a quantity."""
@@ -178,15 +200,18 @@ def orders_per_customer(shape: GeneratorShape) -> list[int]:
     return counts + [1] * once
 
 
-def generate_orders(rng: random.Random, shape: GeneratorShape | None = None) -> Iterator[Order | Cancellation]:
+def generate_orders(
+    rng: random.Random, shape: GeneratorShape | None = None, catalogue: Catalogue | None = None
+) -> Iterator[Order | Cancellation]:
     """Yield orders and cancellations for ever, in the order of their times.
 
     Args:
         rng: the same seed gives the same stream.
         shape: the figures; the measured ones by default.
+        catalogue: of that shape; drawn first if there is none.
     """
     shape = shape or GeneratorShape()
-    catalogue = Catalogue(rng, shape)
+    catalogue = Catalogue(rng, shape) if catalogue is None else catalogue
     invoices = count(100_001)
     first_day = shape.start
     for season in count(1):
@@ -204,7 +229,7 @@ def _season(
     invoices: Iterator[int],
 ) -> Iterator[Order | Cancellation]:
     buyers = [
-        f"customer {season}-{number}"
+        customer_name(season, number)
         for number, orders in enumerate(orders_per_customer(shape), 1)
         for _ in range(orders)
     ]
@@ -235,7 +260,7 @@ def _order(
         customer=buyer,
         merchant=merchant,
         placed_at=placed_at,
-        lines=catalogue.draw_lines(rng, merchant, min(ORDER_LINES_MAX, max(1, lines))),
+        lines=catalogue.draw_lines(rng, merchant, min(shape.lines_max, max(1, lines))),
     )
 
 
@@ -247,7 +272,7 @@ def _give_back(rng: random.Random, recent: deque[Order], placed_at: datetime, in
     return Cancellation(
         invoice=f"C{invoice}",
         customer=order.customer,
-        merchant=line.code[:MERCHANT_CHARS],
+        merchant=order.merchant,
         placed_at=placed_at,
         code=line.code,
         quantity=rng.randint(1, line.quantity),

@@ -25,6 +25,7 @@ __all__ = [
     "OrderLine",
     "SkippedLines",
     "WorkloadError",
+    "order_reference",
 ]
 
 MINOR_PER_TOKEN = 1_000_000
@@ -72,6 +73,11 @@ class OrderLine:
         return self.quantity * self.unit_price_minor
 
 
+def order_reference(reading: int, invoice: str, merchant: str, part: int) -> str:
+    """Return what tells an order from every other one of one source; see the attributes of `Order`."""
+    return f"{reading}/{invoice}/{merchant}/{part}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What one customer buys from one merchant at once.
@@ -83,6 +89,7 @@ class Order:
         merchant: name of the seller.
         placed_at: local time of the shop, without a zone.
         lines: 1 to 64 lines, each (code, price) once.
+        reading: how often its file was read from the beginning, this time included; 1 of what is made up.
     """
 
     invoice: str
@@ -91,6 +98,12 @@ class Order:
     merchant: str
     placed_at: datetime
     lines: tuple[OrderLine, ...]
+    reading: int = 1
+
+    @property
+    def reference(self) -> str:
+        """What tells it from every other order of one source."""
+        return order_reference(self.reading, self.invoice, self.merchant, self.part)
 
     @property
     def total_minor(self) -> int:

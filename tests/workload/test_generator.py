@@ -11,7 +11,7 @@ from statistics import mean, median
 
 import pytest
 
-from p2pcommerce.cli.demo.workload import (
+from p2pcommerce.workload import (
     ORDER_LINES_MAX,
     Cancellation,
     Catalogue,
@@ -19,7 +19,7 @@ from p2pcommerce.cli.demo.workload import (
     Order,
     generate_orders,
 )
-from p2pcommerce.cli.demo.workload.generator import orders_per_customer
+from p2pcommerce.workload.generator import orders_per_customer
 
 EVENTS = 12_000
 """Six seasons."""
@@ -137,8 +137,9 @@ def test_a_small_shape_runs_into_its_next_seasons():
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"merchants": 0}, "merchants must be 1 to 90"),
-        ({"merchants": 91}, "merchants must be 1 to 90"),
+        ({"merchants": 0}, "merchants must be 1 to 90,000"),
+        ({"merchants": 90_001}, "merchants must be 1 to 90,000"),
+        ({"lines_max": 65}, "lines_max must be 1 to 64"),
         ({"products": 1_000}, "each merchant needs 128 to 1000 products"),
         ({"products": 10_001}, "each merchant needs 128 to 1000 products"),
         ({"customers": 99}, "at least 100 customers"),
