@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, minor_of_tokens, print_json, public_key_of
 from p2pcommerce.finality import ENGINES, Solo
-from p2pcommerce.ledger.genesis import Genesis, GenesisError
+from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
 from p2pcommerce.primitives.ids import PublicKey
 
 __all__ = ["add"]
@@ -47,6 +48,13 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "--engine", choices=tuple(ENGINES), default="simplex", help="finality engine of all its nodes (default simplex)"
     )
     new.add_argument("--local", action="store_true", help="fast parameters, for one machine")
+    new.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="a parameter of the chain, as in done_order_s=600; once for each",
+    )
     add_json(new)
     new.set_defaults(handler=_new)
 
@@ -58,10 +66,16 @@ def _new(args: argparse.Namespace) -> int:
     if not validators:
         raise ArgumentError("a network needs a validator; give --validator KEY:STAKE, once for each")
     balances = _amounts(args.balance, "--balance")
-    make = Genesis.local if args.local else Genesis.new
     if args.engine == Solo.name and len(validators) > 1:
         raise ArgumentError(f"--engine {Solo.name} is one validator's: give one, or choose another engine")
-    genesis = make(args.network, validators, balances, time_ms=time.time_ns() // 1_000_000, engine=args.engine)
+    genesis = Genesis.new(
+        args.network,
+        validators,
+        balances,
+        time_ms=time.time_ns() // 1_000_000,
+        parameters=_parameters(ChainParameters.local() if args.local else ChainParameters(), args.set),
+        engine=args.engine,
+    )
     genesis.save(args.out)
     if args.json:
         print_json(
@@ -77,6 +91,21 @@ def _new(args: argparse.Namespace) -> int:
             f'network "{genesis.network}" with {len(validators)} validators in {args.out}\nchain {genesis.hash.hex()}'
         )
     return 0
+
+
+def _parameters(usual: ChainParameters, changes: list[str]) -> ChainParameters:
+    names = [field.name for field in dataclasses.fields(usual)]
+    values: dict[str, int] = {}
+    for text in changes:
+        name, _, number = text.partition("=")
+        if name not in names:
+            raise ArgumentError(f'--set "{text}": the parameters are {", ".join(names)}')
+        if not (number.isascii() and number.isdigit()):
+            raise ArgumentError(f'--set "{text}": write NAME=NUMBER with a whole number, as in done_order_s=600')
+        if name in values:
+            raise ArgumentError(f"--set: {name} is given twice")
+        values[name] = int(number)
+    return dataclasses.replace(usual, **values)
 
 
 def _amounts(pairs: list[str], option: str) -> dict[PublicKey, int]:

@@ -6,13 +6,14 @@ import json
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from p2pcommerce.cli import commands
 from p2pcommerce.cli.main import main
-from p2pcommerce.ledger.genesis import Genesis
+from p2pcommerce.ledger.genesis import ChainParameters, Genesis
 from p2pcommerce.primitives.errors import P2PError, UsageError
 from p2pcommerce.runtime.config import NodeConfig
 from p2pcommerce.runtime.identity import Identity, KeyFileCost
@@ -179,6 +180,32 @@ def test_genesis_new_founds_a_network(capsys, tmp_path, key_file):
     assert [validator.stake for validator in genesis.validators] == [1_000_500_000]
     assert dict(genesis.balances) == {bytes.fromhex(KEY): 7_000_000}
     assert genesis.parameters.block_interval_ms == 500
+
+
+def test_genesis_new_sets_parameters(capsys, tmp_path):
+    argv = ["genesis", "new", "--local", "--set", "done_order_s=600", "--set", "fee_floor=0", "--validator", f"{KEY}:1"]
+    assert run(capsys, *argv, tmp_path / "g.json")[0] == 0
+    found = Genesis.load(tmp_path / "g.json").parameters
+    assert found == replace(ChainParameters.local(), done_order_s=600, fee_floor=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["done_orders=6"], "the parameters are block_interval_ms,"),
+        (["done_order_s"], "write NAME=NUMBER"),
+        (["done_order_s=-6"], "write NAME=NUMBER"),
+        (["done_order_s=1", "done_order_s=2"], "given twice"),
+        (["done_order_s=0"], "done_order_s"),
+        (["term_s_max=1"], "term_s_max must not be below term_s_min"),
+    ],
+)
+def test_genesis_new_says_which_parameter_is_wrong(capsys, tmp_path, changes, says):
+    options = [word for change in changes for word in ("--set", change)]
+    code, _, error = run(capsys, "genesis", "new", *options, "--validator", f"{KEY}:1", tmp_path / "g.json")
+    assert code != 0
+    assert says in error
+    assert not (tmp_path / "g.json").exists()
 
 
 def test_genesis_new_local_has_fast_parameters(capsys, tmp_path):
