@@ -29,6 +29,7 @@ from p2pcommerce.finality.proof import decode_proof
 from p2pcommerce.finality.simplex import Simplex
 from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.epochs import boundary_of
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.epoch_links import EpochLink, EpochLinkError, follow_link
@@ -86,6 +87,7 @@ class LightClient:
         engine: FinalityEngine | None = None,
         scheme: SignatureScheme = ED25519,
         trust_s: int = TRUST_S,
+        epoch_blocks: int | None = None,
     ) -> None:
         """Begin with what is trusted.
 
@@ -94,8 +96,11 @@ class LightClient:
             engine: checks proofs of finality; it need not be started. None: Simplex.
             scheme: the network's signature scheme.
             trust_s: see `trust_s_of`.
+            epoch_blocks: blocks of an epoch; None: not known, and any final header of an epoch is taken for its link.
+                Whoever hands on the `anchor` as a checkpoint must know it: nodes compare its `before` with their chain.
         """
         self.trust_s = trust_s
+        self._epoch_blocks = epoch_blocks
         self.conflict: Conflict | None = None
         self._scheme = scheme
         self._engine = Simplex(scheme) if engine is None else engine
@@ -126,7 +131,8 @@ class LightClient:
             raise UsageError("the trust anchor belongs to another network than the genesis")
         if genesis.engine not in ENGINES:
             raise UsageError(f'the genesis names the engine "{genesis.engine}"; there are {", ".join(ENGINES)}')
-        return cls(anchor, engine=make_engine(genesis.engine, scheme), scheme=scheme, trust_s=trust_s_of(genesis))
+        engine, blocks = make_engine(genesis.engine, scheme), genesis.parameters.epoch_blocks
+        return cls(anchor, engine=engine, scheme=scheme, trust_s=trust_s_of(genesis), epoch_blocks=blocks)
 
     @property
     def anchor(self) -> TrustAnchor:
@@ -171,8 +177,7 @@ class LightClient:
             if link.header.epoch < self.epoch:
                 self._compare_old(link, now)
                 continue
-            if self._is_carrier(link.header):
-                raise EpochLinkError(f"the link of epoch {link.header.epoch} holds a carrier, no block")
+            self._check_end(link.header)
             anchor = follow_link(self._anchor, link, self._engine)
             self._remember(FinalHeader(link.header, link.finality))
             self._anchor = anchor
@@ -250,6 +255,20 @@ class LightClient:
         while len(self._sets) > EPOCHS_REMEMBERED_MAX:
             oldest, _ = self._sets.popitem(last=False)
             self._ended_ms.pop(oldest, None)
+
+    def _check_end(self, header: Header) -> None:
+        """Check that a link's header is of the last block of its epoch, as far as that is known.
+
+        Raises:
+            EpochLinkError: it is not.
+        """
+        if self._is_carrier(header):
+            raise EpochLinkError(f"the link of epoch {header.epoch} holds a carrier, no block")
+        last = None if self._epoch_blocks is None else boundary_of(header.epoch, self._epoch_blocks)
+        if last is not None and header.height != last:
+            raise EpochLinkError(
+                f"the link of epoch {header.epoch} holds the block of height {header.height}, not the last one ({last})"
+            )
 
     def _is_carrier(self, header: Header) -> bool:
         return self._engine.name == Simplex.name and is_carrier(header)

@@ -7,6 +7,8 @@
 
 One piece of evidence is kept for each offender and epoch: one is all that counts. Of two nodes that report the same
 one the second pays a fee for nothing; so each waits for a drawn moment, who only heard of it longer than who found it.
+Reports do not end before the evidence does: during a halt of the chain the pool drops what waits for hours. Since the
+wait doubles, they are few.
 
 An engine that follows no epochs keeps the genesis set for ever, in epoch 0: an offender loses stake and is jailed in
 the books, once, and goes on voting with the stake of the genesis. What is logged then says so.
@@ -42,7 +44,7 @@ __all__ = [
     "FOUND_MAX",
     "HELD_MAX",
     "JUDGED_BURST",
-    "REPORTS_MAX",
+    "REPORT_WAIT_US_MAX",
     "RESEND_US",
     "SEEN_MAX",
     "EvidenceError",
@@ -62,9 +64,10 @@ JUDGED_REFILL_US: Final = MICROSECONDS
 """... and one more after each of these."""
 RESEND_US: Final = 30 * MICROSECONDS
 """Peers are told again of what no final block holds yet: some could not judge it when it came."""
-REPORTS_MAX: Final = 6
-"""Transactions in which one offence is reported; the wait doubles after each. Beyond that it is only told to peers."""
 _REPORT_AGAIN_US: Final = 10 * MICROSECONDS
+"""An offence is reported again after twice this; the wait doubles each time ..."""
+REPORT_WAIT_US_MAX: Final = 86_400 * MICROSECONDS
+"""... up to a day: reports go on for as long as the evidence counts."""
 _SPREAD_DELAYS: Final = 16
 """Base delays over which reports of one offence are spread."""
 _WORDS: Final = {
@@ -309,8 +312,8 @@ class Offences:
     def _report(self, held: _Held, now: int) -> Report:
         self.counters["reported"] += 1
         held.reports += 1
-        wait_us = (_REPORT_AGAIN_US << held.reports) + self._rng.randrange(_REPORT_AGAIN_US)
-        held.report_at = now + wait_us if held.reports < REPORTS_MAX else None
+        wait_us = min(_REPORT_AGAIN_US << held.reports, REPORT_WAIT_US_MAX)
+        held.report_at = now + wait_us + self._rng.randrange(_REPORT_AGAIN_US)
         return Report(held.offence, held.evidence)
 
     def on_final(self) -> list[Effect]:

@@ -14,6 +14,7 @@ from typing import Final
 
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.ledger.epochs import is_boundary
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.epoch_links import EpochLink, decode_link
@@ -34,11 +35,12 @@ _SETTLE_US: Final = MICROSECONDS
 class _Trail:
     """The light client of an attempt, and the links that it followed."""
 
-    def __init__(self, client: LightClient, *, is_named: bool = False) -> None:
+    def __init__(self, client: LightClient, *, is_named: bool = False, epoch_blocks: int = 1) -> None:
         """Begin with a client's anchor; `is_named`: an operator named it, no block of this node's own shows it."""
         self.links: list[EpochLink] = []
         self.is_doubtful = is_named
         self._client = client
+        self._epoch_blocks = epoch_blocks
 
     @property
     def epoch(self) -> int:
@@ -54,6 +56,8 @@ class _Trail:
         return self._client.believes(epoch, now)
 
     def is_final(self, header: Header, proof: bytes, now: int) -> bool:
+        if not is_boundary(header.height, self._epoch_blocks):
+            return False  # the engine begins with an epoch, not within one
         try:
             self._client.verify_header(header, proof, now)
         except NotFinalError:
@@ -168,13 +172,20 @@ class Restoring:
 
     def _begin(self, now: int) -> GaveUp | None:
         anchor = self._subjectivity.anchor()
-        client = LightClient(anchor, engine=self._engine, scheme=self._scheme, trust_s=trust_s_of(self._genesis))
+        client = LightClient(
+            anchor,
+            engine=self._engine,
+            scheme=self._scheme,
+            trust_s=trust_s_of(self._genesis),
+            epoch_blocks=self._chain.rules.blocks,
+        )
         try:
             client.check_age(now)
         except TrustExpiredError as error:
             return GaveUp(f"{error}, and name its file as `checkpoint` in the configuration")
         self.counters["restores_begun"] += 1
-        self._trail = _Trail(client, is_named=anchor is self._subjectivity.checkpoint)
+        is_named, blocks = anchor is self._subjectivity.checkpoint, self._chain.rules.blocks
+        self._trail = _Trail(client, is_named=is_named, epoch_blocks=blocks)
         head = self._chain.head
         self._attempt = Restore(self._parameters, self._trail, head.genesis_hash, head.height, self._rng, now)
         for peer, height in self._claims.items():

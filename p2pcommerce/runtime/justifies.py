@@ -1,5 +1,8 @@
 """The justifies of final blocks, in the store beside them: kept as long as evidence counts, then dropped.
 
+Their age is measured by the chain's time, as that of evidence (`ledger.epochs`): by the time of headers, the first
+blocks after a long halt would drop what still convicts.
+
 They are what a certificate that is heard late is compared with. A block that this node took by catching up has none.
 
 Source: the evidence of the finality specification ("justifies are kept 21 days").
@@ -12,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from p2pcommerce.ledger.epochs import chain_time_in
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.committed import CommittedBlock
 from p2pcommerce.runtime.store_error import translated
@@ -41,11 +45,12 @@ class Justifies:
 
     def put(self, committed: CommittedBlock) -> None:
         """Keep a block's justify, in the transaction of the block, and drop some that are too old."""
-        header, run = committed.block.header, self._connection.execute
+        height, run = committed.block.header.height, self._connection.execute
+        now_ms = chain_time_in(committed.changes)
         if committed.justify:
-            run("INSERT INTO justifies VALUES (?, ?, ?)", (header.height, header.time_ms, committed.justify))
+            run("INSERT INTO justifies VALUES (?, ?, ?)", (height, now_ms, committed.justify))
         oldest = run("SELECT height, time_ms FROM justifies ORDER BY height LIMIT ?", (DROPPED_AT_ONCE,)).fetchall()
-        too_old = [(height,) for height, time_ms in oldest if time_ms < header.time_ms - self._age_ms]
+        too_old = [(low,) for low, time_ms in oldest if time_ms < now_ms - self._age_ms]
         self._connection.executemany("DELETE FROM justifies WHERE height = ?", too_old)
 
     def history(self, from_height: int, count: int) -> list[bytes]:

@@ -252,7 +252,7 @@ class Restore:
             self._deadline = _AT_ONCE
             return
         if not self._trail.is_final(header, proof, now):
-            raise BadOfferError("a snapshot whose block is not shown to be final")
+            raise BadOfferError("a snapshot whose block is not shown to be the last one of an epoch, and final")
         name = bytes(header.hash), depths
         offer = self._offers.get(name)
         if offer is None:

@@ -199,6 +199,26 @@ def test_a_certificate_whose_signatures_are_not_good_accuses_nobody_and_costs_th
     assert not is_stopped(library)
 
 
+def test_a_forged_copy_does_not_hide_the_certificate_that_it_was_made_from() -> None:
+    library = grown(4)
+    real = library.certificate(F, 2, OTHER)
+    library.certify(forged(real))
+    assert not is_stopped(library)
+    library.certify(real)
+    assert accused(library) == {library.validators.keys[index] for index in library.others}
+    assert is_stopped(library)
+
+
+def test_a_certificate_that_a_busy_store_did_not_answer_for_is_looked_up_again() -> None:
+    library = grown(4)
+    stored, rival = library.stored, library.certificate(F, 2, OTHER)
+    library.stored = []
+    library.certify(rival)
+    library.stored = stored
+    library.certify(rival)
+    assert is_stopped(library)
+
+
 def test_of_an_epoch_from_which_evidence_counts_no_more_nothing_is_compared() -> None:
     library = grown(4)
     library.reads = False
@@ -265,7 +285,7 @@ def test_what_is_remembered_of_certificates_and_peers_is_bounded() -> None:
         state.out.clear()
         for request in requests:
             forks = library.engine._running.replica.forks
-            hindsight.on_recalled(state, forks, request, (), lambda _epoch: library.validators)
+            hindsight.on_recalled(state, forks, request, library.stored[3:], lambda _epoch: library.validators)
     assert len(hindsight._seen) == SEEN_MAX
     assert len(hindsight._peers) == PEERS_MAX
     assert len(hindsight) == 0

@@ -74,6 +74,17 @@ def test_a_link_that_is_missing_false_or_of_too_few_stops_it():
         assert client.epoch == 2
 
 
+def test_a_final_block_that_is_not_the_last_one_of_its_epoch_is_no_link():
+    """With it the anchor would name that block as the epoch's end, and nodes would hold the true chain for false."""
+    last = WORLD.links[-1]
+    middle = replace(last.header, height=last.header.height - 3)
+    client = LightClient.of(WORLD.genesis, scheme=WORLD.scheme)
+    with pytest.raises(EpochLinkError, match=r"the block of height 57, not the last one \(60\)"):
+        client.follow([*WORLD.links[:-1], replace(last, header=middle, finality=WORLD.certify(middle))], NOW)
+    assert client.follow([last], NOW) == 1
+    assert client.anchor.before.block_hash == last.header.hash
+
+
 def test_a_final_header_proves_values_absence_transactions_and_outcomes(client):
     ids = [bytes([n]) * 32 for n in range(5)]
     outcomes = [Outcome(RejectionCode.OK, (Event("transfer", (b"x",)),)), *[Outcome(RejectionCode.NO_FUNDS)] * 4]

@@ -179,15 +179,27 @@ def test_it_is_reported_later_by_who_heard_than_by_who_found_and_again_with_long
     own.on_found(evidence(), cluster.now)
     (found,) = own._held.values()
     assert 0 <= found.report_at - cluster.now < spread_us
-    waits_us = []
-    while found.report_at is not None:
-        at = found.report_at
-        reports = [effect for effect in own.on_deadline(at) if isinstance(effect, out.Report)]
-        assert [effect.evidence for effect in reports] == [evidence()]
-        waits_us.append(0 if found.report_at is None else found.report_at - at)
-    assert len(waits_us) == room.REPORTS_MAX
-    assert waits_us[-1] == 0, "no more"
-    assert all(later > earlier for earlier, later in pairwise(waits_us[:-1]))
+    waits_us = [report(own, found) for _ in range(12)]
+    assert all(later > earlier for earlier, later in pairwise(waits_us))
+
+
+def report(own, held):
+    """Let a report become due; return how long it is until the next one."""
+    at = held.report_at
+    reports = [effect for effect in own.on_deadline(at) if isinstance(effect, out.Report)]
+    assert [effect.evidence for effect in reports] == [evidence()]
+    return held.report_at - at
+
+
+def test_reports_go_on_through_a_halt_of_weeks_and_are_few(cluster):
+    own, begun = offences(cluster.hosts[1]), cluster.now
+    own.on_found(evidence(), begun)
+    (held,) = own._held.values()
+    count = 0
+    while held.report_at < begun + 30 * room.REPORT_WAIT_US_MAX:
+        assert report(own, held) <= room.REPORT_WAIT_US_MAX + room._REPORT_AGAIN_US
+        count += 1
+    assert count < 50, "each costs a fee, once the chain goes on"
 
 
 def test_a_node_does_not_report_its_own_key(cluster):

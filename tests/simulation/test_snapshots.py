@@ -58,6 +58,18 @@ def test_a_new_node_restores_a_snapshot_and_goes_on_by_blocks():
     assert host.node.chain.state.final.root == host.node.chain.head.state_root
 
 
+@pytest.mark.parametrize("liars", [1, 7])
+def test_a_state_within_an_epoch_is_refused_though_it_is_final(liars):
+    """No engine can begin there: who offers it would bring the node down."""
+    world = joining()
+    for host in world.hosts[:liars]:
+        within = [item for item in host.storage.blocks if item.proof and item.block.header.height % BLOCKS == 3][-1]
+        host._offers.take(within.block.header, within.proof)
+        host._offers.take = lambda _header, _proof: None
+    host = join(world)
+    assert counters(host)["restores_done"] == (liars == 1)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_it_does_so_while_most_of_its_peers_lie(seed):
     world = joining(seed, liars=(0, 4, 5, 6))

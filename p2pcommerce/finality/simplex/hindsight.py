@@ -41,6 +41,7 @@ from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.epochs import boundary_of
 from p2pcommerce.ledger.validators import ValidatorSet
+from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
 
@@ -61,7 +62,7 @@ READS_MAX: Final = 34
 
 Row: TypeAlias = tuple[Header, bytes, bytes]
 """A stored final block: header, proof, justify."""
-_Key: TypeAlias = tuple[int, int, VoteKind, bytes]
+_Key: TypeAlias = tuple[int, int, VoteKind, bytes, bytes]
 
 
 @dataclass(slots=True)
@@ -110,8 +111,10 @@ class Hindsight:
             now: microseconds.
         """
         state = states[0]
-        key = certificate.epoch, certificate.view, certificate.kind, certificate.hash
-        if certificate.kind is VoteKind.NULLIFY or key in self._seen:
+        if certificate.kind is VoteKind.NULLIFY:
+            return
+        key = _key(certificate)
+        if key in self._seen:
             return
         if any(each.context.epoch == certificate.epoch and _tells(each, certificate) for each in states):
             return
@@ -155,6 +158,9 @@ class Hindsight:
             return
         look.reads -= 1
         certificate = look.certificate
+        if not rows:  # not kept, or the store is busy: it may be asked again
+            self._seen.pop(_key(certificate), None)
+            return
         try:
             members = sets(certificate.epoch)
         except KeyError:
@@ -163,7 +169,7 @@ class Hindsight:
         verifier = VoteVerifier(members, state.context.genesis_hash, state.context.scheme)
         try:
             verifier.weigh(certificate)
-            if rows and rows[0][0].height == look.asked and rows[0][0].epoch == certificate.epoch:
+            if rows[0][0].height == look.asked and rows[0][0].epoch == certificate.epoch:
                 self._go_on(state, forks, look, rows, verifier)
         except CertificateError as error:
             state.counters["refused_" + error.code.lower()] += 1
@@ -224,6 +230,12 @@ class Hindsight:
                 state.send(Target.VALIDATORS, Certificates((each,)))
             name = f"block {certificate.hash[:4].hex()} of view {certificate.view} in epoch {certificate.epoch}"
             forks.stop(f"{name} is final beside the block of height {header.height}, which is final here", certificate)
+
+
+def _key(certificate: Certificate) -> _Key:
+    """Return what no other certificate has: a forged copy must not hide the one that it was made from."""
+    signed = blake2b_256(certificate.bitmap + b"".join(certificate.signatures))
+    return certificate.epoch, certificate.view, certificate.kind, certificate.hash, signed
 
 
 def _tells(state: State, certificate: Certificate) -> bool:
