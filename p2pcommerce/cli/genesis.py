@@ -10,6 +10,7 @@ from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, minor_of_tokens, print_json, public_key_of
 from p2pcommerce.finality import ENGINES, Solo
+from p2pcommerce.ledger.epochs import EPOCHS_KEPT_MAX
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
 from p2pcommerce.primitives.ids import PublicKey
 
@@ -76,6 +77,7 @@ def _new(args: argparse.Namespace) -> int:
         parameters=_parameters(ChainParameters.local() if args.local else ChainParameters(), args.set),
         engine=args.engine,
     )
+    _check_evidence(genesis.parameters)
     genesis.save(args.out)
     if args.json:
         print_json(
@@ -106,6 +108,16 @@ def _parameters(usual: ChainParameters, changes: list[str]) -> ChainParameters:
             raise ArgumentError(f"--set: {name} is given twice")
         values[name] = int(number)
     return dataclasses.replace(usual, **values)
+
+
+def _check_evidence(chain: ChainParameters) -> None:
+    blocks = -(-chain.unbonding_s * 1_000 // (chain.block_interval_ms * EPOCHS_KEPT_MAX))
+    if chain.epoch_blocks < blocks:
+        raise ArgumentError(
+            f"with epochs of {chain.epoch_blocks} blocks the records by which offenders are convicted, which go after "
+            f"{EPOCHS_KEPT_MAX} epochs, would not last for unbonding_s={chain.unbonding_s}: set epoch_blocks to "
+            f"{blocks} or more, or unbonding_s lower"
+        )
 
 
 def _amounts(pairs: list[str], option: str) -> dict[PublicKey, int]:

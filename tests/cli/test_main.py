@@ -197,6 +197,8 @@ def test_genesis_new_sets_parameters(capsys, tmp_path):
         (["done_order_s=-6"], "write NAME=NUMBER"),
         (["done_order_s=1", "done_order_s=2"], "given twice"),
         (["done_order_s=0"], "done_order_s"),
+        (["epoch_blocks=10"], "set epoch_blocks to 886 or more"),
+        (["block_interval_ms=0"], "block_interval_ms"),
         (["term_s_max=1"], "term_s_max must not be below term_s_min"),
     ],
 )
