@@ -303,6 +303,7 @@ def told(run: Measured) -> dict[str, object]:
         "submitted": run.submitted,
         "final": run.final,
         "refused": run.refused,
+        **({"refusals": dict(run.refusals)} if run.refusals else {}),
         "lost": figure(run.lost, "transactions", 0),
         "carried": figure(run.final / run.spent_s if run.spent_s else None, "tx/s until the last was final"),
         "p50": figure(run.quantile_ms(0.5), "ms", REQUIRED_P50_MS.get(run.rate)),

@@ -34,6 +34,7 @@ from p2pcommerce.runtime.collector import calm_collector
 RSS_MB_MAX = 60
 CPU_PERCENT_MAX = 1.0
 VALIDATORS = 4
+DAY_S = 86_400
 STAKE_MINOR = 1_000_000_000
 CONNECT_S = 30.0
 
@@ -59,9 +60,13 @@ def identity(number: int) -> p2p.Identity:
 def configuration(number: int, folder: Path, *, local: bool, bootstrap: tuple[str, ...] = ()) -> p2p.NodeConfig:
     """Return the configuration of a node."""
     make = p2p.Genesis.local if local else p2p.Genesis.new
+    # The same in both processes, and no network so old that nobody would trust it.
+    today_s = int(time.time()) // DAY_S * DAY_S
     config = p2p.NodeConfig(
         identity=identity(number),
-        genesis=make("idle", {identity(member).public_key: STAKE_MINOR for member in range(VALIDATORS)}),
+        genesis=make(
+            "idle", {identity(member).public_key: STAKE_MINOR for member in range(VALIDATORS)}, time_ms=today_s * 1_000
+        ),
         data_dir=folder / str(number),
         listen=("tcp://127.0.0.1:0",),
         bootstrap=bootstrap,

@@ -215,7 +215,7 @@ def _transaction(genesis: p2p.Genesis, seed: bytes, nonce: int) -> Transaction:
 
 
 def _frame(number: int, raw: bytes) -> bytes:
-    data = encode(REQUEST, Request(number, "submit", (raw,)))
+    data = encode(REQUEST, Request(number, "submit", (raw, False)))
     return len(data).to_bytes(4, "big") + data
 
 
