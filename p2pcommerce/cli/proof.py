@@ -30,6 +30,7 @@ from p2pcommerce.node.proof import (
     Subject,
     TrustAnchor,
     proof_bytes,
+    require_proof,
     verify_proof,
     verify_proof_by,
     verify_proof_by_header,
@@ -233,7 +234,11 @@ def _header(path: Path) -> Header:
 
 
 def _qr(args: argparse.Namespace) -> int:
-    raw = _read(args.file)
+    try:
+        raw = _read(args.file)
+        require_proof(raw)
+    except ProofError as error:
+        raise ArgumentError(f"{args.file}: {error}") from error
     content: bytes | str = raw if args.binary else Proof(raw, Height(0)).text
     version = write_qr(content, args.level, args.out)
     if args.json:

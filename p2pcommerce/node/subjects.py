@@ -34,6 +34,16 @@ __all__ = ["SUBJECTS", "Subject", "describe_record", "subject_of"]
 
 SUBJECTS: Final = ("account", "balance", "certificate", "item", "order", "score", "state")
 """Names of what can be proven."""
+_NAMES: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "account": (frozenset(("account",)),),
+    "balance": (frozenset(("account",)),),
+    "certificate": (frozenset(("attestation",)), frozenset(("issuer", "schema", "subject"))),
+    "item": (frozenset(("issuer", "gtin", "serial", "lot")),),
+    "order": (frozenset(("order",)),),
+    "score": (frozenset(("store",)),),
+    "state": (frozenset(("key",)),),
+}
+"""Which arguments a subject may have, together."""
 _ITEM_TAG: Final = item_key(b"")
 
 
@@ -58,8 +68,15 @@ def subject_of(name: str, arguments: Mapping[str, object]) -> Subject:
         arguments: keys and ids as lower-case hexadecimal, GTIN, serial, lot and schema as text.
 
     Raises:
-        UsageError: no such subject, or an argument is missing or wrong.
+        UsageError: no such subject, or an argument is missing, wrong, or none of its own: a name that is mistyped must
+            not leave a proof of something else than was meant.
     """
+    ways = _NAMES.get(name, ())
+    if ways and not any(arguments.keys() <= way for way in ways):
+        known = ", or ".join(", ".join(sorted(way)) for way in ways)
+        raise UsageError(
+            f"{name} has no such argument, or not together: {', '.join(map(ascii, arguments))}; it has {known}"
+        )
     match name:
         case "account" | "balance":
             return Subject(ACCOUNT.key(_hex(arguments, "account", HASH_BYTES)), None)

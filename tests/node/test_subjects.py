@@ -46,6 +46,20 @@ def test_a_certificate_that_is_not_named_is_refused(arguments):
         subject_of("certificate", arguments)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("balance", {"account": KEY, "acount": KEY}),
+        ("item", {"issuer": KEY, "gtin": "09520001000010", "serial": "7", "seriall": "8"}),
+        ("certificate", {"attestation": "77" * 32, "issuer": KEY}),
+        ("state", {"key": "01", "account": KEY}),
+    ],
+)
+def test_an_argument_that_the_subject_does_not_have_is_refused(name, arguments):
+    with pytest.raises(UsageError, match="has no such argument, or not together"):
+        subject_of(name, arguments)
+
+
 def test_every_subject_is_in_the_list_of_an_unknown_one():
     with pytest.raises(UsageError, match=", ".join(SUBJECTS)):
         subject_of("weather", {})
