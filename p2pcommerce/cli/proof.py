@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from p2pcommerce.cli.fields import read_pairs
 from p2pcommerce.cli.interrupt import run_async
+from p2pcommerce.cli.proof_item import item_lines, plain_item
 from p2pcommerce.cli.proof_qr import LEVELS, write_qr
 from p2pcommerce.cli.shared import ArgumentError, add_json, add_node_folder, print_json
-from p2pcommerce.commerce import ItemStatus
 from p2pcommerce.ledger.block import HEADER_BYTES_MAX, Header, decode_header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.proof import (
@@ -30,6 +30,7 @@ from p2pcommerce.node.proof import (
     Subject,
     TrustAnchor,
     proof_bytes,
+    require_proof,
     verify_proof,
     verify_proof_by,
     verify_proof_by_header,
@@ -43,7 +44,7 @@ from p2pcommerce.runtime.durable_file import create_file
 
 __all__ = ["add"]
 
-_FIELDS: Final = "account=; order=; store=; issuer= gtin= serial= (or lot=); attestation=; key="
+_FIELDS: Final = "account=; order=; store=; issuer= gtin= serial= (or lot=), issuer= sscc=, or id=; attestation=; key="
 _PIPE: Final = "-"
 
 
@@ -233,7 +234,11 @@ def _header(path: Path) -> Header:
 
 
 def _qr(args: argparse.Namespace) -> int:
-    raw = _read(args.file)
+    try:
+        raw = _read(args.file)
+        require_proof(raw)
+    except ProofError as error:
+        raise ArgumentError(f"{args.file}: {error}") from error
     content: bytes | str = raw if args.binary else Proof(raw, Height(0)).text
     version = write_qr(content, args.level, args.out)
     if args.json:
@@ -255,9 +260,7 @@ def _plain(proven: Proven) -> dict[str, object]:
         "key": proven.key.hex(),
         "value": None if proven.value is None else proven.value.hex(),
         "record": describe_record(proven.key, proven.value),
-        "item": None
-        if item is None
-        else {"owner": item.owner.hex(), "custodian": item.custodian.hex(), "status": ItemStatus(item.status).name},
+        "item": None if item is None else plain_item(item),
         "history": [
             {
                 "type": entry.type,
@@ -279,8 +282,7 @@ def _lines(proven: Proven) -> list[str]:
     elif proven.item is None:
         lines += [f"  {name}: {value}" for name, value in record.items()]
     if proven.item is not None:
-        item = proven.item
-        lines.append(f"held by {item.custodian.hex()[:16]}..., owned by {item.owner.hex()[:16]}...")
+        lines += item_lines(proven.item)
         lines += [
             f"  {_moment(entry.event_time_ms)} {entry.type:<18} signed by {entry.signer.hex()[:16]}..."
             for entry in proven.history

@@ -8,6 +8,7 @@ Source: "Traceability" of the commerce specification.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ from p2pcommerce.commerce.item import (
     ITEM_BYTES,
     ITEM_ID,
     HistoryEntry,
+    Item,
     ItemStatus,
     lot_id,
     new_item,
@@ -245,6 +247,48 @@ class TraceShip(Traced):
         return (call.sender, holder, self.to, *self.ids)
 
 
+class _Arrival(Traced):
+    """What receiving items and turning them back have in common: both end a transit."""
+
+    __slots__ = ()
+
+    ids: tuple[bytes, ...]
+    store: PublicKey | None
+
+    @override
+    def check(self, rules: Rules) -> None:
+        """Each item stands once."""
+        require_increasing(self.ids, "ids")
+
+    @override
+    def records(self) -> int:
+        """Two per item, as for every list of ids."""
+        return 2 * len(self.ids)
+
+    @override
+    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
+        """End the transit of each item; see `Body.apply`."""
+        party = acting_for(ledger, call.sender, self.store, Rights.TRACE)
+        entry = self.entry(call)
+        others = []
+        for item_id in self.ids:
+            item = require_item(ledger, item_id)
+            if item.status != ItemStatus.IN_TRANSIT or item.pending_to is None:
+                raise StateError("the item is not in transit")
+            other, owner, custodian = self._end(item, item.pending_to, party)
+            others.append(other)
+            ledger.put(ITEM, item_id, item.after(entry, owner=owner, custodian=custodian))
+        return (call.sender, party, *others, *self.ids)
+
+    @abstractmethod
+    def _end(self, item: Item, receiver: PublicKey, party: PublicKey) -> tuple[PublicKey, PublicKey, PublicKey]:
+        """Return the other party of a transit, and who owns and who holds the item after it.
+
+        Raises:
+            ForbiddenError: this is not for `party` to do.
+        """
+
+
 @body(
     "trace.receive",
     ids=array(ITEM_ID, IDS_MAX, 1),
@@ -253,7 +297,7 @@ class TraceShip(Traced):
     store=maybe(KEY),
 )
 @dataclass(frozen=True, slots=True)
-class TraceReceive(Traced):
+class TraceReceive(_Arrival):
     """Receive items that were sent to the sender of this transaction.
 
     Attributes:
@@ -269,31 +313,11 @@ class TraceReceive(Traced):
     store: PublicKey | None = None
 
     @override
-    def check(self, rules: Rules) -> None:
-        """Each item stands once."""
-        require_increasing(self.ids, "ids")
-
-    @override
-    def records(self) -> int:
-        """Two per item, as for every list of ids."""
-        return 2 * len(self.ids)
-
-    @override
-    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
-        """Move custody, and ownership if it was sent so; see `Body.apply`."""
-        receiver = acting_for(ledger, call.sender, self.store, Rights.TRACE)
-        entry = self.entry(call)
-        senders = []
-        for item_id in self.ids:
-            item = require_item(ledger, item_id)
-            if item.status != ItemStatus.IN_TRANSIT:
-                raise StateError("the item is not in transit")
-            if item.pending_to != receiver:
-                raise ForbiddenError("the item was sent to somebody else")
-            senders.append(item.custodian)
-            owner = receiver if item.transfers_owner else item.owner
-            ledger.put(ITEM, item_id, item.after(entry, owner=owner, custodian=receiver))
-        return (call.sender, receiver, *senders, *self.ids)
+    def _end(self, item: Item, receiver: PublicKey, party: PublicKey) -> tuple[PublicKey, PublicKey, PublicKey]:
+        """Custody moves, and ownership if it was sent so."""
+        if party != receiver:
+            raise ForbiddenError("the item was sent to somebody else")
+        return item.custodian, receiver if item.transfers_owner else item.owner, receiver
 
 
 @body(
@@ -304,7 +328,7 @@ class TraceReceive(Traced):
     store=maybe(KEY),
 )
 @dataclass(frozen=True, slots=True)
-class TraceReject(Traced):
+class TraceReject(_Arrival):
     """Turn items back that are in transit: by the one they were sent to, or by the one who sent them (a recall).
 
     Attributes:
@@ -320,27 +344,8 @@ class TraceReject(Traced):
     store: PublicKey | None = None
 
     @override
-    def check(self, rules: Rules) -> None:
-        """Each item stands once."""
-        require_increasing(self.ids, "ids")
-
-    @override
-    def records(self) -> int:
-        """Two per item, as for every list of ids."""
-        return 2 * len(self.ids)
-
-    @override
-    def apply(self, ledger: Ledger, call: Call) -> tuple[bytes, ...]:
-        """Let the items rest where they were sent from; see `Body.apply`."""
-        party = acting_for(ledger, call.sender, self.store, Rights.TRACE)
-        entry = self.entry(call)
-        others = []
-        for item_id in self.ids:
-            item = require_item(ledger, item_id)
-            if item.status != ItemStatus.IN_TRANSIT or item.pending_to is None:
-                raise StateError("the item is not in transit")
-            if party not in {item.pending_to, item.custodian}:
-                raise ForbiddenError("an item is turned back by its sender or by the one it was sent to")
-            others.append(item.custodian if party == item.pending_to else item.pending_to)
-            ledger.put(ITEM, item_id, item.after(entry, owner=item.owner, custodian=item.custodian))
-        return (call.sender, party, *others, *self.ids)
+    def _end(self, item: Item, receiver: PublicKey, party: PublicKey) -> tuple[PublicKey, PublicKey, PublicKey]:
+        """The item rests where it was sent from."""
+        if party not in {receiver, item.custodian}:
+            raise ForbiddenError("an item is turned back by its sender or by the one it was sent to")
+        return item.custodian if party == receiver else receiver, item.owner, item.custodian

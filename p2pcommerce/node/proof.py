@@ -66,6 +66,7 @@ __all__ = [
     "make_compact_proof",
     "make_proof",
     "proof_bytes",
+    "require_proof",
     "subject_of",
     "verify_proof",
     "verify_proof_by",
@@ -237,6 +238,31 @@ def proof_bytes(proof: bytes | str) -> bytes:
         raise DamagedProofError(f"it is damaged: the text {error}; copy or scan it again") from error
 
 
+def require_proof(raw: bytes) -> None:
+    """Demand bytes that have the form of a proof; whether it proves anything is for `verify_proof` to find out.
+
+    Args:
+        raw: untrusted.
+
+    Raises:
+        ProofVersionError: of another version of the format.
+        DamagedProofError: no proof, or one that was cut or changed.
+    """
+    _read(raw)
+
+
+def _read(raw: bytes) -> Outline | _Bundle:
+    """Read a proof of either form; see `require_proof`."""
+    if raw[:1] != bytes([_FULL_START]):
+        return read_outline(raw, PROOF_BYTES_MAX)
+    if len(raw) > 1 and PROOF_VERSION < raw[1] < 0x80:
+        raise ProofVersionError(f"it is a proof of format {raw[1]}, this program reads {PROOF_VERSION}")
+    try:
+        return decode(_BUNDLE, raw, PROOF_BYTES_MAX)
+    except CodecError as error:
+        raise DamagedProofError(f"it is not a proof of this version: {error}") from error
+
+
 def verify_proof(
     proof: bytes | str,
     trust: TrustAnchor,
@@ -275,27 +301,20 @@ def verify_proof_by(
     Raises:
         ProofError: it proves nothing; the class and the message say what is wrong.
     """
-    raw = proof_bytes(proof)
-    if raw[:1] != bytes([_FULL_START]):
-        outline = read_outline(raw, PROOF_BYTES_MAX)
-        trust = trusted(outline.epoch)
-        return _verify(_claim_of(outline, trust), trust, _engine(outline.engine, scheme), subject)
-    if len(raw) > 1 and PROOF_VERSION < raw[1] < 0x80:
-        raise ProofVersionError(f"it is a proof of format {raw[1]}, this program reads {PROOF_VERSION}")
-    try:
-        bundle = decode(_BUNDLE, raw, PROOF_BYTES_MAX)
-    except CodecError as error:
-        raise DamagedProofError(f"it is not a proof of this version: {error}") from error
-    header = bundle.header
+    read = _read(proof_bytes(proof))
+    if isinstance(read, Outline):
+        trust = trusted(read.epoch)
+        return _verify(_claim_of(read, trust), trust, _engine(read.engine, scheme), subject)
+    header = read.header
     trust = trusted(header.epoch)
     if header.genesis_hash != trust.genesis_hash:
         raise WrongNetworkError("it belongs to another network")
-    engine = _engine(bundle.engine, scheme)
+    engine = _engine(read.engine, scheme)
     try:
-        trust = follow_links(trust, bundle.links, engine, header.epoch)
+        trust = follow_links(trust, read.links, engine, header.epoch)
     except EpochLinkError as error:
         raise ProofError(str(error)) from error
-    return _verify(bundle.claim, trust, engine, subject)
+    return _verify(read.claim, trust, engine, subject)
 
 
 def verify_proof_by_header(

@@ -2,7 +2,7 @@
 
     account, balance   account=
     order              order=
-    item               issuer= gtin= serial= (or lot=)      with its whole history
+    item               issuer= gtin= serial= (or lot=), or issuer= sscc=, or id=     with its whole history
     score              store=                               the reviews of a store
     certificate        attestation=, or issuer= schema= subject=KIND:ID
     state              key=                                 any record
@@ -25,6 +25,7 @@ from p2pcommerce.commerce import KINDS, CommerceError, SubjectKind, attestation_
 from p2pcommerce.commerce import Subject as Attested
 from p2pcommerce.commerce.account import ACCOUNT
 from p2pcommerce.commerce.attestation import ATTESTATION
+from p2pcommerce.commerce.item_ids import ITEM_ID, require_unit, unit_id
 from p2pcommerce.commerce.order import ORDER
 from p2pcommerce.commerce.rating import RATING, Rating
 from p2pcommerce.primitives.errors import CodecError, UsageError
@@ -34,6 +35,16 @@ __all__ = ["SUBJECTS", "Subject", "describe_record", "subject_of"]
 
 SUBJECTS: Final = ("account", "balance", "certificate", "item", "order", "score", "state")
 """Names of what can be proven."""
+_NAMES: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "account": (frozenset(("account",)),),
+    "balance": (frozenset(("account",)),),
+    "certificate": (frozenset(("attestation",)), frozenset(("issuer", "schema", "subject"))),
+    "item": (frozenset(("issuer", "gtin", "serial", "lot")), frozenset(("issuer", "sscc")), frozenset(("id",))),
+    "order": (frozenset(("order",)),),
+    "score": (frozenset(("store",)),),
+    "state": (frozenset(("key",)),),
+}
+"""Which arguments a subject may have, together."""
 _ITEM_TAG: Final = item_key(b"")
 
 
@@ -58,8 +69,15 @@ def subject_of(name: str, arguments: Mapping[str, object]) -> Subject:
         arguments: keys and ids as lower-case hexadecimal, GTIN, serial, lot and schema as text.
 
     Raises:
-        UsageError: no such subject, or an argument is missing or wrong.
+        UsageError: no such subject, or an argument is missing, wrong, or none of its own: a name that is mistyped must
+            not leave a proof of something else than was meant.
     """
+    ways = _NAMES.get(name, ())
+    if ways and not any(arguments.keys() <= way for way in ways):
+        known = ", or ".join(", ".join(sorted(way)) for way in ways)
+        raise UsageError(
+            f"{name} has no such argument, or not together: {', '.join(map(ascii, arguments))}; it has {known}"
+        )
     match name:
         case "account" | "balance":
             return Subject(ACCOUNT.key(_hex(arguments, "account", HASH_BYTES)), None)
@@ -131,15 +149,24 @@ def _attestation(arguments: Mapping[str, object]) -> bytes:
 
 
 def _item_id(arguments: Mapping[str, object]) -> bytes:
+    if "id" in arguments:
+        try:
+            return ITEM_ID.read(_hex(arguments, "id", None))
+        except CodecError as error:
+            raise UsageError(f"item: the id: {error}") from error
     issuer = PublicKey(_hex(arguments, "issuer", HASH_BYTES))
     texts: dict[str, str] = {}
-    for name in ("gtin", "serial", "lot"):
+    for name in ("gtin", "serial", "lot", "sscc"):
         value = arguments.get(name)
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name} must be text")
         if value is not None:
             texts[name] = value
     try:
+        if "sscc" in texts:
+            unit = unit_id(issuer, texts["sscc"]) if texts["sscc"].isascii() else b""
+            require_unit(unit)
+            return unit
         return item_id(issuer, texts.get("gtin", ""), serial=texts.get("serial"), lot=texts.get("lot"))
     except CommerceError as error:
         raise UsageError(f"item: {error}") from error

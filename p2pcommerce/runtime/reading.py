@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 import trio
 
@@ -28,6 +29,9 @@ from p2pcommerce.runtime.store_error import damaged
 from p2pcommerce.sync import ANSWER_BYTES_MAX
 
 __all__ = ["Reading"]
+
+_FOR_THE_VERIFIER: Final = frozenset(("since_epoch", "validators"))
+"""Arguments that say what the verifier of a proof trusts, and not what it is about."""
 
 
 class Reading:
@@ -110,7 +114,7 @@ class Reading:
         Raises:
             UsageError: no such subject, or wrong arguments.
         """
-        subject = subject_of(name, arguments)
+        subject = subject_of(name, {key: value for key, value in arguments.items() if key not in _FOR_THE_VERIFIER})
         chain = core.chain
         head, finality, version, sets = chain.head, chain.proof, chain.state.final, chain.sets
         if not finality:

@@ -183,7 +183,12 @@ def test_the_story_stops_on_an_interrupt(tmp_path):
     assert stopped(folder, 4)
 
 
-def test_a_story_is_told_as_it_is():
-    done = run([*COMMAND, "demo", "--story", "--kill-one"])
+@pytest.mark.parametrize(
+    "options",
+    [["--kill-one"], ["--workload", "S", "--abuse", "all"], ["--rate", "5"], ["--duration", "60"], ["--peak", "1"]],
+)
+def test_a_story_is_told_as_it_is(options):
+    done = run([*COMMAND, "demo", "--story", *options])
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--story is told as it is" in done.stderr
+    named = ", ".join(each for each in options if each.startswith("--"))
+    assert f"--story is told as it is: leave {named} out" in done.stderr

@@ -199,6 +199,14 @@ def test_what_does_not_fit_a_code_is_refused_with_a_way_out(capsys, segno, proof
     assert "--level l" in err
 
 
+@pytest.mark.parametrize("content", [b"", b"correct horse battery staple\n", RAW[:-1], RAW + b"\n", TEXT.encode()[:-2]])
+def test_no_code_is_made_of_what_is_no_proof(capsys, segno, tmp_path, content):
+    (tmp_path / "pass").write_bytes(content)
+    code, out, err = run(capsys, "proof", "qr", tmp_path / "pass", "--out", tmp_path / "item.svg")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert not (tmp_path / "item.svg").exists()
+
+
 def test_a_file_of_another_kind_or_that_exists_is_refused(capsys, tmp_path, proof_file):
     assert ".svg or .png" in run(capsys, "proof", "qr", proof_file, "--out", tmp_path / "item.gif")[2]
     (tmp_path / "item.svg").write_text("mine")

@@ -3,9 +3,10 @@
 import pytest
 
 from p2pcommerce.commerce import Subject as Attested
-from p2pcommerce.commerce import SubjectKind, attestation_id
+from p2pcommerce.commerce import SubjectKind, attestation_id, item_key
 from p2pcommerce.commerce.account import ACCOUNT, Account
 from p2pcommerce.commerce.attestation import ATTESTATION, Attestation
+from p2pcommerce.commerce.item_ids import part_id, unit_id
 from p2pcommerce.commerce.rating import RATING, Rating
 from p2pcommerce.node.subjects import SUBJECTS, describe_record, subject_of
 from p2pcommerce.primitives.errors import UsageError
@@ -44,6 +45,45 @@ def test_a_certificate_is_named_by_its_id_or_by_what_makes_it():
 def test_a_certificate_that_is_not_named_is_refused(arguments):
     with pytest.raises(UsageError):
         subject_of("certificate", arguments)
+
+
+def test_a_logistic_unit_is_named_by_its_sscc_and_any_item_by_its_id():
+    unit = unit_id(bytes.fromhex(KEY), "095200010000000010")
+    named = subject_of("item", {"issuer": KEY, "sscc": "095200010000000010"})
+    assert named == subject_of("item", {"id": unit.hex()}) == subject_of("state", {"key": item_key(unit).hex()})
+    part = part_id(bytes(32), 3)
+    assert subject_of("item", {"id": part.hex()}).history_id == part
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"issuer": KEY, "sscc": "095200010000000011"},
+        {"issuer": KEY, "sscc": "\u0660" * 18},
+        {"issuer": KEY, "sscc": ""},
+        {"id": ""},
+        {"id": "00" * 97},
+        {"id": "zz"},
+        {"id": "00", "issuer": KEY},
+    ],
+)
+def test_an_item_that_is_not_named_is_refused(arguments):
+    with pytest.raises(UsageError):
+        subject_of("item", arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("balance", {"account": KEY, "acount": KEY}),
+        ("item", {"issuer": KEY, "gtin": "09520001000010", "serial": "7", "seriall": "8"}),
+        ("certificate", {"attestation": "77" * 32, "issuer": KEY}),
+        ("state", {"key": "01", "account": KEY}),
+    ],
+)
+def test_an_argument_that_the_subject_does_not_have_is_refused(name, arguments):
+    with pytest.raises(UsageError, match="has no such argument, or not together"):
+        subject_of(name, arguments)
 
 
 def test_every_subject_is_in_the_list_of_an_unknown_one():

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from p2pcommerce.commerce import (
+    BODIES,
     Commerce,
+    SubmitEvidence,
     application,
     item,
     order_close,
@@ -23,11 +25,18 @@ from p2pcommerce.commerce import (
     order_machine,
     order_money,
     order_place,
+    trace,
+    trace_pack,
+    trace_transform,
 )
 from p2pcommerce.commerce.account import ACCOUNT, Account
+from p2pcommerce.commerce.item import ITEM, ItemStatus
+from p2pcommerce.commerce.item_ids import is_lot
 from p2pcommerce.commerce.order_machine import TRANSITIONS, When
+from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.primitives.errors import LocalProtocolError
-from p2pcommerce.simulation.trade import OPERATIONS, PropertyError, TradeWorld, run_trade
+from p2pcommerce.simulation.trade import OPERATIONS, Deed, PropertyError, TradeWorld, run_trade
+from p2pcommerce.simulation.trade.chain import VALIDATOR_NAME, key_of
 
 _SPEC = importlib.util.spec_from_file_location("trade", Path(__file__).parents[2] / "tools" / "trade.py")
 TOOL = importlib.util.module_from_spec(_SPEC)
@@ -71,6 +80,39 @@ def test_the_properties_hold_in_a_world_that_branches_and_restarts(seed):
     happened = {name.split()[0] for name in result.types if name.endswith(" OK")}
     wanted = {row.type for row in TRANSITIONS} | {"campaign.set", "campaign.settle", "points.grant", "points.transfer"}
     assert wanted <= happened | {"order.resolve", "order.dispute"}
+
+
+def test_every_type_of_transaction_happens_but_a_slash_which_is_rare():
+    happened = {name.split()[0] for seed in range(4) for name in run_trade(seed, 1_200).types if name.endswith(" OK")}
+    assert happened >= BODIES.keys() - {"evidence.submit"}
+
+
+def test_the_properties_hold_in_a_world_whose_validator_is_slashed():
+    rng = random.Random(11)
+    world = TradeWorld(rng)
+    for _ in range(60):
+        world.step(rng, "stake")
+    world.chain.offences[b"evidence"] = Offence(key_of(VALIDATOR_NAME), 0, "E1")
+    assert world.do(Deed("buyer", SubmitEvidence(b"evidence"))).outcomes[0].ok
+    for operation in ("stake", "register") * 30:
+        world.step(rng, operation)
+    world.end()
+
+
+def test_goods_in_every_place_meet_orders_branches_and_restarts():
+    rng = random.Random(12)
+    world, seen = TradeWorld(rng), set()
+    while world.operations < 2_500:
+        world.step(rng)
+        seen |= {
+            (each.status, bool(each.level), is_lot(name))
+            for name in world.chain.ids(ITEM)
+            if (each := world.chain.get(ITEM, name)) is not None
+        }
+    world.end()
+    assert {status for status, *_ in seen} == set(ItemStatus)
+    assert (ItemStatus.IN_ORDER, False, True) in seen, "parts and lots are sold, too"
+    assert (ItemStatus.PACKED, True, False) in seen, "units are packed in units"
 
 
 def test_a_seed_repeats_a_world():
@@ -136,6 +178,27 @@ def _no_history(after):
     return wrong
 
 
+def _in_lowest_units(new_item):
+    def wrong(*given, level=0, **named):
+        return new_item(*given, level=min(level, 1), **named)
+
+    return wrong
+
+
+def _free_copies(after):
+    def wrong(self, entry, **given):
+        return after(self, entry, **{**given, "taken": 0})
+
+    return wrong
+
+
+def _no_end(ended):
+    def wrong(input_item, traced, call):
+        return dataclasses.replace(ended(input_item, traced, call), status=item.ItemStatus.RESTING)
+
+    return wrong
+
+
 def _half_release(release):
     return lambda ledger, campaign_id, rest_minor: release(ledger, campaign_id, rest_minor // 2)
 
@@ -168,6 +231,18 @@ BUGS = {
     "points are minted twice": lambda patch: _patched(patch, order_money, "mint_points", _double_mint),
     "items of an order are not locked": lambda patch: _patched(patch, item.Item, "after", _free_items),
     "a change leaves no history": lambda patch: _patched(patch, item.Item, "after", _no_history),
+    "what is packed, sent or ended is sent again": lambda patch: _patched(patch, trace, "require_resting", _forget),
+    "what is packed is packed again": lambda patch: _patched(patch, trace_pack, "require_resting", _forget),
+    "what is packed in a new unit is not counted": lambda patch: _patched(
+        patch, trace_pack, "replace", lambda _: lambda unit, **_given: unit
+    ),
+    "units lie in units of their own level": lambda patch: _patched(patch, trace_pack, "new_item", _in_lowest_units),
+    "what is split off a lot stays in it": lambda patch: _patched(patch, item.Item, "after", _free_copies),
+    "what something is made of is still there": lambda patch: _patched(patch, trace_transform, "_ended", _no_end),
+    "a unit with goods in it is ended": lambda patch: _patched(patch, trace_transform, "require_empty", _forget),
+    "provenance leads nowhere": lambda patch: _patched(
+        patch, trace_transform, "Link", lambda link: lambda name, _head: link(name, bytes(32))
+    ),
     "parties act after the deadline": lambda patch: _patched(patch, order_machine, "_require_deadline", _late),
     "an arbiter's fee is minted": lambda patch: _patched(
         patch, order_dispute, "take", lambda _: lambda order, _fee: order

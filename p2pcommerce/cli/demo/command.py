@@ -30,6 +30,7 @@ _ALL: Final = "all"
 _RATE: Final = 50.0
 _RATE_MAX: Final = 5_000.0
 _PEAK_MAX: Final = 20.0
+_DURATION_S: Final = 60.0
 _DURATION_MAX_S: Final = 7 * 86_400.0
 
 
@@ -71,7 +72,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="X",
         help="X times the rate in the last 5 s of every 30 s (default 1, or that of the workload)",
     )
-    parser.add_argument("--duration", type=float, default=60.0, metavar="S", help="seconds of load (default 60)")
+    parser.add_argument("--duration", type=float, metavar="S", help=f"seconds of load (default {_DURATION_S:g})")
     parser.add_argument("--forever", action="store_true", help="until Ctrl-C")
     parser.add_argument("--kill-one", action="store_true", help="kill -9 a validator in the middle, and start it again")
     parser.add_argument(
@@ -94,6 +95,10 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
 
 def _demo(args: argparse.Namespace) -> int:
     scale = None if args.workload is None else SCALES[args.workload]
+    if args.story:
+        _check_story(args)
+    if args.duration is None:
+        args.duration = _DURATION_S
     if args.rate is None:
         args.rate = _RATE if scale is None else scale.rate_per_s
     if args.peak is None:
@@ -133,8 +138,6 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"--kill-one needs --nodes {NODES_MIN} or more: of fewer none can be missed")
     _check_byzantine(args)
     _check_market(args)
-    if args.story and (args.orders or args.epcis or args.kill_one or args.byzantine or args.forever):
-        raise ArgumentError("--story is told as it is: leave --orders, --epcis, --kill-one, --byzantine, --forever out")
     if not 0.1 <= args.rate <= _RATE_MAX:
         raise ArgumentError(f"--rate must be 0.1 to {_RATE_MAX:g} transactions per second")
     if not 1 <= args.peak <= _PEAK_MAX:
@@ -147,6 +150,16 @@ def _check(args: argparse.Namespace) -> None:
         raise ArgumentError(f"{args.epcis}: no such folder; give a folder of EPCIS documents")
 
 
+def _check_story(args: argparse.Namespace) -> None:
+    """Refuse whatever would shape a load: a story has none, and an option without an effect misleads."""
+    names = ("orders", "epcis", "kill_one", "byzantine", "forever", "workload", "flash_sale", "abuse")
+    given = [name for name in names if getattr(args, name)]
+    given += [name for name in ("rate", "peak", "duration") if getattr(args, name) is not None]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ArgumentError(f"--story is told as it is: leave {options} out")
+
+
 def _check_market(args: argparse.Namespace) -> None:
     if args.workload is not None and args.orders is not None:
         raise ArgumentError("--workload makes its orders up: leave --orders out, or --workload")
@@ -154,8 +167,6 @@ def _check_market(args: argparse.Namespace) -> None:
         raise ArgumentError("--flash-sale needs made-up orders and an end: leave --orders and --forever out")
     if args.abuse and args.forever:
         raise ArgumentError("--abuse is summed up at the end: leave --forever out")
-    if args.story and (args.workload or args.flash_sale or args.abuse):
-        raise ArgumentError("--story is told as it is: leave --workload, --flash-sale and --abuse out")
 
 
 def _check_byzantine(args: argparse.Namespace) -> None:

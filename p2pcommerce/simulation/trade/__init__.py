@@ -1,6 +1,7 @@
 """Random trade on the real application, without a network, judged after every transaction.
 
-- `chain`: a chain of one block per transaction; `traders`: who does what, drawn from one stream; `deeds`: what is drawn
+- `chain`: a chain of one block per transaction; `traders`, `movers`: who does what, drawn from
+  one stream, the second with goods; `deeds`: what is drawn
 - `properties`: the eleven properties of the commerce specification, kept up with what each block changed
 - `goods`, `purses`: those of items and stock, and of the money of orders
 - `run`: one world, from its founding to the day on which a stranger settles everything; the biggest idea

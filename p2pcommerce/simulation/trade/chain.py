@@ -25,7 +25,7 @@ from p2pcommerce.simulation.scheme import STAND_IN
 __all__ = ["FEE_MINOR", "VALIDATOR_NAME", "Deed", "Executed", "TradeChain", "key_of", "seed_of"]
 
 R = TypeVar("R")
-FEE_MINOR: Final = 8_000
+FEE_MINOR: Final = 12_000
 """Of every transaction: above the floor of the heaviest one that traders draw."""
 VALIDATOR_NAME: Final = "validator"
 STAKE_MINOR: Final = 10**9

@@ -28,13 +28,33 @@ from p2pcommerce.ledger.state import StateView
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 from p2pcommerce.simulation.trade.chain import TradeChain, key_of
 
-__all__ = ["ARBITER_NAME", "GTIN", "HASH", "PRICES_MINOR", "listing", "matching", "order", "some", "terms"]
+__all__ = [
+    "ARBITER_NAME",
+    "GTIN",
+    "HASH",
+    "HELPER",
+    "PEOPLE",
+    "PRICES_MINOR",
+    "STORES",
+    "STRANGER",
+    "listing",
+    "matching",
+    "order",
+    "some",
+    "terms",
+]
 
 GTIN: Final = "09520001000010"
 HASH: Final = TransactionId(bytes(range(32)))
 LISTINGS: Final = (1, 2, 3, 4)
 PRICES_MINOR: Final = (1, 199, 200, 777, 50_000, 123_457, 999_999)
 ARBITER_NAME: Final = "judge"
+HELPER: Final = "helper"
+"""Operator of both stores, most of the time with all rights."""
+STORES: Final = ("shop", "rival")
+PEOPLE: Final = (*STORES, "buyer", "friend", HELPER, ARBITER_NAME)
+STRANGER: Final = "stranger"
+"""Does nothing until the last day."""
 
 
 def terms(rng: random.Random, number: int, campaign: bytes | None) -> TermsSet:

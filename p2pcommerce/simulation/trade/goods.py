@@ -17,10 +17,16 @@ from p2pcommerce.commerce import (
     ItemStatus,
     ListingSet,
     OrderShip,
+    TraceCommission,
+    TraceDecommission,
+    TraceSplit,
+    TraceTransform,
     entry_from,
 )
 from p2pcommerce.commerce.body import Body
 from p2pcommerce.commerce.item import ITEM, Item, next_head
+from p2pcommerce.commerce.item_ids import is_unit
+from p2pcommerce.commerce.item_origin import ORIGIN
 from p2pcommerce.commerce.listing import LISTING, Listing
 from p2pcommerce.commerce.order import ORDER, Order, OrderStatus
 from p2pcommerce.commerce.terms import numbered
@@ -32,8 +38,13 @@ __all__ = ["Goods"]
 _MOVES: Final = frozenset(
     ("trace.receive", "trace.unpack", "order.confirm", "order.resolve", "order.settle", "order.refund", "order.cancel")
 )
-"""What may change an item's custodian: to receive it, to unpack it, or to close its order."""
-_MAKES_UNITS: Final = frozenset(("trace.commission", "trace.split", "trace.transform", "trace.decommission"))
+"""What may change an item's custodian or owner: to receive it, to unpack it, or to close its order."""
+_MAKES_ITEMS: Final = frozenset(("trace.commission", "trace.split", "trace.transform"))
+_OF_PACKED: Final = frozenset(("trace.unpack", "trace.observe"))
+"""What may change an item while it is packed."""
+
+ItemChange = tuple[bytes, Item | None, Item | None]
+"""Key, item before, item after."""
 
 
 @dataclass(slots=True)
@@ -41,30 +52,40 @@ class Goods:
     """The goods of one world.
 
     Attributes:
+        levels: item -> its level, 0 but for logistic units.
         offered: listing -> units on offer and promised by it, as listing.set and order.ship say.
         promised: listing -> units of placed orders.
         on_offer: listing -> its stock.
     """
 
+    levels: dict[bytes, int] = field(default_factory=dict)
     offered: dict[bytes, int] = field(default_factory=dict)
     promised: dict[bytes, int] = field(default_factory=dict)
     on_offer: dict[bytes, int] = field(default_factory=dict)
 
     @staticmethod
     def tallies(identifier: bytes, record: object) -> list[tuple[tuple[str, bytes], int]]:
-        """Return what an item counts: that it is locked in an order."""
-        if isinstance(record, Item) and record.status == ItemStatus.IN_ORDER and record.within is not None:
-            return [(("locked items", record.within + identifier), -1)]
-        return []
+        """Return what an item counts: that it is locked in an order, or in a logistic unit, and what is in it."""
+        if not isinstance(record, Item):
+            return []
+        found = [(("items in the unit", identifier), -record.children)] if record.children else []
+        if record.status == ItemStatus.IN_ORDER and record.within is not None:
+            found.append((("locked items", record.within + identifier), -1))
+        if record.status == ItemStatus.PACKED and record.within is not None:
+            found.append((("items in the unit", record.within), 1))
+        return found
 
     def watch(
         self, body: Body, transaction: Transaction, time_ms: int, records: Sequence[tuple[bytes, Any, Any]]
     ) -> Iterator[str]:
         """Follow a transaction that succeeded; yield what is wrong with it."""
         entry = entry_from(transaction, time_ms)
-        for key, before, after in records:
-            if key[:1] == ITEM.tag:
-                yield from self._watch_item(transaction.type, before, after, entry)
+        items: list[ItemChange] = [record for record in records if record[0][:1] == ITEM.tag]
+        for _, before, after in items:
+            yield from self._watch_item(transaction.type, before, after, entry)
+        yield from self._watch_levels(items)
+        yield from _watch_units(body, items)
+        yield from _watch_provenance(transaction, items, records)
         self._follow_stock(records)
         yield from self._follow_offer(body, transaction, records)
 
@@ -76,18 +97,30 @@ class Goods:
         head, n = (ZERO_HASH, 0) if before is None else (before.head, before.n)
         if (after.head, after.n) != (next_head(head, entry), n + 1):
             yield f"5: {type_name} changed an item and not its history"
-        if (after.status == ItemStatus.IN_TRANSIT) != (after.pending_to is not None):
-            yield "5: an item in transit is on its way to somebody, and no other"
-        if after.status == ItemStatus.IN_ORDER and after.within is None:
-            yield "5: an item in an order is in none"
-        if after.pending_to == after.custodian:
-            yield "5: an item is on its way to its custodian"
-        if before is not None and before.custodian != after.custodian and type_name not in _MOVES:
+        yield from _watch_place(after)
+        if before is None:
+            if type_name not in _MAKES_ITEMS and not (type_name == "trace.pack" and after.level):
+                yield f"6: {type_name} made an item"
+            return
+        if before.status == ItemStatus.ENDED:
+            yield f"5: {type_name} changed an item that was ended"
+        if before.status == ItemStatus.PACKED and type_name not in _OF_PACKED:
+            yield f"5: {type_name} changed an item that is packed"
+        if (before.custodian, before.owner) != (after.custodian, after.owner) and type_name not in _MOVES:
             yield f"5: {type_name} moved custody"
-        if before is not None and before.quantity != after.quantity and type_name not in _MAKES_UNITS:
-            yield f"6: {type_name} changed units"
-        if before is None and type_name not in _MAKES_UNITS and not (type_name == "trace.pack" and after.level):
-            yield f"6: {type_name} made an item"
+        if (after.level, after.product, after.origin) != (before.level, before.product, before.origin):
+            yield f"5: {type_name} changed what an item is"
+
+    def _watch_levels(self, items: Sequence[ItemChange]) -> Iterator[str]:
+        """5: what is packed has a lower level than what it is packed in."""
+        self.levels.update((key[1:], after.level) for key, _, after in items if after is not None)
+        for key, _, after in items:
+            if after is None:
+                continue
+            if bool(after.level) != is_unit(key[1:]):
+                yield "5: a logistic unit has a level, and nothing else has"
+            if after.status == ItemStatus.PACKED and self.levels.get(after.within or b"", 0) <= after.level:
+                yield "5: an item is packed in one that is not of a higher level"
 
     def _follow_stock(self, records: Sequence[tuple[bytes, Any, Any]]) -> None:
         for key, before, after in records:
@@ -146,3 +179,55 @@ def _promises(order: Order | None) -> Iterator[tuple[bytes, int]]:
     if order is not None and order.status == OrderStatus.PLACED:
         for line in order.lines:
             yield numbered(order.store, line.listing), line.quantity
+
+
+def _watch_place(item: Item) -> Iterator[str]:
+    """5: an item is at most one of packed, in transit, in an order, ended."""
+    if (item.status == ItemStatus.IN_TRANSIT) != (item.pending_to is not None):
+        yield "5: an item in transit is on its way to somebody, and no other"
+    if (item.status in {ItemStatus.IN_ORDER, ItemStatus.PACKED}) != (item.within is not None):
+        yield "5: an item that is in something is in an order or packed, and no other"
+    if item.pending_to == item.custodian:
+        yield "5: an item is on its way to its custodian"
+    if item.children and item.status in {ItemStatus.ENDED, ItemStatus.IN_ORDER}:
+        yield "5: a logistic unit with something in it was ended or sold"
+
+
+def _units(item: Item | None) -> int:
+    return 0 if item is None or item.level or item.status == ItemStatus.ENDED else item.quantity
+
+
+def _watch_units(body: Body, items: Sequence[ItemChange]) -> Iterator[str]:
+    """6: the units of all goods change only as a commission, a transformation or a decommissioning says."""
+    gained = sum(_units(after) - _units(before) for _, before, after in items)
+    before = sum(_units(each) for _, each, _ in items)
+    match body:
+        case TraceCommission(serials=serials, lot=lot):
+            wanted = len(serials) if lot is None else lot.quantity
+        case TraceTransform(outputs=outputs):
+            wanted = sum(len(each.serials) if each.lot is None else each.lot.quantity for each in outputs) - before
+        case TraceDecommission():
+            wanted = -before
+        case _:
+            wanted = 0
+    if gained != wanted:
+        yield f"6: {body.TYPE} made {gained} units, and says {wanted}"
+    if isinstance(body, TraceSplit):
+        return
+    for _, old, new in items:
+        if old is not None and new is not None and old.quantity != new.quantity:
+            yield f"6: {body.TYPE} changed the units of an item"
+
+
+def _watch_provenance(
+    transaction: Transaction, items: Sequence[ItemChange], records: Sequence[tuple[bytes, Any, Any]]
+) -> Iterator[str]:
+    """What is made of other items leads back to them and to their histories as they were."""
+    if transaction.type not in {"trace.split", "trace.transform"}:
+        return
+    sources = {(key[1:], after.head) for key, before, after in items if before is not None and after is not None}
+    links = [after for key, _, after in records if key == ORIGIN.key(transaction.id)]
+    if [{(link.item, link.head) for link in each.sources} for each in links] != [sources]:
+        yield f"{transaction.type} does not lead back to what its items were made of"
+    if any(after is None or after.origin != transaction.id for _, before, after in items if before is None):
+        yield f"{transaction.type} made an item that names no origin"

@@ -18,7 +18,6 @@ from p2pcommerce.commerce import (
     CampaignSet,
     CampaignSettle,
     KeySet,
-    Lot,
     Operator,
     OrderCancel,
     OrderConfirm,
@@ -31,50 +30,55 @@ from p2pcommerce.commerce import (
     PointsOpen,
     PointsTransfer,
     ProductSet,
+    RegisterValidator,
     ReviewPost,
     StoreSet,
     Subject,
     SubjectKind,
     SubmitEvidence,
     TraceCommission,
-    TraceReceive,
-    TraceShip,
     Transfer,
     Unbond,
     Withdraw,
 )
-from p2pcommerce.commerce.attestation import ATTESTATION
+from p2pcommerce.commerce.attestation import ATTESTATION, OBSERVE
 from p2pcommerce.commerce.campaign import CAMPAIGN
-from p2pcommerce.commerce.item import ITEM, ItemStatus
 from p2pcommerce.commerce.ledger import Ledger
 from p2pcommerce.commerce.order import DONE_ORDER, ORDER, Order, OrderStatus
 from p2pcommerce.commerce.order_machine import settles
+from p2pcommerce.commerce.validator import VALIDATOR
 from p2pcommerce.ledger.state import StateView
 from p2pcommerce.ledger.validators import Offence
 from p2pcommerce.primitives.ids import PublicKey, TransactionId
 from p2pcommerce.simulation.trade.chain import VALIDATOR_NAME, Deed, TradeChain, key_of
-from p2pcommerce.simulation.trade.deeds import GTIN, HASH, PRICES_MINOR, listing, matching, order, some, terms
+from p2pcommerce.simulation.trade.deeds import (
+    ARBITER_NAME,
+    GTIN,
+    HASH,
+    PEOPLE,
+    PRICES_MINOR,
+    STORES,
+    STRANGER,
+    listing,
+    matching,
+    order,
+    some,
+    terms,
+)
+from p2pcommerce.simulation.trade.movers import Movers
 
 __all__ = ["OPERATIONS", "PEOPLE", "STORES", "STRANGER", "Traders"]
 
-STORES: Final = ("shop", "rival")
-PEOPLE: Final = (*STORES, "buyer", "friend", "helper", "judge")
-STRANGER: Final = "stranger"
-"""Does nothing until the last day."""
 _BUYERS: Final = ("buyer", "buyer", "friend", "rival", "judge", "helper")
-_ITEMS_MAX: Final = 48
 _OPEN_MAX: Final = 40
-_STRAY: Final = 12
-"""One deed in so many is somebody's who has no right to it."""
 
 
-class Traders:
+class Traders(Movers):
     """The people of one world."""
 
     def __init__(self, chain: TradeChain) -> None:
         """Let them act on a chain."""
-        self._chain = chain
-        self._names = {key_of(name): name for name in (*PEOPLE, STRANGER)}
+        super().__init__(chain)
         for name in PEOPLE:
             for number in range(2):
                 chain.know(f"{name}/{number}")
@@ -105,13 +109,6 @@ class Traders:
         return OPERATIONS[operation or rng.choice(_DRAWN)][1](self, rng, view)
 
     # --- reading ---
-
-    def name_of(self, account: PublicKey) -> str:
-        """Return who has an account."""
-        return self._names.get(account, STORES[0])
-
-    def _anyone(self, rng: random.Random, rightful: str) -> str:
-        return rightful if rng.randrange(_STRAY) else rng.choice(PEOPLE)
 
     def _campaign_of(self, owner: PublicKey, view: StateView) -> bytes | None:
         for identifier in reversed(self._chain.ids(CAMPAIGN)):
@@ -247,11 +244,16 @@ class Traders:
         return Deed(rng.choice(PEOPLE), PointsTransfer(key_of(issuer), to, rng.choice((1, 3, 100))))
 
     def describe(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Change a store, or try to open points again."""
+        """Change a store or its product, or try to open points again."""
         store = rng.choice(STORES)
-        operators = (Operator(key_of("helper"), rng.choice((7, 7, 7, 2))),) if rng.randrange(8) else ()
-        if not rng.randrange(8):
+        kind = rng.randrange(8)
+        if kind == 0:
             return Deed(store, PointsOpen(5))
+        if kind < 3:
+            return Deed(
+                *rng.choice(((store, ProductSet(GTIN, HASH)), ("helper", ProductSet(GTIN, HASH, "", key_of(store)))))
+            )
+        operators = (Operator(key_of("helper"), rng.choice((7, 7, 7, 2))),) if rng.randrange(8) else ()
         return Deed(store, StoreSet(rng.choice(("A", "B")), HASH, HASH, "", operators))
 
     # --- money, keys, stake, certificates ---
@@ -268,7 +270,7 @@ class Traders:
 
     def stake(self, rng: random.Random, view: StateView) -> Deed | None:
         """Bond, unbond or withdraw; once in a while the validator is reported."""
-        name, validator = rng.choice(PEOPLE), key_of(VALIDATOR_NAME)
+        name, validator = rng.choice(PEOPLE), PublicKey(some(rng, self._chain.ids(VALIDATOR)))
         kind = rng.randrange(10)
         if kind < 5:
             return Deed(name, Bond(validator, rng.choice((1, 10**6, 3_333_333))))
@@ -277,47 +279,27 @@ class Traders:
         if kind < 9 or rng.randrange(200):
             return Deed(name, Withdraw(validator))
         evidence = b"evidence %d" % rng.randrange(3)
-        self._chain.offences[evidence] = Offence(validator, 0, "E1")
+        self._chain.offences[evidence] = Offence(key_of(VALIDATOR_NAME), 0, "E1")
         return Deed(name, SubmitEvidence(evidence))
 
+    def register(self, rng: random.Random, view: StateView) -> Deed | None:
+        """Become a validator, or change its terms."""
+        bond_minor = rng.choice((0, 1, 10**6, 3_333_333))
+        return Deed(rng.choice(("judge", "buyer")), RegisterValidator(rng.choice((0, 500, 1_000)), bond_minor))
+
     def attest(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Certify a store, or take a certificate back."""
+        """Certify a store, let somebody observe goods, or take a certificate back."""
         ids = self._chain.ids(ATTESTATION)
         if ids and not rng.randrange(3):
-            return Deed(rng.choice(PEOPLE), AttestRevoke(some(rng, ids)))
+            identifier = some(rng, ids)
+            found = self._chain.get(ATTESTATION, identifier, view)
+            name = STORES[0] if found is None else self.name_of(found.issuer)
+            return Deed(self._anyone(rng, name), AttestRevoke(identifier))
+        if not rng.randrange(3):
+            observer = Subject(SubjectKind.ACCOUNT, key_of(ARBITER_NAME))
+            return Deed(rng.choice(STORES), AttestIssue(observer, OBSERVE, HASH, Ledger(view, {}).now_ms + 9_000))
         subject = Subject(SubjectKind.STORE, key_of(rng.choice((*STORES, "buyer"))))
         return Deed(rng.choice(PEOPLE), AttestIssue(subject, "organic", HASH, Ledger(view, {}).now_ms + 9_000))
-
-    # --- goods ---
-
-    def commission(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Bring items into the world, a serial or a lot."""
-        count = len(self._chain.ids(ITEM))
-        if count >= _ITEMS_MAX:
-            return None
-        store, by_helper = rng.choice(STORES), not rng.randrange(4)
-        lot = Lot(f"L{rng.randrange(99)}", rng.randint(1, 3)) if rng.randrange(2) else None
-        serials = () if lot else (f"s{rng.randrange(99)}",)
-        owner = key_of(store) if by_helper else None
-        return Deed("helper" if by_helper else store, TraceCommission(GTIN, serials, lot, HASH, 1, owner))
-
-    def send(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Send an item."""
-        identifier = some(rng, self._chain.ids(ITEM))
-        item = self._chain.get(ITEM, identifier, view)
-        name = "shop" if item is None else self.name_of(item.custodian)
-        to = key_of(rng.choice((*STORES, *PEOPLE)))
-        payload = TraceShip((identifier,), to, HASH, 2, transfers_owner=bool(rng.randrange(2)))
-        return Deed(self._anyone(rng, name), payload)
-
-    def receive(self, rng: random.Random, view: StateView) -> Deed | None:
-        """Receive an item."""
-        for identifier in reversed(self._chain.ids(ITEM)):
-            item = self._chain.get(ITEM, identifier, view)
-            if item is not None and item.status == ItemStatus.IN_TRANSIT and item.pending_to and rng.randrange(3):
-                name = self._anyone(rng, self.name_of(item.pending_to))
-                return Deed(name, TraceReceive((identifier,), HASH, 3))
-        return None
 
 
 _Draw = Callable[[Traders, random.Random, StateView], Deed | None]
@@ -340,9 +322,17 @@ OPERATIONS: Final[Mapping[str, tuple[int, _Draw]]] = {
     "set_key": (1, Traders.set_key),
     "stake": (2, Traders.stake),
     "attest": (1, Traders.attest),
-    "commission": (2, Traders.commission),
-    "send": (2, Traders.send),
-    "receive": (2, Traders.receive),
+    "register": (1, Traders.register),
+    "commission": (4, Traders.commission),
+    "send": (3, Traders.send),
+    "receive": (3, Traders.receive),
+    "reject": (1, Traders.reject),
+    "observe": (2, Traders.observe),
+    "pack": (2, Traders.pack),
+    "unpack": (2, Traders.unpack),
+    "split": (1, Traders.split),
+    "transform": (1, Traders.transform),
+    "decommission": (1, Traders.decommission),
 }
 """Name -> weight, and who draws it."""
 _DRAWN: Final = tuple(name for name, (weight, _) in OPERATIONS.items() for _ in range(weight))
