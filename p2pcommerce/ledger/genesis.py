@@ -223,9 +223,9 @@ class Genesis:
             network, validators, balances, time_ms=time_ms, parameters=ChainParameters.local(), engine=engine
         )
 
-    @property
+    @cached_property
     def supply_minor(self) -> int:
-        """Every minor unit there will ever be: balances and stake."""
+        """Every minor unit there will ever be: balances and stake; each block is audited against it."""
         return sum(self.balances.values()) + self.validators.total
 
     @cached_property

@@ -138,70 +138,55 @@ class Disk:
             self._on_progress()
 
     async def _work_off(self, effects: Sequence[Effect]) -> None:
-        """Do effects without a rewrite among them: what is to be logged first, in one sync."""
-        await self._write_log(effects)
-        requests: list[SignRequest] = []
+        """Do effects without a rewrite among them: what is to be logged first, in one sync; then what is to be signed.
+
+        The guard's memory is written right after the log in the same turn of the thread: on a busy machine every turn
+        waits for a core twice, and the next vote with it.
+        """
+        requests = [effect for effect in effects if isinstance(effect, SignRequest)]
+        allowed = await self._write(effects, requests)
         for effect in effects:
             match effect:
-                case Append():
+                case Append() | SignRequest():
                     pass
-                case SignRequest():
-                    requests.append(effect)
                 case Commit() | TakeSnapshot() | Restore():
                     await self._queue_commit(effect)
                 case _:
                     self._perform(effect)
-        if requests:
-            await self._sign(requests)
+        for request, may in zip(requests, allowed, strict=True):
+            self._on_signed(request.request, self._answer(request) if may else None)
 
     async def _rewrite(self, rewrite: Rewrite) -> None:
         """Shorten the log once the blocks that became final before are stored: until then the log alone has them."""
         while self._commits:
             self._commit_room = trio.Event()
             await self._commit_room.wait()
-        await self._in_thread(self._journal.compact, rewrite.records)
+        await trio.to_thread.run_sync(self._journal.compact, rewrite.records, limiter=self._log_limiter)
 
-    async def _write_log(self, effects: Sequence[Effect]) -> None:
-        records: list[bytes] = []
-        size = 0
-        for effect in effects:
-            match effect:
-                case Append(record):
-                    records.append(record)
-                    size += len(record)
-                    if size < _APPEND_BYTES:
-                        continue
-                    await self._in_thread(self._journal.append, records)
-                case _:
-                    continue  # done after the log is written
-            records, size = [], 0
-        if records:
-            await self._in_thread(self._journal.append, records)
+    async def _write(self, effects: Sequence[Effect], requests: Sequence[SignRequest]) -> list[bool]:
+        """Make durable what is to be logged, then what the guard is to remember; return which requests it admits."""
+        logged = _frames(effects)
+        admitted = [self._guard.admit(request.kind, request.data) for request in requests]
+        remembered = [frame for frame in admitted if frame]
+        if remembered and self._guard_journal.size_bytes > _GUARD_BYTES_MAX:
+            write_guard, remembered = self._guard_journal.compact, self._guard.frames()
+        else:
+            write_guard = self._guard_journal.append
 
-    async def _sign(self, requests: Sequence[SignRequest]) -> None:
-        """Ask the guard, make its memory durable, and only then sign."""
-        allowed: list[bool] = []
-        frames: list[bytes] = []
-        for request in requests:
-            frame = self._guard.admit(request.kind, request.data)
-            allowed.append(frame is not None)
-            if frame:
-                frames.append(frame)
-        if frames:
-            if self._guard_journal.size_bytes > _GUARD_BYTES_MAX:
-                await self._in_thread(self._guard_journal.compact, self._guard.frames())
-            else:
-                await self._in_thread(self._guard_journal.append, frames)
-        for request, may in zip(requests, allowed, strict=True):
-            self._on_signed(request.request, self._answer(request) if may else None)
+        def write() -> None:
+            for records in logged:
+                self._journal.append(records)
+            if remembered:
+                write_guard(remembered)
+
+        if logged or remembered:
+            await trio.to_thread.run_sync(write, limiter=self._log_limiter)
+        return [frame is not None for frame in admitted]
 
     def _answer(self, request: SignRequest) -> bytes:
         if request.kind == VRF_KIND:
             return self._identity.prove(request.data)
         return self._identity.sign(request.kind, self._genesis.hash, request.data)
-
-    async def _in_thread(self, write: Callable[[Sequence[bytes]], None], records: Sequence[bytes]) -> None:
-        await trio.to_thread.run_sync(write, records, limiter=self._log_limiter)
 
     async def _queue_commit(self, effect: Commit | TakeSnapshot | Restore) -> None:
         while len(self._commits) >= COMMITS_WAITING_MAX:
@@ -253,3 +238,17 @@ class Disk:
 
 _GUARD_BYTES_MAX: Final = 256 * 1024
 """Size at which the guard's file is rewritten with the last frame of each slot alone."""
+
+
+def _frames(effects: Sequence[Effect]) -> list[list[bytes]]:
+    """Return the records that are to be logged, frame by frame."""
+    frames: list[list[bytes]] = []
+    size = _APPEND_BYTES
+    for effect in effects:
+        if isinstance(effect, Append):
+            if size >= _APPEND_BYTES:
+                frames.append([])
+                size = 0
+            frames[-1].append(effect.record)
+            size += len(effect.record)
+    return frames

@@ -327,10 +327,10 @@ class RunningNode(OffChainNode):
         progress.set()
 
     def _on_frozen(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
-        if self._nursery is None or self._offers.is_taking:
-            frozen.close()
-        else:
+        if self._nursery is not None and self._offers.is_due:
             self._nursery.start_soon(self._offers.take, effect, frozen)
+        else:
+            frozen.close()
 
     def _on_save_book(self, book: bytes) -> None:
         is_saving = self._book is not None

@@ -1,9 +1,9 @@
 """The snapshots that this node offers: the state after the last boundary blocks, in chunks, one file each.
 
-A snapshot is taken from a frozen read of the store, on a connection of its own, in a thread of its own: commits go on
-meanwhile. It is checked against the state root that the validators signed before it is offered. The last two are kept,
-so that who fetches one when the next is taken can finish. Each chunk has a checksum: who sent one that the disk has
-changed would be taken for a liar.
+A snapshot is taken from a frozen read of the store, on a connection of its own, in a thread of its own, with rests
+(`pace`): commits and votes go on meanwhile. It is checked against the state root that the validators signed before it
+is offered. The last two are kept, so that who fetches one when the next is taken can finish. Each chunk has a checksum:
+who sent one that the disk has changed would be taken for a liar.
 
 Source: sqlite.org/isolation.html (a reader sees the database as it was when its transaction began).
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -23,13 +23,14 @@ from p2pcommerce.ledger.block import Header, decode_header
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import GenesisHash
 from p2pcommerce.runtime.durable_file import sync_directory
+from p2pcommerce.runtime.pace import Pace
 from p2pcommerce.runtime.store_error import StoreError, translated
 from p2pcommerce.sync import Cut
 
 __all__ = ["SNAPSHOTS_KEPT", "FrozenState", "Snapshots", "StateConflictError"]
 
 SNAPSHOTS_KEPT: Final = 2
-_ROWS_AT_ONCE: Final = 500
+_ROWS_AT_ONCE: Final = 250
 _NAME: Final = re.compile(r"snapshot-(\d{1,10})\.sqlite3")
 _SCHEMA: Final = """
 CREATE TABLE head (header BLOB NOT NULL, proof BLOB NOT NULL, depths BLOB NOT NULL) STRICT;
@@ -60,7 +61,7 @@ class FrozenState:
             # Only a read makes the transaction begin.
             self._connection.execute("SELECT 1 FROM meta").fetchone()
 
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+    def pairs(self) -> Generator[tuple[bytes, bytes], None, None]:
         """Yield every key and value."""
         with translated(self.path), closing(self._connection.execute("SELECT key, value FROM state")) as cursor:
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
@@ -90,21 +91,27 @@ class Snapshots:
                 connection.close()
                 path.unlink()
 
-    def write(self, frozen: FrozenState, header: Header, proof: bytes) -> None:
+    def write(self, frozen: FrozenState, header: Header, proof: bytes, rest: Callable[[float], None]) -> float:
         """Write a snapshot; `offer` follows. Others may read meanwhile.
 
         Args:
             frozen: the state after `header`; it is closed.
             header: of the last stored block when it was frozen.
             proof: its proof.
+            rest: waits for so many seconds; what it raises ends the work, and nothing is left of the snapshot.
+
+        Returns:
+            The processor time that it took, seconds.
 
         Raises:
             StateConflictError: the stored state is not the one that the validators signed.
             StoreError: the disk is full or failed; nothing is left of the snapshot.
             CutError: the state makes no snapshot.
         """
+        pace = Pace(rest)
         try:
-            cut = Cut(frozen.pairs())
+            with closing(frozen.pairs()) as pairs:  # before the connection that it reads
+                cut = Cut(pace.over(pairs, _ROWS_AT_ONCE))
         finally:
             frozen.close()
         if cut.root != header.state_root:
@@ -120,13 +127,16 @@ class Snapshots:
                 connection.executescript(_SCHEMA)
                 connection.execute("BEGIN")
                 connection.execute("INSERT INTO head VALUES (?, ?, ?)", (header.raw, proof, cut.depths))
-                rows = ((number, data, crc32(data)) for number, data in enumerate(cut.chunks()))
+                rows = ((number, data, crc32(data)) for number, data in enumerate(pace.over(cut.chunks())))
                 connection.executemany("INSERT INTO chunks VALUES (?, ?, ?)", rows)
                 connection.execute("COMMIT")
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
         sync_directory(self._folder)
+        for _ in pace.over(cut.forget()):
+            pass  # the rests are what this is for
+        return pace.spent_s
 
     def offer(self, height: int) -> None:
         """Offer the snapshot that was written from now on, and no longer the third last.

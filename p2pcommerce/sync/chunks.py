@@ -31,6 +31,7 @@ __all__ = ["ChunkError", "Cut", "CutError", "DepthsError", "Place", "read_chunk"
 _PAIRS_BYTES_MAX: Final = 128 * 1024
 """Bytes of keys and values in a chunk, with their framing, unless one alone has more; the proof takes up to 9 KB."""
 _FRAMING_BYTES: Final = 11
+_FORGOTTEN_AT_ONCE: Final = 1_000
 _KEY_BYTES_MAX: Final = 1_024
 _PAIRS_MAX: Final = _PAIRS_BYTES_MAX // _FRAMING_BYTES + 1
 
@@ -146,6 +147,16 @@ class Cut:
             if len(data) > CHUNK_BYTES_MAX:
                 raise CutError(f"a chunk has {len(data)} bytes, at most {CHUNK_BYTES_MAX} are possible")
             yield data
+
+    def forget(self) -> Iterator[None]:
+        """Forget the state piece by piece, one for each turn of the iteration; no chunk can be had then.
+
+        Of 100,000 records, freed at once, every other thread waits for 80 ms.
+        """
+        for held in (self._leaves, self._pairs, self._ends):
+            while held:
+                del held[-_FORGOTTEN_AT_ONCE:]
+                yield
 
     def _divide(self, start: int, end: int, depth: int) -> _Node:
         if self._ends[end] - self._ends[start] <= _PAIRS_BYTES_MAX or end - start == 1:

@@ -12,7 +12,7 @@ import trio
 from p2pcommerce.cli.demo.flash_sale import FLASH_LISTING, FLASH_MERCHANT, FlashSale, FlashSaleResult, expected_orders
 from p2pcommerce.cli.demo.folder import FOUNDED_MINOR, DemoFolder, DemoFolderError
 from p2pcommerce.cli.demo.people import People
-from p2pcommerce.cli.demo.scene import Opening, accounts_founded, founded_people
+from p2pcommerce.cli.demo.scene import Opening, accounts_founded, founded_people, opening_text
 from p2pcommerce.cli.demo.shops import ShopError, Shops
 from p2pcommerce.cli.main import main
 from p2pcommerce.ledger.genesis import BALANCES_MAX
@@ -55,6 +55,16 @@ def test_a_market_is_open_when_all_of_it_is(stores, listings, ok):
     assert opened.ok is ok
     assert "100 of 120 accounts" in "".join(opened.lines())
     assert opened.to_plain()["accounts_of_scale"] == 120
+
+
+def test_what_a_scale_needs_before_its_load_is_said_before_it_begins():
+    assert opening_text(SCALES["S"]) == (
+        "workload S: 50 stores and 2,000 products are opened by about 2,160 transactions before the load, "
+        "0.1 minutes at 500 a second"
+    )
+    large = opening_text(SCALES["L"])
+    assert "about 520,060 transactions before the load, 17.3 minutes at 500 a second" in large
+    assert large.endswith("99,963 of 1,000,000 accounts are in the genesis")
 
 
 async def test_a_shop_of_a_scale_puts_all_on_offer():

@@ -132,6 +132,38 @@ async def test_the_guard_remembers_before_anything_is_signed(jumping_clock):
         ]
 
 
+async def test_log_and_guard_are_written_in_one_turn_of_the_thread(jumping_clock, monkeypatch):
+    turns, run_sync = [], trio.to_thread.run_sync
+
+    async def counted(write, *args, **options):
+        turns.append(write)
+        return await run_sync(write, *args, **options)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", counted)
+    async with running() as rig:
+        rig.disk.give([Append(b"log"), SignRequest(1, "vote", b"new"), say("said")])
+        await until(lambda: "signed" in rig.names())
+        assert rig.names() == ["append", "guard append", "perform", "signed"]
+        assert len(turns) == 1
+
+
+async def test_what_the_guard_has_remembered_before_needs_no_turn(jumping_clock):
+    async with running() as rig:
+        rig.guarded = {b"again": b""}
+        rig.disk.give([SignRequest(1, "vote", b"again")])
+        await until(lambda: "signed" in rig.names())
+        assert rig.names() == ["signed"]
+
+
+async def test_a_guard_that_cannot_write_signs_nothing(jumping_clock):
+    with pytest.RaisesGroup(JournalWriteError, flatten_subgroups=True):
+        async with running() as rig:
+            rig.broken["guard append"] = JournalWriteError("disk")
+            rig.disk.give([Append(b"log"), SignRequest(1, "vote", b"new"), say("said")])
+            await until(lambda: "signed" in rig.names())
+    assert rig.names() == ["append"]
+
+
 async def test_a_request_for_a_random_output_is_answered_with_its_proof(jumping_clock):
     async with running() as rig:
         rig.disk.give([SignRequest(1, VRF_KIND, b"input"), SignRequest(2, "vote", b"input")])

@@ -14,6 +14,8 @@ from p2pcommerce.ledger.block import Block, decode_header
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
+from p2pcommerce.runtime.pace import RESTS as PACE_RESTS
+from p2pcommerce.runtime.pace import SLICE_S
 from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, Snapshots, StateConflictError
 from p2pcommerce.runtime.store import Store
 from p2pcommerce.sync.chunks import read_chunk, read_depths
@@ -58,10 +60,14 @@ def snapshots(tmp_path):
     snapshots.close()
 
 
+def no_rest(_):
+    pass
+
+
 def taken(snapshots, store, height=9):
     """Take a snapshot of the store's state, as if it were that of a height."""
     header = header_of(dict(store.load_state()), height)
-    snapshots.write(store.freeze(), header, b"proof")
+    snapshots.write(store.freeze(), header, b"proof", no_rest)
     snapshots.offer(height)
     return header
 
@@ -91,8 +97,24 @@ def test_a_snapshot_gives_the_state_back_chunk_by_chunk(store, snapshots):
 
 def test_a_stored_state_that_the_validators_did_not_sign_stops_the_node(store, snapshots):
     with pytest.raises(StateConflictError, match="not the one that the validators signed; move it away"):
-        snapshots.write(store.freeze(), header_of(WHOLE), b"proof")
+        snapshots.write(store.freeze(), header_of(WHOLE), b"proof", no_rest)
     assert snapshots.newest() == []
+
+
+def test_a_large_state_is_taken_with_rests_and_given_up_in_one_of_them(store, snapshots, tmp_path):
+    store.commit(committed(FOUNDING, changes={b"%d" % number: b"x" * 500 for number in range(20_000)}))
+    header, rests = header_of(dict(store.load_state())), []
+    spent_s = snapshots.write(store.freeze(), header, b"proof", rests.append)
+    assert spent_s >= SLICE_S
+    assert sum(rests) == pytest.approx(PACE_RESTS * spent_s)
+    (tmp_path / "snapshot-9.sqlite3").unlink()
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        snapshots.write(store.freeze(), header, b"proof", stop)
+    assert not list(tmp_path.glob("*snapshot-*"))
 
 
 def test_a_folder_that_takes_no_snapshot_keeps_no_half_of_one(store, snapshots, tmp_path):

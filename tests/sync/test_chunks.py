@@ -37,6 +37,16 @@ def test_the_root_is_that_of_the_tree(count):
     assert len(pairs) == len(state)
 
 
+def test_a_state_is_forgotten_in_pieces():
+    state = state_of(2_500)
+    cut = Cut(state.items())
+    held = (cut._leaves, cut._pairs, cut._ends)
+    sizes = [sum(map(len, held)) for _ in cut.forget()]
+    assert sizes[-1] == 0
+    assert max(before - after for before, after in zip([7_501, *sizes], sizes, strict=False)) <= 1_000
+    assert cut.root == SparseMerkleTree.EMPTY.update(state).root
+
+
 def test_a_large_state_comes_back_from_its_chunks_whole():
     assert CUT.root == SparseMerkleTree.EMPTY.update(LARGE).root
     assert len(CHUNKS) == len(PLACES) > 8

@@ -33,7 +33,14 @@ from p2pcommerce.cli.demo.orders import Orders
 from p2pcommerce.cli.demo.outage import Outage, kill_and_restart
 from p2pcommerce.cli.demo.people import NotFundedError, People
 from p2pcommerce.cli.demo.report import DemoReport
-from p2pcommerce.cli.demo.scene import OPENING_SHOPS, OPENING_WINDOW, Opening, accounts_founded, founded_people
+from p2pcommerce.cli.demo.scene import (
+    OPENING_SHOPS,
+    OPENING_WINDOW,
+    Opening,
+    accounts_founded,
+    founded_people,
+    opening_text,
+)
 from p2pcommerce.cli.demo.section import Section
 from p2pcommerce.cli.demo.shops import Shops
 from p2pcommerce.cli.demo.sidelines import Sidelines
@@ -192,6 +199,8 @@ class _Demo:
         self.monitor.enter("opening shops")
         scale, catalogue, sale = self._options.scale, self._sources.catalogue, self._sources.flash_sale
         started_s, final_before = trio.current_time(), self.desk.finalized
+        if scale is not None:
+            self._story.network(opening_text(scale))
         async with trio.open_nursery() as pacing:
             pacing.start_soon(self._market.pace_opening, WINDOW if scale is None else OPENING_WINDOW)
             async with trio.open_nursery() as opening:

@@ -18,12 +18,18 @@ from p2pcommerce.ledger.genesis import BALANCES_MAX
 from p2pcommerce.workload import Scale
 from p2pcommerce.workload.generator import customer_name, merchant_names
 
-__all__ = ["OPENING_SHOPS", "OPENING_WINDOW", "Opening", "accounts_founded", "founded_people"]
+__all__ = ["OPENING_SHOPS", "OPENING_WINDOW", "Opening", "accounts_founded", "founded_people", "opening_text"]
 
 OPENING_SHOPS: Final = 64
 """Shops of a scale that are opened at a time."""
 OPENING_WINDOW: Final = 768
 """Transactions in flight meanwhile."""
+_PER_STORE: Final = 2
+"""Transactions that open a store, beside one for each of its products: the store and its terms."""
+_OTHERS: Final = 60
+"""Transactions of an opening that belong to no store: the people and products of custody."""
+_OPENING_PER_S: Final = 500
+"""Transactions per second that the time of an opening is reckoned with; `Opening` tells what it really took."""
 _FOUNDERS: Final = BANKS + NODES_MAX + 1
 """Balances of a genesis that are not of the market: banks, validators, the guest."""
 
@@ -41,6 +47,18 @@ def founded_people(scale: Scale) -> frozenset[str]:
             *(f"merchant {name}" for name in merchant_names(scale.merchants)),
             *(f"customer {customer_name(1, number)}" for number in range(1, buyers + 1)),
         ]
+    )
+
+
+def opening_text(scale: Scale) -> str:
+    """Return what is done before the load of a scale, and what of it cannot be in a genesis."""
+    transactions = scale.products + _PER_STORE * scale.merchants + _OTHERS
+    minutes = transactions / _OPENING_PER_S / 60
+    founded = accounts_founded(scale)
+    few = "" if founded == scale.accounts else f"; {founded:,} of {scale.accounts:,} accounts are in the genesis"
+    return (
+        f"workload {scale.name}: {scale.merchants:,} stores and {scale.products:,} products are opened by about "
+        f"{transactions:,} transactions before the load, {minutes:.1f} minutes at {_OPENING_PER_S} a second{few}"
     )
 
 
