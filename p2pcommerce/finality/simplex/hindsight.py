@@ -21,9 +21,9 @@ connection.
 Not here: nullifications, which show no fork and are compared while they are in memory.
 
 Source: the evidence of the finality specification ("justifies are kept 21 days"). Deviations: of a block that a node
-took by catching up it has no justify, and nobody sends it one: certificates of a parent's quorum with each block would
-double what is sent and stored of a small block, while one honest node that was there is enough to convict. Such a node
-still stops over another F; it tells the others of both, and they have what convicts.
+took by catching up it has no justify, and nobody sends it one: 67 signatures for each block, of 100 validators, are
+several times a block with few transactions, while every honest validator that voted for the block keeps its justify.
+A node that caught up still stops over another F, and tells the others of both, who have what convicts.
 """
 
 from __future__ import annotations
