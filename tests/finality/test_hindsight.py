@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.proof import decode_proof, encode_proof
+from p2pcommerce.finality.simplex.ending import decides_against
 from p2pcommerce.finality.simplex.hindsight import (
     LOOKS_BURST,
     LOOKS_REFILL_US,
@@ -36,7 +38,7 @@ from tests.finality.test_forks import forged, is_stopped, next_block
 from tests.finality.test_witness import offences
 
 N, Z, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
-OTHER = blake2b_256(b"other")
+ONE, OTHER = blake2b_256(b"one"), blake2b_256(b"other")
 SEVEN = (1,) * 7
 
 
@@ -321,6 +323,52 @@ def test_an_f_of_a_carrier_that_came_before_the_end_of_the_epoch_is_compared_wit
     assert is_stopped(library)
 
 
+def test_an_f_of_a_carrier_that_came_before_the_end_was_caught_up_is_compared_with_it() -> None:
+    library = Library(epoch_blocks=1)
+    last = proposed(library, 1, library.genesis, first=True)
+    library.certify(library.certificate(F, 2, OTHER))
+    carriers = [library.carrier(2, last, Justify(library.certificate(N, 1, last.hash), None), 1).header]
+    carriers.append(
+        library.carrier(3, carriers[0], Justify(library.certificate(N, 2, carriers[0].hash), None), 2).header
+    )
+    assert not is_stopped(library)
+    proof = encode_proof(library.certificate(F, 3, carriers[-1].hash), carriers)
+    library.do(library.engine.on_synced(last, proof, library.now))
+    assert is_stopped(library)
+
+
+def test_after_catching_up_over_epochs_memory_tells_nothing_of_the_epoch_left() -> None:
+    """The tree of that epoch stands in a later one: its views are not those that the certificate speaks of."""
+    library = Library(epoch_blocks=1)
+    parent, library.epoch = library.genesis, 0
+    rival = library.certificate(F, 1, OTHER)
+    for epoch in range(3):
+        library.epoch = epoch
+        header = library.proposal(7 if epoch == 2 else 1, parent).header
+        proof = encode_proof(library.certificate(F, 7 if epoch == 2 else 1, header.hash), ())
+        library.stored.append((header, proof, b""))
+        parent = header
+    library.do(library.engine.on_synced(parent, library.stored[-1][1], library.now))
+    library.begin_epoch()
+    library.known_epochs = dict.fromkeys(range(4), library.validators)
+    library.certify(rival)
+    assert library.recalls
+    assert is_stopped(library)
+    assert {rule for _, rule in offences(library)} == {"E2"}
+
+
+@pytest.mark.parametrize("change", [{}, {"epoch": 3}, {"view": 9}, {"view": 8}, {"kind": N}, {"hash": ONE}])
+def test_what_decides_against_the_carriers_of_a_proof(change: dict[str, Any]) -> None:
+    """Only an F of the same epoch, of no view above that of the F in the proof, for a block that is not in it."""
+    library = Library()
+    carrier = replace(library.genesis, state_root=OTHER)
+    proof = encode_proof(library.certificate(F, 8, ONE), (carrier,))
+    certificate = library.certificate(F, 7, OTHER)
+    assert decides_against(proof, replace(certificate, **change)) == (change in [{}, {"view": 8}])
+    assert not decides_against(proof, replace(certificate, hash=carrier.hash))
+    assert not decides_against(b"", certificate)
+
+
 # --- what needs no look ---
 
 
@@ -369,6 +417,20 @@ def test_a_certificate_that_a_busy_store_did_not_answer_for_is_looked_up_again()
     stored, rival = library.stored, library.certificate(F, 2, OTHER)
     library.stored = []
     library.certify(rival)
+    library.stored = stored
+    library.certify(rival)
+    assert is_stopped(library)
+
+
+def test_a_certificate_of_a_view_that_the_store_has_not_passed_is_looked_up_again() -> None:
+    """The store may be behind what the engine has delivered."""
+    library = grown(4)
+    stored, rival = list(library.stored), library.certificate(F, 3, OTHER)
+    behind = stored[1][0].engine_data
+    library.stored[2:] = [(replace(header, engine_data=behind), *rest) for header, *rest in stored[2:]]
+    library.certify(rival)
+    assert library.recalls[-1].from_height == 4
+    assert not is_stopped(library)
     library.stored = stored
     library.certify(rival)
     assert is_stopped(library)

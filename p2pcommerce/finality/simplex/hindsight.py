@@ -302,8 +302,9 @@ def _key(certificate: Certificate) -> _Key:
 def _tells(state: State, certificate: Certificate) -> bool:
     """Tell whether memory tells all of a certificate: it is held, of what is final, or of a view to come."""
     view, tree = certificate.view, state.tree
-    is_to_come = view > tree.final_view and not state.is_over
-    return is_to_come or tree.is_final(view, certificate.hash) or state.docket.holds(certificate)
+    if tree.delivered.height > state.boundary_height:  # by catching up: its views are those of a later epoch
+        return state.docket.holds(certificate)
+    return view > tree.final_view or tree.is_final(view, certificate.hash) or state.docket.holds(certificate)
 
 
 def _certificates(rows: Sequence[Row]) -> Iterator[Certificate]:
