@@ -341,11 +341,11 @@ def test_after_catching_up_over_epochs_memory_tells_nothing_of_the_epoch_left() 
     """The tree of that epoch stands in a later one: its views are not those that the certificate speaks of."""
     library = Library(epoch_blocks=1)
     parent, library.epoch = library.genesis, 0
-    rival = library.certificate(F, 1, OTHER)
-    for epoch in range(3):
+    rival = library.certificate(F, 7, OTHER)
+    for epoch, view in enumerate((7, 1, 1)):
         library.epoch = epoch
-        header = library.proposal(7 if epoch == 2 else 1, parent).header
-        proof = encode_proof(library.certificate(F, 7 if epoch == 2 else 1, header.hash), ())
+        header = library.proposal(view, parent).header
+        proof = encode_proof(library.certificate(F, view, header.hash), ())
         library.stored.append((header, proof, b""))
         parent = header
     library.do(library.engine.on_synced(parent, library.stored[-1][1], library.now))
