@@ -59,7 +59,7 @@ class ProofLoad:
         seeds = {key_of(f"validator {number}"): digest(f"validator {number}") for number in range(validators)}
         self.validators = ValidatorSet.of([Validator(key, Stake(1_000_000)) for key in seeds])
         self.genesis = Genesis.new("proofs", self.validators.validators, time_ms=TIME_MS, parameters=ChainParameters())
-        self.anchor = TrustAnchor(self.genesis.hash, self.validators, EPOCH, TIME_MS)
+        self.anchor = replace(TrustAnchor.of(self.genesis), epoch=EPOCH, time_ms=TIME_MS)
         self._seeds = [seeds[key] for key in self.validators.keys]
 
     def history(self, events: int) -> tuple[HistoryEntry, ...]:

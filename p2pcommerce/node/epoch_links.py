@@ -123,4 +123,4 @@ def follow_link(trust: TrustAnchor, link: EpochLink, engine: FinalityEngine) -> 
     if following.hash != header.next_validators_hash:
         raise EpochLinkError(f"the set after epoch {trust.epoch} is not the one that its header names")
     end = EpochEnd(header.hash, header.time_ms, trust.validators)
-    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1), header.time_ms, end)
+    return TrustAnchor(trust.genesis_hash, following, Epoch(trust.epoch + 1), header.time_ms, end, trust.epoch_blocks)

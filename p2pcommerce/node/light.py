@@ -87,20 +87,21 @@ class LightClient:
         engine: FinalityEngine | None = None,
         scheme: SignatureScheme = ED25519,
         trust_s: int = TRUST_S,
-        epoch_blocks: int | None = None,
     ) -> None:
         """Begin with what is trusted.
 
         Args:
-            anchor: the genesis (`TrustAnchor.of`), a checkpoint, or the `anchor` of an earlier light client.
+            anchor: the genesis (`TrustAnchor.of`), a checkpoint, or the `anchor` of an earlier light client. It says
+                how many blocks an epoch has: only the last one of an epoch leads to the next.
             engine: checks proofs of finality; it need not be started. None: Simplex.
             scheme: the network's signature scheme.
             trust_s: see `trust_s_of`.
-            epoch_blocks: blocks of an epoch; None: not known, and any final header of an epoch is taken for its link.
-                Whoever hands on the `anchor` as a checkpoint must know it: nodes compare its `before` with their chain.
+
+        Raises:
+            AnchorError: the anchor does not say how many blocks an epoch has.
         """
         self.trust_s = trust_s
-        self._epoch_blocks = epoch_blocks
+        self._epoch_blocks = anchor.require_epoch_blocks()
         self.conflict: Conflict | None = None
         self._scheme = scheme
         self._engine = Simplex(scheme) if engine is None else engine
@@ -124,15 +125,19 @@ class LightClient:
             scheme: the network's signature scheme.
 
         Raises:
-            UsageError: the anchor is of another network, or the genesis names an engine that is not known here.
+            UsageError: the anchor is of another network or names other epochs than the genesis, or the genesis names an
+                engine that is not known here.
         """
         anchor = TrustAnchor.of(genesis) if anchor is None else anchor
         if anchor.genesis_hash != genesis.hash:
             raise UsageError("the trust anchor belongs to another network than the genesis")
+        blocks = genesis.parameters.epoch_blocks
+        if anchor.epoch_blocks not in {None, blocks}:
+            raise UsageError(f"the trust anchor has epochs of {anchor.epoch_blocks} blocks, the genesis of {blocks}")
         if genesis.engine not in ENGINES:
             raise UsageError(f'the genesis names the engine "{genesis.engine}"; there are {", ".join(ENGINES)}')
-        engine, blocks = make_engine(genesis.engine, scheme), genesis.parameters.epoch_blocks
-        return cls(anchor, engine=engine, scheme=scheme, trust_s=trust_s_of(genesis), epoch_blocks=blocks)
+        anchor = replace(anchor, epoch_blocks=blocks)
+        return cls(anchor, engine=make_engine(genesis.engine, scheme), scheme=scheme, trust_s=trust_s_of(genesis))
 
     @property
     def anchor(self) -> TrustAnchor:
@@ -257,15 +262,15 @@ class LightClient:
             self._ended_ms.pop(oldest, None)
 
     def _check_end(self, header: Header) -> None:
-        """Check that a link's header is of the last block of its epoch, as far as that is known.
+        """Check that a link's header is of the last block of its epoch.
 
         Raises:
             EpochLinkError: it is not.
         """
         if self._is_carrier(header):
             raise EpochLinkError(f"the link of epoch {header.epoch} holds a carrier, no block")
-        last = None if self._epoch_blocks is None else boundary_of(header.epoch, self._epoch_blocks)
-        if last is not None and header.height != last:
+        last = boundary_of(header.epoch, self._epoch_blocks)
+        if header.height != last:
             raise EpochLinkError(
                 f"the link of epoch {header.epoch} holds the block of height {header.height}, not the last one ({last})"
             )

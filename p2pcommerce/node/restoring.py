@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.finality.engine import FinalityEngine
@@ -172,19 +173,15 @@ class Restoring:
 
     def _begin(self, now: int) -> GaveUp | None:
         anchor = self._subjectivity.anchor()
-        client = LightClient(
-            anchor,
-            engine=self._engine,
-            scheme=self._scheme,
-            trust_s=trust_s_of(self._genesis),
-            epoch_blocks=self._chain.rules.blocks,
-        )
+        blocks, trust_s = self._chain.rules.blocks, trust_s_of(self._genesis)
+        own = replace(anchor, epoch_blocks=blocks)  # the chain knows it
+        client = LightClient(own, engine=self._engine, scheme=self._scheme, trust_s=trust_s)
         try:
             client.check_age(now)
         except TrustExpiredError as error:
             return GaveUp(f"{error}, and name its file as `checkpoint` in the configuration")
         self.counters["restores_begun"] += 1
-        is_named, blocks = anchor is self._subjectivity.checkpoint, self._chain.rules.blocks
+        is_named = anchor is self._subjectivity.checkpoint
         self._trail = _Trail(client, is_named=is_named, epoch_blocks=blocks)
         head = self._chain.head
         self._attempt = Restore(self._parameters, self._trail, head.genesis_hash, head.height, self._rng, now)

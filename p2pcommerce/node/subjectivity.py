@@ -73,7 +73,9 @@ class Subjectivity:
         time_ms = head.time_ms
         if checkpoint is not None and checkpoint.epoch == begun.epoch:  # it agrees, and may be the younger word
             time_ms = max(time_ms, checkpoint.time_ms)
-        return TrustAnchor(head.genesis_hash, begun.validators, begun.epoch, time_ms)
+        return TrustAnchor(
+            head.genesis_hash, begun.validators, begun.epoch, time_ms, epoch_blocks=self._chain.rules.blocks
+        )
 
     def contradiction(self, headers: Iterable[Header]) -> str | None:
         """Return what to tell the operator if one of these final headers contradicts the checkpoint."""

@@ -2,12 +2,15 @@
 
 An anchor is a readable JSON file, so that an operator can hand one on as a checkpoint:
 
-    {"version": 1, "genesis_hash": "<64 hex digits>", "epoch": 12, "time_ms": 1700000000000,
+    {"version": 2, "genesis_hash": "<64 hex digits>", "epoch": 12, "epoch_blocks": 7200, "time_ms": 1700000000000,
      "validators": [{"public_key": "<64 hex digits>", "stake": 1000}],
      "before": {"block_hash": "<64 hex digits>", "time_ms": 1699990000000, "validators": [...]}}
 
 `before` is the last block of the epoch before, with the validators who decided on it: the newest snapshot of a network
 is of that block, and a node that begins with the anchor has to be able to check it. An anchor of epoch 0 has none.
+
+`epoch_blocks`, how many blocks an epoch has, tells which block is an epoch's last one: who follows epochs from the
+anchor takes no other for it, and would else name a wrong one in the anchor that it hands on.
 
 Source: weak subjectivity in the finality specification.
 """
@@ -29,8 +32,9 @@ __all__ = ["ANCHOR_BYTES_MAX", "AnchorError", "EpochEnd", "TrustAnchor"]
 
 ANCHOR_BYTES_MAX: Final = 128 * 1024
 """An anchor of two sets of 256 validators has about 75 KB."""
-_VERSION: Final = 1
+_VERSION: Final = 2
 _EPOCH_MAX: Final = 2**32 - 1
+_EPOCH_BLOCKS_MAX: Final = 2**31
 _TIME_MS_MAX: Final = 2**63 - 1
 
 
@@ -66,6 +70,8 @@ class TrustAnchor:
         time_ms: of the newest block that is known to be final, Unix milliseconds: how old the trust is; 0: not known,
             which is too old for a light client, and nothing to a proof.
         before: the end of the epoch before, from which the set is known; None: not known, or the genesis.
+        epoch_blocks: blocks of an epoch; None: not known, which is enough to check proofs by, but not to follow epochs
+            from, nor for a file.
     """
 
     genesis_hash: GenesisHash
@@ -73,11 +79,26 @@ class TrustAnchor:
     epoch: Epoch = field(default=Epoch(0))
     time_ms: int = 0
     before: EpochEnd | None = None
+    epoch_blocks: int | None = None
 
     @classmethod
     def of(cls, genesis: Genesis) -> TrustAnchor:
         """Trust a genesis."""
-        return cls(genesis.hash, genesis.validators, Epoch(0), genesis.time_ms)
+        blocks = genesis.parameters.epoch_blocks
+        return cls(genesis.hash, genesis.validators, Epoch(0), genesis.time_ms, epoch_blocks=blocks)
+
+    def require_epoch_blocks(self) -> int:
+        """Return how many blocks an epoch has.
+
+        Raises:
+            AnchorError: the anchor does not say.
+        """
+        if self.epoch_blocks is None:
+            raise AnchorError(
+                "the trust anchor does not say how many blocks an epoch has: name epoch_blocks, or take an anchor of a "
+                "genesis (TrustAnchor.of), of a file or of a node"
+            )
+        return self.epoch_blocks
 
     @property
     def sets(self) -> Sets:
@@ -85,11 +106,16 @@ class TrustAnchor:
         return {int(self.epoch): self.validators}.__getitem__
 
     def to_json(self) -> str:
-        """Return the readable form."""
+        """Return the readable form.
+
+        Raises:
+            AnchorError: it does not say how many blocks an epoch has.
+        """
         document: dict[str, object] = {
             "version": _VERSION,
             "genesis_hash": self.genesis_hash.hex(),
             "epoch": self.epoch,
+            "epoch_blocks": self.require_epoch_blocks(),
             "time_ms": self.time_ms,
             "validators": _plain(self.validators),
         }
@@ -114,7 +140,7 @@ class TrustAnchor:
             document = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise AnchorError(f"a trust anchor that is no JSON: {error}") from error
-        names = {"version", "genesis_hash", "epoch", "time_ms", "validators"}
+        names = {"version", "genesis_hash", "epoch", "epoch_blocks", "time_ms", "validators"}
         is_known = isinstance(document, dict) and set(document) - {"before"} == names
         if not is_known or document["version"] != _VERSION:
             raise AnchorError(f"a trust anchor has version {_VERSION} and the members {', '.join(sorted(names))}")
@@ -128,6 +154,7 @@ class TrustAnchor:
             epoch,
             _integer(document["time_ms"], "time_ms", 0, _TIME_MS_MAX),
             None if "before" not in document else _end(before),
+            _integer(document["epoch_blocks"], "epoch_blocks", 1, _EPOCH_BLOCKS_MAX),
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from p2pcommerce.finality import ENGINES, make_engine
@@ -9,7 +10,6 @@ from p2pcommerce.ledger.epochs import boundary_of, epoch_of, read_set
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.trust import EpochEnd, TrustAnchor
 from p2pcommerce.primitives.errors import UsageError
-from p2pcommerce.primitives.ids import Epoch
 from p2pcommerce.runtime.lock import DirectoryLock
 from p2pcommerce.runtime.store import STORE_FILE, Store
 from p2pcommerce.runtime.store_error import damaged
@@ -33,15 +33,14 @@ def anchor_of_store(store: Store, genesis: Genesis, *, follows: bool) -> TrustAn
         return TrustAnchor.of(genesis)
     height, head, _ = stored
     if not follows:
-        return TrustAnchor(genesis.hash, genesis.validators, Epoch(0), head.time_ms)
+        return replace(TrustAnchor.of(genesis), time_ms=head.time_ms)
     blocks = genesis.parameters.epoch_blocks
     epoch = epoch_of(height + 1, blocks)
     validators = store.validator_set(epoch)
     if validators is None:
         raise damaged(store.path, f"it holds no validators of epoch {epoch}")
-    return TrustAnchor(
-        genesis.hash, read_set(validators), epoch, head.time_ms, _end_of(store, epoch - 1, blocks) if epoch else None
-    )
+    end = _end_of(store, epoch - 1, blocks) if epoch else None
+    return TrustAnchor(genesis.hash, read_set(validators), epoch, head.time_ms, end, blocks)
 
 
 def _end_of(store: Store, epoch: int, epoch_blocks: int) -> EpochEnd | None:

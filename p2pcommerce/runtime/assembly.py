@@ -299,9 +299,14 @@ def _checkpoint(config: NodeConfig, store: Store) -> TrustAnchor | None:
     anchor = TrustAnchor.load(config.checkpoint)
     if anchor.genesis_hash != config.genesis.hash:
         raise ConfigError(f"checkpoint: {config.checkpoint} belongs to another network than the genesis")
+    blocks = config.genesis.parameters.epoch_blocks
+    if anchor.epoch_blocks != blocks:
+        raise ConfigError(
+            f"checkpoint: {config.checkpoint} has epochs of {anchor.epoch_blocks} blocks, the genesis of {blocks}"
+        )
     if anchor.epoch == 0 and anchor.validators != config.genesis.validators:
         raise ConfigError(f"checkpoint: {config.checkpoint} names other validators for epoch 0 than the genesis")
-    stored = store.header_at(anchor.epoch * config.genesis.parameters.epoch_blocks) if anchor.epoch else None
+    stored = store.header_at(anchor.epoch * blocks) if anchor.epoch else None
     found = None if stored is None else contradiction(anchor, stored[0])
     if found is not None:
         raise ConfigError(f"checkpoint: {config.checkpoint}: {found}")

@@ -41,7 +41,7 @@ from p2pcommerce.runtime.store_error import StoreNetworkError, StoreVersionError
 __all__ = ["SCHEMA_VERSION", "STORE_FILE", "Store"]
 
 STORE_FILE: Final = "chain.sqlite3"
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 _APPLICATION_ID: Final = 0x50325043
 """Marks the file as this program's ("P2PC"), for `file` and for `open`."""
 _BUSY_MS: Final = 1_000

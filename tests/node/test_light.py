@@ -22,7 +22,7 @@ from p2pcommerce.node.light import (
     trust_s_of,
 )
 from p2pcommerce.node.proof import ProofError, make_proof, verify_proof
-from p2pcommerce.node.trust import TrustAnchor
+from p2pcommerce.node.trust import AnchorError, TrustAnchor
 from p2pcommerce.primitives.errors import CodecError, RejectionCode, UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS, ZERO_HASH
 from p2pcommerce.primitives.merkle import prove, root
@@ -78,11 +78,28 @@ def test_a_final_block_that_is_not_the_last_one_of_its_epoch_is_no_link():
     """With it the anchor would name that block as the epoch's end, and nodes would hold the true chain for false."""
     last = WORLD.links[-1]
     middle = replace(last.header, height=last.header.height - 3)
-    client = LightClient.of(WORLD.genesis, scheme=WORLD.scheme)
-    with pytest.raises(EpochLinkError, match=r"the block of height 57, not the last one \(60\)"):
-        client.follow([*WORLD.links[:-1], replace(last, header=middle, finality=WORLD.certify(middle))], NOW)
-    assert client.follow([last], NOW) == 1
-    assert client.anchor.before.block_hash == last.header.hash
+    saved = WORLD.client()
+    saved.follow(WORLD.links[:2], NOW)
+    for client in (
+        LightClient.of(WORLD.genesis, scheme=WORLD.scheme),
+        WORLD.client(),
+        LightClient(TrustAnchor.from_json(saved.anchor.to_json()), scheme=WORLD.scheme),
+    ):
+        with pytest.raises(EpochLinkError, match=r"the block of height 57, not the last one \(60\)"):
+            client.follow([*WORLD.links[:-1], replace(last, header=middle, finality=WORLD.certify(middle))], NOW)
+        assert client.follow([last], NOW) == 1
+        assert client.anchor.before.block_hash == last.header.hash
+
+
+def test_an_anchor_that_does_not_say_how_long_epochs_are_begins_no_client():
+    with pytest.raises(AnchorError, match="does not say how many blocks an epoch has: name epoch_blocks"):
+        LightClient(replace(WORLD.anchor, epoch_blocks=None), scheme=WORLD.scheme)
+    with pytest.raises(AnchorError):
+        LightClient(TrustAnchor(WORLD.genesis.hash, WORLD.genesis.validators), scheme=WORLD.scheme)
+    known = replace(WORLD.anchor, epoch_blocks=None)  # the genesis says it
+    assert LightClient.of(WORLD.genesis, known, scheme=WORLD.scheme).anchor.epoch_blocks == BLOCKS
+    with pytest.raises(UsageError, match="epochs of 11 blocks, the genesis of 10"):
+        LightClient.of(WORLD.genesis, replace(WORLD.anchor, epoch_blocks=BLOCKS + 1))
 
 
 def test_a_final_header_proves_values_absence_transactions_and_outcomes(client):

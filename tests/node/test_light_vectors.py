@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from p2pcommerce.node.epoch_links import decode_link, encode_link
 from p2pcommerce.node.light import LightClient
 from p2pcommerce.node.proof import make_proof, verify_proof
@@ -43,20 +45,24 @@ def vectors():
 
 
 PINNED = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-ANCHOR = TrustAnchor.from_json(json.dumps(PINNED["anchor"])) if PINNED else None
+
+
+@pytest.fixture
+def anchor():
+    return TrustAnchor.from_json(json.dumps(PINNED["anchor"]))
 
 
 def test_the_bytes_are_those_of_the_file():
     assert vectors() == PINNED
 
 
-def test_a_light_client_follows_the_links_of_the_file():
-    client = LightClient(ANCHOR)
-    assert client.follow([decode_link(bytes.fromhex(raw)) for raw in PINNED["links"]], ANCHOR.time_ms * 1_000) == EPOCHS
+def test_a_light_client_follows_the_links_of_the_file(anchor):
+    client = LightClient(anchor)
+    assert client.follow([decode_link(bytes.fromhex(raw)) for raw in PINNED["links"]], anchor.time_ms * 1_000) == EPOCHS
 
 
-def test_the_proofs_of_the_file_hold():
-    present, absent = (verify_proof(bytes.fromhex(PINNED["proofs"][name]), ANCHOR) for name in ("presence", "absence"))
+def test_the_proofs_of_the_file_hold(anchor):
+    present, absent = (verify_proof(bytes.fromhex(PINNED["proofs"][name]), anchor) for name in ("presence", "absence"))
     assert (present.value, absent.value) == (b"value 7", None)
     assert present.block_hash == absent.block_hash
 

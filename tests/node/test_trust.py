@@ -1,6 +1,7 @@
 """Trust anchors as files: what is read back, and what is refused with a reason."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,8 @@ def test_the_end_of_the_epoch_before_is_read_back_and_its_members_are_checked():
 
 def test_an_anchor_of_the_largest_sets_is_read():
     largest = ValidatorSet.of([Validator(blake2b_256(bytes([n])), STAKE_MAX // 256) for n in range(256)])
-    anchor = TrustAnchor(WORLD.genesis.hash, largest, 2**32 - 1, TIME_MS, EpochEnd(bytes(32), TIME_MS, largest))
+    end = EpochEnd(bytes(32), TIME_MS, largest)
+    anchor = TrustAnchor(WORLD.genesis.hash, largest, 2**32 - 1, TIME_MS, end, epoch_blocks=2**31)
     assert len(anchor.to_json()) <= ANCHOR_BYTES_MAX
     assert TrustAnchor.from_json(anchor.to_json()) == anchor
 
@@ -52,7 +54,10 @@ def test_an_anchor_of_the_largest_sets_is_read():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"version": 2}, "version 1"),
+        ({"version": 1}, "version 2"),
+        ({"epoch_blocks": 0}, "epoch_blocks must be an integer"),
+        ({"epoch_blocks": None}, "epoch_blocks must be an integer"),
+        ({"epoch_blocks": 2**31 + 1}, "epoch_blocks must be an integer"),
         ({"epoch": -1}, "epoch must be an integer"),
         ({"epoch": True}, "epoch must be an integer"),
         ({"time_ms": "now"}, "time_ms must be an integer"),
@@ -69,6 +74,14 @@ def test_an_anchor_of_the_largest_sets_is_read():
 def test_a_malformed_anchor_is_refused_with_the_reason(change, reason):
     with pytest.raises(AnchorError, match=reason):
         TrustAnchor.from_json(json.dumps(GOOD | change))
+
+
+def test_an_anchor_that_does_not_say_how_many_blocks_an_epoch_has_is_no_file():
+    with pytest.raises(AnchorError, match=r"version 2 and the members .*epoch_blocks"):
+        TrustAnchor.from_json(json.dumps({name: value for name, value in GOOD.items() if name != "epoch_blocks"}))
+    assert GOOD["epoch_blocks"] == WORLD.genesis.parameters.epoch_blocks
+    with pytest.raises(AnchorError, match="does not say how many blocks an epoch has: name epoch_blocks"):
+        replace(WORLD.anchor, epoch_blocks=None).to_json()
 
 
 def test_no_json_too_much_and_no_file_are_refused(tmp_path):

@@ -71,7 +71,7 @@ TRANSACTION = sign_transaction(
     IDENTITY.seed,
     ED25519,
 )
-ANCHOR = TrustAnchor(GENESIS.hash, GENESIS.validators, 3, 7, EpochEnd(b"e" * 32, 6, GENESIS.validators))
+ANCHOR = TrustAnchor(GENESIS.hash, GENESIS.validators, 3, 7, EpochEnd(b"e" * 32, 6, GENESIS.validators), 20)
 RECEIPT_1 = Receipt(
     7, 1, b"b" * 32, TRANSACTION.id, RejectionCode.OK, (Event("token.transfer", (b"x", b"y" * 32)),), ""
 )

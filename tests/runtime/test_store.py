@@ -277,9 +277,9 @@ def test_another_network_is_refused(path, store):
 def test_a_newer_schema_is_refused_by_name(path, store):
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 5")
+        connection.execute("PRAGMA user_version = 6")
     connection.close()
-    with pytest.raises(StoreVersionError, match="schema version 5, this program reads 4: update"):
+    with pytest.raises(StoreVersionError, match="schema version 6, this program reads 5: update"):
         Store.open(path, GENESIS)
 
 

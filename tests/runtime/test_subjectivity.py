@@ -110,6 +110,8 @@ async def test_a_checkpoint_that_the_stored_chain_contradicts_is_found_at_the_st
     false = invented(p2p.TrustAnchor.of(genesis))
     with pytest.raises(p2p.ConfigError, match="other validators for epoch 0"):
         await run_to(replace(config, checkpoint=saved(tmp_path, false)), 0)
+    with pytest.raises(p2p.ConfigError, match="epochs of 4 blocks, the genesis of 3"):
+        await run_to(replace(config, checkpoint=saved(tmp_path, replace(anchor, epoch_blocks=BLOCKS + 1))), 0)
     await run_to(replace(config, checkpoint=saved(tmp_path, anchor)), 0)
 
 

@@ -56,6 +56,21 @@ def test_a_node_that_restarted_convicts_who_signed_against_an_old_final_block(ki
     assert host.is_halted == (kind is VoteKind.FINALIZE)
 
 
+def test_an_f_of_a_carrier_above_the_end_of_an_old_epoch_accuses_and_stops_nobody():
+    """Honest validators may finalize a carrier, of which a node that heard of the end before that knows nothing."""
+    world, host, end = grown(2)
+    assert end.height == 2
+    found = []
+    world.on_offence = lambda _host, effect: found.append(effect)
+    message = Engine(encode_message(Certificates((rival(world, VoteKind.FINALIZE, view_of(end) + 1),))))
+    host.receive(world.hosts[1].key, message)
+    world.run_until(world.now_us + 5 * SECOND)
+    assert host.core.engine_status().counters["doubts"] == 1
+    assert world.defect is None
+    assert not found
+    assert not host.is_halted
+
+
 def test_worlds_without_forks_look_nothing_up_in_vain():
     world = run(World(scenario(4, seconds=30, load_tps=5, stakes=(1,) * 4, nodes=4)))
     counters = world.hosts[0].core.engine_status().counters

@@ -161,6 +161,7 @@ class Simplex(RoomEngine[_Rooms]):
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
         """A block became final by catching up; it and all below are delivered already."""
         rooms = self._running
+        passed = rooms.state.tree.final_view
         if header.height > rooms.state.tree.delivered.height:
             rooms.state.tree.deliver(header)
             rooms.state.ended_proof = proof
@@ -169,6 +170,8 @@ class Simplex(RoomEngine[_Rooms]):
             certificate = rooms.state.decided = decode_proof(proof).certificate
             if certificate.epoch == rooms.state.context.epoch:
                 rooms.replica.adopt(certificate, now)
+        if header.epoch == rooms.state.context.epoch:
+            rooms.replica.forks.look_back(passed)
         rooms.replica.see_pending(now)
         return rooms.finish(now)
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.engine import Halt, Target
+from p2pcommerce.finality.simplex.ending import decides_against
 from p2pcommerce.finality.simplex.messages import Certificates
 from p2pcommerce.finality.simplex.state import State
+from p2pcommerce.primitives.ids import U64_MAX
 
 __all__ = ["Forks"]
 
@@ -34,17 +36,27 @@ class Forks:
         self._reason: str | None = None
 
     def look_back(self, passed_view: int) -> None:
-        """The final chain has passed this and further views: compare the F certificates of those that came before."""
+        """The final chain has passed this and further views: compare the F certificates of those that came before.
+
+        With the last block of an epoch it has passed those of the carriers, too.
+        """
         state = self._state
-        for view in state.docket.views_finalized(passed_view + 1, state.tree.final_view):
+        highest = U64_MAX if state.is_over else state.tree.final_view
+        for view in state.docket.views_finalized(passed_view + 1, highest):
             for certificate in state.docket.finalized(view):
                 self.see_final(certificate)
 
     def see_final(self, certificate: Certificate) -> None:
         """Stop if a verified F is for a block that is known not to be on the final chain."""
-        if self._state.tree.is_beside(certificate.view, certificate.hash):
-            name = f"block {certificate.hash[:4].hex()} of view {certificate.view}"
+        state, name = self._state, f"block {certificate.hash[:4].hex()} of view {certificate.view}"
+        if state.tree.is_beside(certificate.view, certificate.hash):
             self.stop(f"{name} is final beside the chain that is final here", certificate)
+        elif (
+            state.is_over
+            and certificate.view > state.tree.final_view
+            and decides_against(state.ended_proof, certificate)
+        ):
+            self.stop(f"{name} is final beside what decided the end of its epoch here", certificate)
 
     def stop(self, reason: str, rival: Certificate) -> None:
         """Stop for good.

@@ -9,15 +9,21 @@ of the final one of its view, or the Z with which the final chain passed that vi
     heard -> the block with which the chain passed that view is looked for, by halving the epoch's heights
           -> the same block: nothing. Another one: now the signatures are verified, and who signed both is accused;
              of an F the others are told with both certificates, and the node stops, as over any fork (`forks`)
+          -> none, for the view is above that of the epoch's last block: the carriers in that block's proof are what
+             the chain passed it with (`ending.decides_against`)
 
 What costs nothing is asked first: whether the certificate was looked at already, whether its sender has a look left,
-whether a place is free. Each look reads at most `READS_MAX` times, some bytes each; signatures are verified only where
-a certificate contradicts the stored chain, and a bad one costs its sender the connection.
+whether there is room to wait for one. Those with stake take turns at places that nobody else has, so that no stranger's
+flood keeps theirs from being looked at (`turns`). Each look reads at most `READS_MAX` times, some bytes each;
+signatures are verified only where a certificate contradicts the stored chain, and a bad one costs its sender the
+connection.
 
-Not here: nullifications, which show no fork and are compared while they are in memory; blocks that this node took by
-catching up, whose justify nobody sends.
+Not here: nullifications, which show no fork and are compared while they are in memory.
 
-Source: the evidence of the finality specification ("justifies are kept 21 days").
+Source: the evidence of the finality specification ("justifies are kept 21 days"). Deviations: of a block that a node
+took by catching up it has no justify, and nobody sends it one: 67 signatures for each block, of 100 validators, are
+several times a block with few transactions, while every honest validator that voted for the block keeps its justify.
+A node that caught up still stops over another F, and tells the others of both, who have what convicts.
 """
 
 from __future__ import annotations
@@ -33,22 +39,38 @@ from p2pcommerce.finality.engine import Sets
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
 from p2pcommerce.finality.proof import decode_proof
 from p2pcommerce.finality.simplex.docket import Docket
+from p2pcommerce.finality.simplex.ending import decides_against
 from p2pcommerce.finality.simplex.forks import Forks
 from p2pcommerce.finality.simplex.messages import Certificates, view_of
 from p2pcommerce.finality.simplex.state import State
 from p2pcommerce.finality.simplex.stored_justify import decode_justify
+from p2pcommerce.finality.simplex.turns import Turns
 from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.epochs import boundary_of
-from p2pcommerce.ledger.validators import ValidatorSet
+from p2pcommerce.ledger.validators import VALIDATORS_MAX, ValidatorSet
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
 
-__all__ = ["LOOKS_BURST", "LOOKS_MAX", "PEERS_MAX", "READS_MAX", "SEEN_MAX", "Hindsight", "Row"]
+__all__ = [
+    "LOOKS_BURST",
+    "MEMBERS_LOOKS_MAX",
+    "PEERS_MAX",
+    "READS_MAX",
+    "SEEN_MAX",
+    "STRANGERS_LOOKS_MAX",
+    "STRANGERS_MAX",
+    "Hindsight",
+    "Row",
+]
 
-LOOKS_MAX: Final = 4
-"""Certificates that are looked up at one time."""
+MEMBERS_LOOKS_MAX: Final = 4
+"""Certificates from members of the present set or the next one that are looked up at one time."""
+STRANGERS_LOOKS_MAX: Final = 2
+"""Certificates from others that are looked up at one time."""
+STRANGERS_MAX: Final = 64
+"""Others that wait for a look, each with a few certificates."""
 LOOKS_BURST: Final = 8
 """Certificates of one peer that are looked up at once ..."""
 LOOKS_REFILL_US: Final = MICROSECONDS
@@ -70,6 +92,8 @@ class _Look:
     """One certificate that is looked up.
 
     Attributes:
+        peer: who sent it.
+        turns: among whom that peer waited.
         low, high: heights among which the block is that passed its view.
         asked: the height that was asked for.
         is_found: that block and the next one were asked for.
@@ -77,6 +101,7 @@ class _Look:
     """
 
     peer: PeerId
+    turns: Turns[_Look]
     certificate: Certificate
     low: int
     high: int
@@ -91,6 +116,8 @@ class Hindsight:
     def __init__(self) -> None:
         """Look at nothing yet."""
         self._looks: dict[int, _Look] = {}
+        self._members: Turns[_Look] = Turns(MEMBERS_LOOKS_MAX, 2 * VALIDATORS_MAX)
+        self._strangers: Turns[_Look] = Turns(STRANGERS_LOOKS_MAX, STRANGERS_MAX)
         self._requests = 0
         self._seen: OrderedDict[_Key, None] = OrderedDict()
         self._peers: OrderedDict[PeerId, tuple[int, int]] = OrderedDict()
@@ -98,6 +125,11 @@ class Hindsight:
     def __len__(self) -> int:
         """Certificates that are looked up at present."""
         return len(self._looks)
+
+    @property
+    def waiting(self) -> int:
+        """Certificates that wait to be looked up."""
+        return self._members.waiting + self._strangers.waiting
 
     # --- heard ---
 
@@ -123,14 +155,17 @@ class Hindsight:
         high = min(boundary_of(certificate.epoch, blocks), delivered)
         if low > high:
             return
-        if len(self._looks) >= LOOKS_MAX or not self._may_look(peer, now):
+        is_member = any(peer in members for members in (state.context.validators, state.context.following))
+        turns = self._members if is_member else self._strangers
+        look = _Look(peer, turns, certificate, low, high)
+        if not self._may_look(peer, now) or not turns.join(peer, look):
             state.counters["doubts_dropped"] += 1
             return
         self._seen[key] = None
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)
         state.counters["doubts"] += 1
-        self._ask(state, _Look(peer, certificate, low, high))
+        self._begin(state, turns)
 
     def _may_look(self, peer: PeerId, now: int) -> bool:
         """Take one token of a peer's bucket."""
@@ -141,6 +176,11 @@ class Hindsight:
         if len(self._peers) > PEERS_MAX:
             self._peers.popitem(last=False)
         return tokens > 0
+
+    def _begin(self, state: State, turns: Turns[_Look]) -> None:
+        """Begin as many looks as there are free places for."""
+        while (look := turns.take()) is not None:
+            self._ask(state, look)
 
     def _ask(self, state: State, look: _Look) -> None:
         look.is_found = look.low == look.high
@@ -157,61 +197,81 @@ class Hindsight:
         if look is None:
             return
         look.reads -= 1
+        if self._goes_on(state, forks, look, rows, sets):
+            self._ask(state, look)
+        else:
+            look.turns.leave()
+            self._begin(state, look.turns)
+
+    def _goes_on(self, state: State, forks: Forks, look: _Look, rows: Sequence[Row], sets: Sets) -> bool:
+        """Work on an answer; tell whether another one is wanted."""
         certificate = look.certificate
         if not rows:  # not kept, or the store is busy: it may be asked again
             self._seen.pop(_key(certificate), None)
-            return
+            return False
         try:
             members = sets(certificate.epoch)
         except KeyError:
             state.counters["doubts_too_old"] += 1
-            return
+            return False
         verifier = VoteVerifier(members, state.context.genesis_hash, state.context.scheme)
         try:
             verifier.weigh(certificate)
-            if rows[0][0].height == look.asked and rows[0][0].epoch == certificate.epoch:
-                self._go_on(state, forks, look, rows, verifier)
+            if rows[0][0].height != look.asked or rows[0][0].epoch != certificate.epoch:
+                return False
+            if look.is_found:
+                self._conclude(state, forks, certificate, rows, verifier)
+                return False
         except CertificateError as error:
             state.counters["refused_" + error.code.lower()] += 1
             state.out.append(Blame(look.peer, f"{error.code}: {error}"))
-
-    def _go_on(self, state: State, forks: Forks, look: _Look, rows: Sequence[Row], verifier: VoteVerifier) -> None:
-        """Compare, or halve the heights.
-
-        Raises:
-            CertificateError: a signature is not good.
-        """
-        passed = view_of(rows[0][0]) >= look.certificate.view
-        if look.is_found:
-            if passed:
-                self._compare(state, forks, look.certificate, rows, verifier)
-            return
-        if passed:
+            return False
+        if view_of(rows[0][0]) >= certificate.view:
             look.high = look.asked
         else:
             look.low = look.asked + 1
-        if look.reads > 0:
-            self._ask(state, look)
+        return look.reads > 0
 
-    def _compare(
+    def _conclude(
         self, state: State, forks: Forks, certificate: Certificate, rows: Sequence[Row], verifier: VoteVerifier
     ) -> None:
-        """Compare a certificate with the block that passed its view, and the one above.
+        """Compare a certificate with the block that passed its view, or with what decided the end of the epoch.
 
         Raises:
             CertificateError: a signature is not good.
         """
-        header = rows[0][0]
-        if header.hash == certificate.hash:
-            return
+        header, proof, _ = rows[0]
+        if view_of(header) >= certificate.view:
+            if header.hash != certificate.hash:
+                self._compare(state, forks, certificate, rows, verifier, is_fork=certificate.kind is VoteKind.FINALIZE)
+        elif header.height == boundary_of(certificate.epoch, state.context.parameters.epoch_blocks):
+            is_fork = decides_against(proof, certificate)
+            self._compare(state, forks, certificate, rows[:1], verifier, is_fork=is_fork)
+        else:  # the view is not passed yet: it is to be looked up again once it is
+            self._seen.pop(_key(certificate), None)
+
+    def _compare(
+        self,
+        state: State,
+        forks: Forks,
+        certificate: Certificate,
+        rows: Sequence[Row],
+        verifier: VoteVerifier,
+        *,
+        is_fork: bool,
+    ) -> None:
+        """Accuse who signed a certificate and something stored against it; stop if it is of a fork.
+
+        Raises:
+            CertificateError: a signature is not good.
+        """
         stored = list(_certificates(rows))
         docket = Docket(0, len(stored))
         for each in stored:
             docket.keep_certificate(each)
         opposed = list(docket.opposed(certificate))
-        is_rival = certificate.kind is VoteKind.FINALIZE
-        if not opposed and not is_rival:
-            return  # an N of a block that was given up: nothing is wrong with it
+        if not opposed and not is_fork:
+            return  # an N of a block that was given up, an F of a further carrier: nothing is wrong with it
         verifier.check(certificate)
         members: ValidatorSet = verifier.validators
         accused: dict[int, None] = {}
@@ -225,11 +285,12 @@ class Hindsight:
             ballot, signature = certificate.ballot(position), certificate.signatures[position]
             claim = DoubleSignature(offender, ballot.data, signature, other.ballot.data, other.signature)
             state.out.append(Evidence(encode_evidence(claim)))
-        if is_rival:
+        if is_fork:
             for each in stored:
                 state.send(Target.VALIDATORS, Certificates((each,)))
             name = f"block {certificate.hash[:4].hex()} of view {certificate.view} in epoch {certificate.epoch}"
-            forks.stop(f"{name} is final beside the block of height {header.height}, which is final here", certificate)
+            height = rows[0][0].height
+            forks.stop(f"{name} is final beside the block of height {height}, which is final here", certificate)
 
 
 def _key(certificate: Certificate) -> _Key:
@@ -241,6 +302,8 @@ def _key(certificate: Certificate) -> _Key:
 def _tells(state: State, certificate: Certificate) -> bool:
     """Tell whether memory tells all of a certificate: it is held, of what is final, or of a view to come."""
     view, tree = certificate.view, state.tree
+    if tree.delivered.height > state.boundary_height:  # by catching up: its views are those of a later epoch
+        return state.docket.holds(certificate)
     return view > tree.final_view or tree.is_final(view, certificate.hash) or state.docket.holds(certificate)
 
 
