@@ -28,6 +28,7 @@ from p2pcommerce.finality.ffg.recovery import Recovery
 from p2pcommerce.finality.ffg.replica import Replica
 from p2pcommerce.finality.ffg.resend import Resender
 from p2pcommerce.finality.ffg.state import State
+from p2pcommerce.finality.ffg.voting import proposed
 from p2pcommerce.finality.inbox import EngineInbox
 from p2pcommerce.finality.refusal import (
     BadVoteSignatureError,
@@ -164,7 +165,7 @@ class Inbox(EngineInbox[Message]):
             raise UncommittedError("a proposal's ids or links are not those of its header")
         ballot = self._check_signature(header, seal.slot, proposal.signature)
         if header.proposer == state.context.key:
-            state.signer.check(ballot)
+            state.signer.check(proposed(ballot))
 
     def _accuse(self, proposal: Proposal, seal: Seal, accepted: list[Proposal]) -> None:
         header, state = proposal.header, self._state

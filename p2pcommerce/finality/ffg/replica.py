@@ -28,10 +28,10 @@ from p2pcommerce.finality.ffg.messages import Cast, Proposal, Seal, encode_seal,
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
 from p2pcommerce.finality.ffg.proof import encode_proof
 from p2pcommerce.finality.ffg.state import State
-from p2pcommerce.finality.ffg.voting import Checkpoint, Link
+from p2pcommerce.finality.ffg.voting import Checkpoint, Link, Proposed
 from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.finality.tree import ForkError
-from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import LocalProtocolError
@@ -220,8 +220,7 @@ class Replica:
             return
         if state.leader(slot) != state.context.key:
             return
-        last = state.signer.last_proposal
-        if self._spent_slot >= slot or (last is not None and last.view >= slot):
+        if self._spent_slot >= slot or state.signer.has_proposed(slot):
             return
         time_ms = slot * state.parameters.slot_ms
         gap = state.parameters.gap_slots(head.height - state.gadget.final.height)
@@ -259,7 +258,7 @@ class Replica:
         state.tree.add_own(block.header)
         state.tree.log(block.hash)
         state.out.append(Persist(LOG.proposal(proposal)))
-        if state.signer.cast(Ballot(state.context.epoch, building.slot, VoteKind.PROPOSE, block.hash)):
+        if state.signer.cast(Proposed(state.context.epoch, building.slot, VoteKind.PROPOSE, block.hash)):
             self.unsigned = proposal
         else:
             state.tree.reject(block.hash)
