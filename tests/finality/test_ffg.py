@@ -599,6 +599,10 @@ def test_a_second_final_checkpoint_stops_the_node_with_a_sentence() -> None:
     assert final.index >= 1
     beside = Link(0, checkpoint(final.index, "beside"), checkpoint(final.index + 1, "beside"))
     effects = tell(host, network.hosts[1], Links((quorum(network, beside),)))
+    shown = [decode_message(effect.data) for effect in effects if isinstance(effect, seam.Send)]
+    assert any(isinstance(each, Links) and each.items[-1].link == beside for each in shown), "the others are told"
+    assert not any(isinstance(effect, seam.Halt) for effect in effects), "two slots later"
+    effects = list(host.live.on_deadline(network.now + 2 * SLOT_US))
     reasons = [effect.reason for effect in effects if isinstance(effect, seam.Halt)]
     assert any(f"checkpoint {final.index} is final here, and another one is for a quorum" in each for each in reasons)
 
