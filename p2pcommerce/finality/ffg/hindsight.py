@@ -227,7 +227,7 @@ class Hindsight:
             if contradiction(quorum.link, link) is not None:
                 self._accuse(look, quorum)
         begins = [quorum.link.source.index for quorum in quorums]
-        look.at = min(look.at - 1, *begins)
+        look.at = min([look.at - 1, *begins])
         if look.at > link.source.index + 1 and look.reads > 0:
             self._ask(look)
 
