@@ -131,6 +131,15 @@ class Signer(Generic[M]):
         """The last own message of each kind, in the order of the log."""
         return list(self._last.values())
 
+    def last_of(self, slot: str) -> M | None:
+        """Return the last own message of a kind, by the guard's name for it."""
+        return self._last.get(slot)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it signs in."""
+        return self._epoch
+
     def knows(self, message: M) -> bool:
         """Tell whether a message that carries this validator's good signature can be its own.
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pcommerce.finality import FFG
+from p2pcommerce.finality import FFG, SigningGuard
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.evidence import DoubleSignature
 from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE, convict
@@ -32,7 +32,17 @@ from p2pcommerce.finality.ffg.messages import (
 from p2pcommerce.finality.ffg.parameters import FFGParameters
 from p2pcommerce.finality.ffg.proof import decode_proof, encode_proof, verify_proof
 from p2pcommerce.finality.ffg.tree import SlotTree
-from p2pcommerce.finality.ffg.voting import LINK_DOMAIN, Checkpoint, Link, contradiction, may_sign, read_link
+from p2pcommerce.finality.ffg.voting import (
+    LINK_DOMAIN,
+    TRACK_SLOTS,
+    TRACKS,
+    Checkpoint,
+    Link,
+    contradiction,
+    may_sign,
+    read_link,
+    track_of,
+)
 from p2pcommerce.finality.journal import UNSIGNED, LogError
 from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, VoteKind
 from p2pcommerce.ledger.block import Header, tx_root
@@ -102,6 +112,32 @@ def test_whatever_is_asked_for_what_may_be_signed_breaks_no_commandment(wanted: 
     for one in signed:
         for other in signed:
             assert contradiction(one, other) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(wanted=st.lists(st.tuples(st.integers(1, 3 * TRACKS * TRACK_SLOTS), st.sampled_from("ab")), max_size=30))
+def test_no_slot_is_proposed_in_twice_whatever_the_clock_says(wanted: list[tuple[int, str]]) -> None:
+    guard, admitted = SigningGuard(FFG(KEYED)), {}
+    for slot, name in wanted:
+        ballot = Ballot(0, slot, VoteKind.PROPOSE, blake2b_256(name.encode()))
+        if guard.admit(PROPOSAL_DOMAIN, ballot.data) is not None:
+            assert admitted.setdefault(slot, ballot) == ballot
+    assert len(guard.last) <= TRACKS
+    again = SigningGuard(FFG(KEYED))
+    again.restore(guard.frames())
+    assert again.last == guard.last
+
+
+def test_the_slots_of_a_clock_that_was_ahead_hold_back_nothing_but_themselves() -> None:
+    def may(last: dict[str, bytes], slot: int) -> bool:
+        return may_sign(last, PROPOSAL_DOMAIN, Ballot(0, slot, VoteKind.PROPOSE, bytes(32)).data)
+
+    other = Ballot(0, 1_300, VoteKind.PROPOSE, blake2b_256(b"ahead"))
+    last = {track_of(1_300): other.data}
+    assert may(last, 1_000)
+    assert not may(last, 1_300)
+    assert not may(last, 1_299), "within a track slots rise"
+    assert may(last, 1_301)
 
 
 def test_the_two_commandments() -> None:
@@ -563,6 +599,10 @@ def test_a_second_final_checkpoint_stops_the_node_with_a_sentence() -> None:
     assert final.index >= 1
     beside = Link(0, checkpoint(final.index, "beside"), checkpoint(final.index + 1, "beside"))
     effects = tell(host, network.hosts[1], Links((quorum(network, beside),)))
+    shown = [decode_message(effect.data) for effect in effects if isinstance(effect, seam.Send)]
+    assert any(isinstance(each, Links) and each.items[-1].link == beside for each in shown), "the others are told"
+    assert not any(isinstance(effect, seam.Halt) for effect in effects), "two slots later"
+    effects = list(host.live.on_deadline(network.now + 2 * SLOT_US))
     reasons = [effect.reason for effect in effects if isinstance(effect, seam.Halt)]
     assert any(f"checkpoint {final.index} is final here, and another one is for a quorum" in each for each in reasons)
 

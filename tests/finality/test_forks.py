@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from p2pcommerce.finality import FFG, Solo
+from p2pcommerce.finality import Solo
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.certificates import Certificate
 from p2pcommerce.finality.proof import encode_proof
@@ -198,9 +198,8 @@ def test_a_rival_proof_from_catching_up_is_compared_and_stops_the_node() -> None
     assert chain
 
 
-@pytest.mark.parametrize("engine", [Solo(), FFG()], ids=["solo", "ffg"])
-def test_engines_that_compare_nothing_stop_at_once_over_a_rival_proof(engine: Solo | FFG) -> None:
-    assert engine.on_rival(b"", "another chain is final", 0) == [seam.Halt(f"another chain is final; {FORKED}")]
+def test_an_engine_that_compares_nothing_stops_at_once_over_a_rival_proof() -> None:
+    assert Solo().on_rival(b"", "another chain is final", 0) == [seam.Halt(f"another chain is final; {FORKED}")]
 
 
 # --- what comes late is compared ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from p2pcommerce.finality.ffg import journal as ffg
-from p2pcommerce.finality.ffg.voting import Checkpoint, Link
+from p2pcommerce.finality.ffg.voting import Checkpoint, Link, proposed
 from p2pcommerce.finality.journal import LogError
 from p2pcommerce.finality.simplex import journal as simplex
 from p2pcommerce.finality.voting import Ballot, VoteKind
@@ -23,7 +23,7 @@ def test_what_is_needed_is_what_a_rewritten_log_says() -> None:
 
 
 def test_records_of_another_engine_are_refused_with_what_to_do() -> None:
-    proposal = Ballot(0, 9, VoteKind.PROPOSE, b"\3" * 32)
+    proposal = proposed(Ballot(0, 9, VoteKind.PROPOSE, b"\3" * 32))
     records = [ffg.LOG.epoch(0, bytes(32)), ffg.LOG.own(LINK), ffg.LOG.own(proposal)]
     assert ffg.LOG.read(records).own == [LINK, proposal]
     for log, foreign in ((simplex.LOG, records[0]), (ffg.LOG, simplex.LOG.own(ONE))):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from p2pcommerce.finality import engine as seam
 from p2pcommerce.finality.ffg.signer import LinkSigner
-from p2pcommerce.finality.ffg.voting import Checkpoint, Link
+from p2pcommerce.finality.ffg.voting import Checkpoint, Link, proposed
 from p2pcommerce.finality.signer import OWN_MAX, SECOND
 from p2pcommerce.finality.simplex.signer import BallotSigner
 from p2pcommerce.finality.voting import Ballot, VoteKind
@@ -34,11 +34,11 @@ def test_own_messages_are_remembered_up_to_a_limit_and_the_lowest_is_forgotten()
 def test_a_limit_of_links_takes_no_proposal() -> None:
     signer = LinkSigner(context(), [])
     zero = Checkpoint(0, BlockHash(bytes(32)))
-    proposal = Ballot(0, 3, VoteKind.PROPOSE, b"\1" * 32)
+    proposal = proposed(Ballot(0, 3, VoteKind.PROPOSE, b"\1" * 32))
     links = [Link(0, zero, Checkpoint(index, BlockHash(b"\1" * 32))) for index in range(1, OWN_MAX + 5)]
     signer.restore([proposal, *links])
-    assert not signer.knows(Ballot(0, 3, VoteKind.PROPOSE, b"\2" * 32))
-    assert [own.slot for own in signer.last] == ["LINK", "PROPOSE"]
+    assert not signer.knows(proposed(Ballot(0, 3, VoteKind.PROPOSE, b"\2" * 32)))
+    assert [own.slot for own in signer.last] == ["LINK", "PROPOSE 0"]
     assert (signer.last_link, signer.last_proposal) == (links[-1], proposal)
 
 

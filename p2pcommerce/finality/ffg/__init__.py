@@ -5,7 +5,8 @@
 - `gadget`: which checkpoints are justified and which is final; `tree`, `tracked`: blocks, and which of them is the head
 - `voting`: links, and which may be signed after which; `links`: votes and quorums; `signer`: own ballots; `pool`: votes
 - `inbox`: messages of others; `messages`: their encoding; `resend`: standstill, questions, answers
-- `proof`: proofs of finality; `evidence`: double and surround votes
+- `proof`: proofs of finality; `evidence`: double and surround votes; `forks`: what is done about another final chain
+- `hindsight`: old votes against the final blocks on the disk
 - `recovery`, `journal`: restart from the write-ahead log; `parameters`: the numbers
 """
 

@@ -18,8 +18,9 @@ from typing import ClassVar
 
 from p2pcommerce.finality.engine import Context, Effect, Rewrite, Sets
 from p2pcommerce.finality.ffg.evidence import convict
+from p2pcommerce.finality.ffg.hindsight import Hindsight
 from p2pcommerce.finality.ffg.inbox import Inbox
-from p2pcommerce.finality.ffg.proof import verify_proof
+from p2pcommerce.finality.ffg.proof import decode_proof, verify_proof
 from p2pcommerce.finality.ffg.recovery import Recovery
 from p2pcommerce.finality.ffg.replica import Replica
 from p2pcommerce.finality.ffg.resend import Resender
@@ -45,7 +46,8 @@ class _Rooms(Rooms):
         self.resender: Resender = Resender(state)
         self.replica: Replica = Replica(state, now)
         self.recovery = Recovery(state, self.replica)
-        self.inbox = Inbox(state, self.replica, self.resender, self.recovery)
+        self.hindsight = Hindsight(state, self.replica.forks)
+        self.inbox = Inbox(state, self.replica, self.resender, self.recovery, self.hindsight)
 
     @property
     @override
@@ -105,6 +107,27 @@ class FFG(RoomEngine[_Rooms]):
             rooms.replica.settle()
         if proof:
             rooms.recovery.take_proof(proof)
+        return rooms.finish(now)
+
+    @override
+    def on_rival(self, proof: bytes, reason: str, now: int) -> list[Effect]:
+        """Another chain is final by this verified proof: tell the others, and stop."""
+        rooms = self._running
+        links = decode_proof(proof).links
+        rooms.replica.forks.stop(reason, links)
+        for quorum in links:
+            for vote in quorum.votes:
+                rooms.replica.judge(vote)
+            rooms.hindsight.doubt_quorum(None, quorum, now)
+        return rooms.finish(now)
+
+    @override
+    def on_recalled(
+        self, request: int, rows: Sequence[tuple[Header, bytes, bytes]], sets: Sets, now: int
+    ) -> list[Effect]:
+        """Stored blocks, against whose proofs a vote of the past is compared."""
+        rooms = self._running
+        rooms.hindsight.on_recalled(request, rows, sets)
         return rooms.finish(now)
 
     @override

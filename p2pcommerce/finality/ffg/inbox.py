@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from p2pcommerce.finality.evidence import DoubleSignature, encode_evidence
+from p2pcommerce.finality.ffg.hindsight import Hindsight
 from p2pcommerce.finality.ffg.links import QuorumLink
 from p2pcommerce.finality.ffg.messages import (
     Answer,
@@ -28,6 +29,7 @@ from p2pcommerce.finality.ffg.recovery import Recovery
 from p2pcommerce.finality.ffg.replica import Replica
 from p2pcommerce.finality.ffg.resend import Resender
 from p2pcommerce.finality.ffg.state import State
+from p2pcommerce.finality.ffg.voting import proposed
 from p2pcommerce.finality.inbox import EngineInbox
 from p2pcommerce.finality.refusal import (
     BadVoteSignatureError,
@@ -49,13 +51,16 @@ __all__ = ["Inbox"]
 class Inbox(EngineInbox[Message]):
     """Takes messages in."""
 
-    def __init__(self, state: State, replica: Replica, resender: Resender, recovery: Recovery) -> None:
+    def __init__(
+        self, state: State, replica: Replica, resender: Resender, recovery: Recovery, hindsight: Hindsight
+    ) -> None:
         """Hand what is good to these."""
         super().__init__(state)
         self._state = state
         self._replica = replica
         self._resender = resender
         self._recovery = recovery
+        self._hindsight = hindsight
 
     @override
     def _take(self, peer: PeerId, message: Message, data: bytes, now: int) -> None:
@@ -64,7 +69,7 @@ class Inbox(EngineInbox[Message]):
                 self._on_cast(peer, message, now)
             case Links():
                 for quorum in message.items:
-                    self._on_link(quorum)
+                    self._on_link(peer, quorum, now)
             case Proposal():
                 self._on_proposal(peer, message, now)
             case Status():
@@ -89,6 +94,7 @@ class Inbox(EngineInbox[Message]):
             raise ForeignVoteError("a vote is sent by its voter alone")
         self._check_epoch(vote.link.epoch)
         state.pool.note(vote)
+        self._hindsight.doubt_vote(peer, vote, now)
         window = state.parameters.window_checkpoints
         height = 0 if state.head is None else state.head.height
         top = max(state.gadget.root.index, height // CHECKPOINT_BLOCKS) + window
@@ -108,16 +114,21 @@ class Inbox(EngineInbox[Message]):
         self._replica.judge(vote)
         self._replica.count(vote)
 
-    def _on_link(self, quorum: QuorumLink) -> None:
+    def _on_link(self, peer: PeerId, quorum: QuorumLink, now: int) -> None:
         state, link = self._state, quorum.link
         self._check_epoch(link.epoch)
         other = state.finals.get(link.source.index, link.source.hash)
         is_beside = link.is_consecutive and other != link.source.hash
+        self._hindsight.doubt_quorum(peer, quorum, now)
         if not state.gadget.is_useful(link) and not is_beside:
             return
         state.verifier.check(quorum)
         if is_beside:
-            state.signer.halt_forked(f"checkpoint {link.source.index} is final here, and another one is for a quorum")
+            for vote in quorum.votes:
+                self._replica.judge(vote)
+            self._replica.forks.stop(
+                f"checkpoint {link.source.index} is final here, and another one is for a quorum", [quorum]
+            )
         self._replica.adopt(quorum)
 
     # --- proposals ---
@@ -139,7 +150,7 @@ class Inbox(EngineInbox[Message]):
             raise CrowdedError("as many blocks as can be kept are not final")
         self._check_leader(proposal, seal)
         for quorum in proposal.links:
-            self._on_link(quorum)
+            self._on_link(peer, quorum, now)
         state.proposals.setdefault(seal.slot, []).append(proposal)
         self._accuse(proposal, seal, accepted)
         state.tree.add_proposal(proposal, tuple(dict.fromkeys((header.proposer, peer))))
@@ -164,7 +175,7 @@ class Inbox(EngineInbox[Message]):
             raise UncommittedError("a proposal's ids or links are not those of its header")
         ballot = self._check_signature(header, seal.slot, proposal.signature)
         if header.proposer == state.context.key:
-            state.signer.check(ballot)
+            state.signer.check(proposed(ballot))
 
     def _accuse(self, proposal: Proposal, seal: Seal, accepted: list[Proposal]) -> None:
         header, state = proposal.header, self._state

@@ -10,14 +10,13 @@ from typing import Final, TypeAlias
 from p2pcommerce.finality import journal
 from p2pcommerce.finality.ffg.links import QUORUM_LINK, QUORUM_LINK_BYTES_MAX, QuorumLink
 from p2pcommerce.finality.ffg.messages import PROPOSAL, PROPOSAL_BYTES_MAX, Proposal
-from p2pcommerce.finality.ffg.voting import Link, read_own, slot
+from p2pcommerce.finality.ffg.voting import Link, Proposed, read_own, slot
 from p2pcommerce.finality.journal import Field, LogFormat, field_of
-from p2pcommerce.finality.voting import Ballot
 from p2pcommerce.primitives.codec import blob, decode, encode, pair, text
 
 __all__ = ["LOG", "Journal", "Own"]
 
-Own: TypeAlias = Link | Ballot
+Own: TypeAlias = Link | Proposed
 """What an FFG validator signs: a link, or a proposal's ballot."""
 Journal: TypeAlias = journal.Journal[Own, QuorumLink, Proposal]
 _OWN: Final = pair(text(16), blob(128))

@@ -51,7 +51,7 @@ class Recovery:
             self._replica.adopt(quorum, is_logged=True)
         self._restore_proposal(journal)
         if state.rollcall.begin():
-            state.signer.sign_again(state.signer.last)
+            state.signer.sign_again(state.signer.newest)
         elif state.rollcall.question:
             state.send(Target.VALIDATORS, state.status())
 
@@ -110,4 +110,4 @@ class Recovery:
         """
         votes = [(vote.voter, vote.link, vote.signature) for vote in answer.votes]
         if self._state.rollcall.on_answer(voter, answer.question, votes):
-            self._state.signer.sign_again(self._state.signer.last)
+            self._state.signer.sign_again(self._state.signer.newest)

@@ -20,18 +20,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from p2pcommerce.finality.engine import Build, Finalized, Forget, Head, Persist, Rewrite, Target
-from p2pcommerce.finality.evidence import DoubleSignature
-from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE
+from p2pcommerce.finality.ffg.forks import Forks
 from p2pcommerce.finality.ffg.journal import LOG, Journal
 from p2pcommerce.finality.ffg.links import LinkVote, QuorumLink
 from p2pcommerce.finality.ffg.messages import Cast, Proposal, Seal, encode_seal, links_hash
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, LINKS_MAX
 from p2pcommerce.finality.ffg.proof import encode_proof
 from p2pcommerce.finality.ffg.state import State
-from p2pcommerce.finality.ffg.voting import Checkpoint, Link
+from p2pcommerce.finality.ffg.voting import Checkpoint, Link, Proposed
 from p2pcommerce.finality.journal import UNSIGNED
 from p2pcommerce.finality.tree import ForkError
-from p2pcommerce.finality.voting import Ballot, VoteKind
+from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.errors import LocalProtocolError
@@ -60,12 +59,14 @@ class Replica:
     """One node's part.
 
     Attributes:
+        forks: stops the node over a fork.
         unsigned: the own proposal that waits for its signature.
     """
 
     def __init__(self, state: State, now: int) -> None:
         """Take part from now (microseconds) on."""
         self.state = state
+        self.forks = Forks(state)
         self.unsigned: Proposal | None = None
         self._building: _Building | None = None
         self._requests = 0
@@ -99,9 +100,7 @@ class Replica:
         """Accuse the voter of a verified vote if it contradicts one that is held."""
         state = self.state
         for other in state.pool.conflicts(vote):
-            offender = state.context.validators.validators[vote.voter].public_key
-            claim = DoubleSignature(offender, other.link.data, other.signature, vote.link.data, vote.signature)
-            state.accuse(vote.voter, LINK_EVIDENCE.encode(claim))
+            state.accuse_votes(other, vote)
 
     def count(self, vote: LinkVote) -> None:
         """Tally a verified vote."""
@@ -122,19 +121,20 @@ class Replica:
         self._choose()
         self._vote()
         self._build(now)
+        self.forks.step(now)
 
     def _deliver(self) -> None:
         """Rule 4."""
         state, tree, final = self.state, self.state.tree, self.state.gadget.final
         self._note_final(final)
         if tree.fork is not None:
-            state.signer.halt_forked(tree.fork)
+            self.forks.stop(tree.fork, state.gadget.links)
         if state.signer.halted is not None or final.hash == tree.delivered.hash or not state.gadget.proof:
             return
         try:
             headers = tree.path(final.hash) or []
         except ForkError as error:
-            state.signer.halt_forked(str(error))
+            self.forks.stop(str(error), state.gadget.links)
             return
         above = self._up_to_target(final)
         before = tree.delivered.height
@@ -220,8 +220,7 @@ class Replica:
             return
         if state.leader(slot) != state.context.key:
             return
-        last = state.signer.last_proposal
-        if self._spent_slot >= slot or (last is not None and last.view >= slot):
+        if self._spent_slot >= slot or state.signer.has_proposed(slot):
             return
         time_ms = slot * state.parameters.slot_ms
         gap = state.parameters.gap_slots(head.height - state.gadget.final.height)
@@ -259,7 +258,7 @@ class Replica:
         state.tree.add_own(block.header)
         state.tree.log(block.hash)
         state.out.append(Persist(LOG.proposal(proposal)))
-        if state.signer.cast(Ballot(state.context.epoch, building.slot, VoteKind.PROPOSE, block.hash)):
+        if state.signer.cast(Proposed(state.context.epoch, building.slot, VoteKind.PROPOSE, block.hash)):
             self.unsigned = proposal
         else:
             state.tree.reject(block.hash)
@@ -315,7 +314,7 @@ class Replica:
         """When the own next slot begins, or a block's that came too early, microseconds."""
         state = self.state
         if not state.signer.may_act:
-            return self._wake_at
+            return earliest(self._wake_at, self.forks.deadline)
         slot = state.slot + 1
         while slot < state.slot + _LOOK_AHEAD_SLOTS and state.leader(slot) != state.context.key:
             slot += 1

@@ -8,9 +8,8 @@ from __future__ import annotations
 from p2pcommerce.finality.engine import Context, Effect
 from p2pcommerce.finality.ffg.journal import LOG, Own
 from p2pcommerce.finality.ffg.links import LinkVote
-from p2pcommerce.finality.ffg.voting import Link, may_sign, read_own
+from p2pcommerce.finality.ffg.voting import LINK_SLOT, Link, Proposed, may_sign, read_own, track_of
 from p2pcommerce.finality.signer import Signer
-from p2pcommerce.finality.voting import Ballot
 from p2pcommerce.primitives.compat import override
 
 __all__ = ["LinkSigner"]
@@ -31,15 +30,26 @@ class LinkSigner(Signer[Own]):
     @property
     @override
     def last(self) -> list[Own]:
-        """The last link and the last proposal's ballot."""
-        return sorted(super().last, key=lambda own: own.slot)
+        """The last link, and the last proposal's ballot of each track in the order of the log."""
+        return sorted(super().last, key=lambda own: isinstance(own, Proposed))
 
     @property
     def last_link(self) -> Link | None:
         """The last own link."""
-        return next((own for own in self.last if isinstance(own, Link)), None)
+        own = self.last_of(LINK_SLOT)
+        return own if isinstance(own, Link) else None
 
     @property
-    def last_proposal(self) -> Ballot | None:
-        """The ballot of the last own proposal."""
-        return next((own for own in self.last if isinstance(own, Ballot)), None)
+    def last_proposal(self) -> Proposed | None:
+        """The ballot of the last own proposal, which need not be of the highest slot."""
+        return next((own for own in reversed(self.last) if isinstance(own, Proposed)), None)
+
+    @property
+    def newest(self) -> list[Own]:
+        """The last link and the last proposal's ballot: what may have been signed, and not sent."""
+        return [own for own in (self.last_link, self.last_proposal) if own is not None]
+
+    def has_proposed(self, slot: int) -> bool:
+        """Tell whether a proposal of this slot may not be signed any more."""
+        own = self.last_of(track_of(slot))
+        return own is not None and own.place >= (self.epoch, slot)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from p2pcommerce.finality.certificates import VoteVerifier
 from p2pcommerce.finality.engine import Context, Evidence
+from p2pcommerce.finality.evidence import DoubleSignature
+from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE
 from p2pcommerce.finality.ffg.gadget import Gadget
+from p2pcommerce.finality.ffg.links import LinkVote
 from p2pcommerce.finality.ffg.messages import KINDS, Message, Proposal, Status
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, FFGParameters
 from p2pcommerce.finality.ffg.pool import LinkPool
@@ -71,6 +74,17 @@ class State(EngineState[Message]):
             and self.slot_of(header) > self.slot_of(parent)
             and header.time_ms >= parent.time_ms + self.parameters.interval_ms
         )
+
+    def is_accused(self, voter: int) -> bool:
+        """Tell whether a validator was shown to break a rule, in this life."""
+        return voter in self._accused
+
+    def accuse_votes(self, one: LinkVote, other: LinkVote) -> None:
+        """Show that a voter gave both of two verified votes, unless it is this node's own key."""
+        offender = self.context.validators.validators[one.voter].public_key
+        if offender != self.context.key:
+            claim = DoubleSignature(offender, one.link.data, one.signature, other.link.data, other.signature)
+            self.accuse(one.voter, LINK_EVIDENCE.encode(claim))
 
     def accuse(self, voter: int, evidence: bytes) -> None:
         """Show that a validator broke a rule, once for each."""

@@ -8,7 +8,13 @@ proposal is the ballot PROPOSE of `finality.voting`, with the slot as its view.
 The two commandments: no two different links with one target index (F1), and no link within the span of another (F2).
 An honest validator keeps both by never going down: its targets rise, its sources do not fall.
 
-Source: Buterin & Griffith, Casper the Friendly Finality Gadget (arXiv 1710.09437), section 2.
+Proposals depend on the clock alone, and a clock that was ahead comes back. So it is not one last proposal that is
+remembered: slots fall into 128 tracks, 16 slots in a row to each, and proposals rise within a track. A slot is of one
+track for ever, so that none is proposed in twice; and a validator whose clock was ahead for some minutes finds the
+tracks of the present as they were, and proposes at once.
+
+Source: Buterin & Griffith, Casper the Friendly Finality Gadget (arXiv 1710.09437), section 2; the signing guard of the
+finality specification. Deviations: the last proposal of each track is guarded, and not the last one alone.
 """
 
 from __future__ import annotations
@@ -20,7 +26,8 @@ from typing import Final
 
 from p2pcommerce.finality import voting
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS
-from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, read_ballot
+from p2pcommerce.finality.voting import PROPOSAL_DOMAIN, Ballot, BallotError, VoteKind, read_ballot
+from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.ids import BlockHash
 
 __all__ = [
@@ -28,19 +35,28 @@ __all__ = [
     "LINK_BYTES",
     "LINK_DOMAIN",
     "LINK_SLOT",
+    "TRACKS",
+    "TRACK_SLOTS",
     "Checkpoint",
     "Link",
+    "Proposed",
     "contradiction",
     "may_sign",
+    "proposed",
     "read_link",
     "read_own",
     "slot",
+    "track_of",
 ]
 
 LINK_DOMAIN: Final = "link"
 LINK_SLOT: Final = "LINK"
 INDEX_MAX: Final = 2**32 // CHECKPOINT_BLOCKS - 1
 """Heights have 32 bits."""
+TRACKS: Final = 128
+"""Tracks of proposals: the guard remembers as many, some 60 bytes each."""
+TRACK_SLOTS: Final = 16
+"""Slots in a row that fall into one track: 2,048 slots pass before a track comes again, 34 minutes of slots of 1 s."""
 _KIND: Final = 5
 _LAYOUT: Final = struct.Struct(">QQQB32s32s")
 LINK_BYTES: Final = _LAYOUT.size
@@ -121,13 +137,34 @@ def read_link(data: bytes) -> Link:
     return Link(epoch, Checkpoint(source, source_hash), Checkpoint(target, target_hash))
 
 
-def read_own(name: str, data: bytes) -> Link | Ballot:
+def track_of(slot_number: int) -> str:
+    """Return the name under which the guard remembers the last proposal of this slot's track."""
+    return f"{VoteKind.PROPOSE.name} {slot_number // TRACK_SLOTS % TRACKS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed(Ballot):
+    """A proposal's ballot, remembered by track; its view is the slot."""
+
+    @property
+    @override
+    def slot(self) -> str:
+        """The name under which the guard remembers the last one of its track."""
+        return track_of(self.view)
+
+
+def proposed(ballot: Ballot) -> Proposed:
+    """Return a proposal's ballot as one that is remembered by track."""
+    return Proposed(ballot.epoch, ballot.view, ballot.kind, ballot.hash)
+
+
+def read_own(name: str, data: bytes) -> Link | Proposed:
     """Read what the guard remembers under a slot name: a link, or a proposal's ballot.
 
     Raises:
         BallotError: it is none.
     """
-    return read_link(data) if name == LINK_SLOT else read_ballot(data)
+    return read_link(data) if name == LINK_SLOT else proposed(read_ballot(data))
 
 
 def contradiction(one: Link, other: Link) -> str | None:
@@ -147,7 +184,8 @@ def slot(kind: str, data: bytes) -> str:
         BallotError: neither a link nor a proposal's ballot, or signed under another domain.
     """
     if kind == PROPOSAL_DOMAIN:
-        return voting.slot(kind, data)
+        voting.slot(kind, data)
+        return track_of(read_ballot(data).view)
     if kind != LINK_DOMAIN:
         raise BallotError(f"nothing is signed as {kind!r} here")
     read_link(data)
@@ -157,7 +195,7 @@ def slot(kind: str, data: bytes) -> str:
 def may_sign(last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
     """Tell whether signing `data` contradicts nothing signed before.
 
-    Identical bytes may always be signed again. Otherwise a proposal must be of a slot above the last one's; a link's
+    Identical bytes may always be signed again. Otherwise a proposal must be of a slot above its track's last; a link's
     target must be above the last one's, and its source not below the last one's, nor another block of its height.
 
     Args:
@@ -173,7 +211,7 @@ def may_sign(last: Mapping[str, bytes], kind: str, data: bytes) -> bool:
     if before is None or before == data:
         return True
     if name != LINK_SLOT:
-        return voting.may_sign({name: before}, kind, data)
+        return voting.may_sign({VoteKind.PROPOSE.name: before}, kind, data)
     held, link = read_link(before), read_link(data)
     if link.epoch != held.epoch:
         return link.epoch > held.epoch
