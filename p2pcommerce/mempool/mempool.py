@@ -204,7 +204,8 @@ class Mempool:
         return effects
 
     def _admit(self, slice_: list[Waiting], view: StateView, now: int) -> list[Effect]:
-        ahead = Ahead()
+        has_room = self._pool.has_room(len(slice_), sum([len(waiting.raw) for waiting in slice_]))
+        ahead = Ahead(self._pool.floor.price(now), has_room=has_room)
         examined = [self._examine(waiting, view, ahead, now) for waiting in slice_]
         unverified = [
             item.transaction
@@ -213,6 +214,7 @@ class Mempool:
         ]
         good = dict(zip([transaction.id for transaction in unverified], self._verifier.verify(unverified), strict=True))
         effects: list[Effect] = []
+        is_calm = True  # nothing was driven out by what was added before
         for item in examined:
             if not isinstance(item, Candidate):
                 effects.append(item)
@@ -220,22 +222,26 @@ class Mempool:
                 refused = _refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good")
                 effects.append(replace(refused, verdict=Verdict.REJECT))
             else:
-                self._insert(item, effects, now)
+                is_calm = self._insert(item, effects, now, is_calm=is_calm) and is_calm
         return effects
 
-    def _insert(self, candidate: Candidate, effects: list[Effect], now: int) -> None:
+    def _insert(self, candidate: Candidate, effects: list[Effect], now: int, *, is_calm: bool) -> bool:
+        """Put a candidate into the pool; tell whether nothing had to go for it."""
         waiting, transaction = candidate.waiting, candidate.transaction
         if waiting.is_private:
             self._verified.add(transaction.id)
             effects.append(Examined(transaction.id, waiting.raw, waiting.origin))
-            return
-        answer = self._pool.add(transaction, candidate.admission, waiting.origin, now)
+            return True
+        answer = self._pool.add(
+            transaction, candidate.admission, waiting.origin, now, is_judged=is_calm and candidate.is_first
+        )
         if isinstance(answer, Rejection):
             self._verified.add(transaction.id)
             effects.append(_refuse(waiting, answer.code, answer.detail))
-            return
+            return True
         effects.append(_admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
         effects += answer
+        return not answer
 
     def _examine(self, waiting: Waiting, view: StateView, ahead: Ahead, now: int) -> Candidate | Refused:
         """Take a transaction through the pipeline up to its signatures."""
@@ -256,18 +262,17 @@ class Mempool:
         objection = self._object(transaction, answer, ahead, now)
         if objection is not None:
             return _refuse(waiting, objection.code, objection.detail)
-        if not waiting.is_private:
-            ahead.add(transaction, answer)
-        return Candidate(waiting, transaction, answer)
+        is_first = not waiting.is_private and ahead.add(transaction, answer)
+        return Candidate(waiting, transaction, answer, is_first=is_first)
 
     def _object(self, transaction: Transaction, admission: Admission, ahead: Ahead, now: int) -> Rejection | None:
         """Say what fee floor, nonces, balance or a full pool hold against a transaction."""
-        floor = self._pool.floor
-        if price_of(transaction.fee, admission.weight) < floor.price(now):
-            detail = f"fee {transaction.fee} for weight {admission.weight}, the floor is {floor.minor(now)} per weight"
+        if price_of(transaction.fee, admission.weight) < ahead.floor_price:
+            floor_minor = self._pool.floor.minor(now)
+            detail = f"fee {transaction.fee} for weight {admission.weight}, the floor is {floor_minor} per weight"
             return Rejection(RejectionCode.NO_FEE, detail)
         ahead_count = ahead.counts.get(transaction.sender, 0)
-        if self._pool.is_too_cheap(transaction, admission, ahead_count):
+        if not ahead.has_room and self._pool.is_too_cheap(transaction, admission, ahead_count):
             return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
         return self._pool.objection(
             transaction,
@@ -389,15 +394,20 @@ class Mempool:
     def _note(self, effects: Sequence[Effect]) -> None:
         """Count effects, and remember that what is dropped was verified."""
         counts = self._counts
+        admitted = 0
         for effect in effects:
             match effect:
-                case Admitted() | Examined():
-                    counts[type(effect).__name__.lower()] += 1
+                case Admitted():
+                    admitted += 1
+                case Examined():
+                    counts["examined"] += 1
                 case Refused():
                     counts[f"refused.{effect.code.value}"] += 1
                 case Dropped():
                     counts[f"dropped.{effect.code.value}"] += 1
                     self._verified.add(effect.tx_id)
+        if admitted:
+            counts["admitted"] += admitted
 
 
 def _refuse(waiting: Waiting, code: RejectionCode, detail: str) -> Refused:
