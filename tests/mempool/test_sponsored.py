@@ -2,9 +2,9 @@
 
 import pytest
 
+from p2pcommerce.ledger.application import Admission, Rejection
 from p2pcommerce.mempool import Admitted, Mempool, MempoolParameters
 from p2pcommerce.mempool.pool import Pool
-from p2pcommerce.ledger.application import Admission, Rejection
 from p2pcommerce.primitives.errors import RejectionCode
 from tests.mempool.toy import GENESIS, SCHEME, Accounts, Toy, key_of, make
 

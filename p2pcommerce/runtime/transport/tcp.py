@@ -48,11 +48,12 @@ _RECEIVE_BYTES: Final = 64 * 1024
 class TcpStream(trio.abc.Stream):
     """One connected socket."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_is_drained", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         """Take over a connected, non-blocking socket."""
         self._socket = connected
+        self._is_drained = False
         with contextlib.suppress(OSError):  # only TCP knows it: a socket pair is as good for the rest
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -105,15 +106,17 @@ class TcpStream(trio.abc.Stream):
         size = _RECEIVE_BYTES if max_bytes is None else max_bytes
         while True:
             try:
-                return self._socket.recv(size)
+                if self._is_drained:  # the last read took all there was: another would most probably find nothing
+                    self._is_drained = False
+                    await trio.lowlevel.wait_readable(self._socket)
+                data = self._socket.recv(size)
             except (BlockingIOError, InterruptedError):
-                pass
+                self._is_drained = True
             except OSError as error:
                 raise self._translated(error) from error
-            try:
-                await trio.lowlevel.wait_readable(self._socket)
-            except OSError as error:
-                raise self._translated(error) from error
+            else:
+                self._is_drained = 0 < len(data) < size
+                return data
 
     def close(self) -> None:
         """Close the socket; there is nothing to wait for."""
