@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import socket
 from typing import Any, Final
@@ -201,7 +200,10 @@ class TcpTransport:
                 raise TransportError(f"{address}: cannot be dialled: {error.strerror or error}") from error
             candidate.settimeout(0)
             try:
-                with trio.fail_after(_CONNECT_S if len(targets) > 1 else math.inf):
+                if len(targets) > 1:
+                    with trio.fail_after(_CONNECT_S):
+                        await _connect(candidate, target)
+                else:
                     await _connect(candidate, target)
             except trio.TooSlowError:
                 candidate.close()
@@ -255,6 +257,10 @@ async def _connect(candidate: socket.socket, target: tuple[Any, ...]) -> None:
 
 
 async def _resolve(host: str, port: int, address: str) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        with contextlib.suppress(OSError, ValueError):  # it is no literal address of this family
+            socket.inet_pton(family, host)
+            return [(int(family), int(socket.SOCK_STREAM), 0, "", (host, port, *rest))]
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
