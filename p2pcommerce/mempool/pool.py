@@ -30,9 +30,10 @@ from p2pcommerce.mempool.entry import Entry, SenderQueue
 from p2pcommerce.mempool.eviction import Eviction
 from p2pcommerce.mempool.expiry import Expiry
 from p2pcommerce.mempool.fee_floor import FeeFloor, price_of
+from p2pcommerce.mempool.heads import Heads
 from p2pcommerce.mempool.lazy_heap import LazyHeap
 from p2pcommerce.mempool.parameters import MempoolParameters
-from p2pcommerce.mempool.sponsored import Sponsored
+from p2pcommerce.mempool.payers import Payers
 from p2pcommerce.mempool.verdicts import Dropped, Origin
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.id_index import IdIndex
@@ -50,6 +51,7 @@ class Pool:
         floor: the fee floor.
         total_bytes: of all transactions here.
         index: the ids, for gossip.
+        payers: who pays for what.
         ready_count: transactions here without a gap before them, as seen from the final state.
         evicted: how many were driven out so far.
         replaced: how many were replaced so far.
@@ -64,11 +66,10 @@ class Pool:
         "_order",
         "_parameters",
         "_queues",
-        "_sponsored",
-        "_unheaded",
         "evicted",
         "floor",
         "index",
+        "payers",
         "ready_count",
         "replaced",
         "total_bytes",
@@ -85,13 +86,12 @@ class Pool:
         self._by_id: dict[TransactionId, Entry] = {}  # in order of admission
         self.index = IdIndex()
         self._queues: dict[PublicKey, SenderQueue] = {}
-        self._sponsored = Sponsored()
+        self.payers = Payers(self._queues)
         self._eviction = Eviction(self._queues, parameters.eviction_search_max)
         self._expiry = Expiry(self._by_id)
         self._dirty: dict[PublicKey, SenderQueue] = {}
         self._order = 0
-        self._heads: LazyHeap[PublicKey] = LazyHeap()
-        self._unheaded: dict[PublicKey, SenderQueue] = {}  # whose heads may have changed since somebody asked
+        self._heads = Heads()
         self.floor = FeeFloor(fee_floor_minor, parameters.floor_half_life_us)
         self.total_bytes = 0
         self.ready_count = 0
@@ -118,25 +118,7 @@ class Pool:
     @property
     def heads(self) -> LazyHeap[PublicKey]:
         """Senders by the price of their first transaction, dearest first."""
-        if self._unheaded:
-            unheaded, self._unheaded = self._unheaded, {}
-            for sender, queue in unheaded.items():
-                head = queue.head
-                self._heads.put(sender, -head.price, head.order)
-        return self._heads
-
-    def paid_by(self, payer: PublicKey) -> list[Entry]:
-        """Return what one payer (32 bytes) pays for, in order of admission."""
-        queue = self._queues.get(payer)
-        entries = [] if queue is None else [entry for entry in queue.entries.values() if entry.payer == payer]
-        entries += self._sponsored.of(payer)
-        entries.sort(key=lambda entry: entry.order)
-        return entries
-
-    def spend_minor(self, payer: PublicKey) -> int:
-        """Return what all transactions of one payer (32 bytes) may spend together."""
-        queue = self._queues.get(payer)
-        return self._sponsored.spend_minor(payer) + (0 if queue is None else queue.spend_minor)
+        return self._heads.order()
 
     # --- adding ---
 
@@ -170,10 +152,7 @@ class Pool:
                 return refused
             if replaced.payer == payer:
                 spend -= replaced.spend_minor
-        if queue is not None and payer == transaction.sender:
-            spend += queue.spend_minor + (self._sponsored.spend_minor(payer) if len(self._sponsored) else 0)
-        else:
-            spend += self.spend_minor(payer)
+        spend += self.payers.spend_minor(payer)
         if spend > admission.balance_minor:
             return Rejection(
                 RejectionCode.NO_FUNDS,
@@ -335,18 +314,13 @@ class Pool:
 
     def spends(self, entry: Entry, spend_minor: int) -> None:
         """Learn anew what an entry may spend."""
-        more_minor = spend_minor - entry.spend_minor
-        if entry.payer == entry.transaction.sender:
-            self._queues[entry.payer].spend_minor += more_minor
-        else:
-            self._sponsored.spends(entry, more_minor)
-        entry.spend_minor = spend_minor
+        self.payers.spends(entry, spend_minor)
 
     def overspent(self, payer: PublicKey, balance_minor: int) -> list[Entry]:
         """Return what must go, newest first, so that a payer's (32 bytes) transactions fit its balance."""
-        excess = self.spend_minor(payer) - balance_minor
+        excess = self.payers.spend_minor(payer) - balance_minor
         entries: list[Entry] = []
-        for entry in reversed(self.paid_by(payer)) if excess > 0 else ():
+        for entry in reversed(self.payers.paid_by(payer)) if excess > 0 else ():
             if excess <= 0:
                 break
             entries.append(entry)
@@ -383,10 +357,7 @@ class Pool:
         self._by_id[tx_id] = entry
         self.index.add(tx_id)
         self.total_bytes += len(transaction.raw)
-        if entry.payer == queue.sender:
-            queue.spend_minor += entry.spend_minor
-        else:
-            self._sponsored.add(entry)
+        self.payers.add(entry, queue)
         self._expiry.put(tx_id, transaction.expires_height)
         queue.insert(entry)
 
@@ -395,10 +366,7 @@ class Pool:
         del self._by_id[transaction.id]
         self.index.discard(transaction.id)
         self.total_bytes -= len(transaction.raw)
-        if entry.payer == queue.sender:
-            queue.spend_minor -= entry.spend_minor
-        else:
-            self._sponsored.remove(entry)
+        self.payers.remove(entry, queue)
 
     def _index(self, queue: SenderQueue) -> None:
         """Count what is ready, and let the orders find a sender's new head and tail when somebody asks for them."""
@@ -407,10 +375,9 @@ class Pool:
         queue.ready_count = ready_count
         sender = queue.sender
         if queue.nonces:
-            self._unheaded[sender] = queue
+            self._heads.put(queue)
             self._eviction.put(queue)
         else:
-            self._unheaded.pop(sender, None)
             self._heads.discard(sender)
             self._eviction.discard(sender)
             self._queues.pop(sender, None)

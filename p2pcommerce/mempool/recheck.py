@@ -73,7 +73,7 @@ class Recheck:
         """Ask for a payer's balance by way of what it pays for, unless it is known."""
         if payer in self._balances:
             return
-        for entry in self._pool.paid_by(payer)[: self._recheck_max]:
+        for entry in self._pool.payers.paid_by(payer)[: self._recheck_max]:
             if payer in self._balances:
                 return
             answer = self._application.check(entry.transaction, self._view, self._height)

@@ -1,4 +1,4 @@
-"""Rules of what is paid for others, and of a payer who is sender and sponsor at once."""
+"""Rules of who pays for what in the pool, a payer being sender and sponsor at once."""
 
 import pytest
 
@@ -25,8 +25,8 @@ def test_a_payer_pays_for_itself_and_for_others_out_of_one_balance(pool):
     own, sponsored = make(1, 0, 900, 0, 9), make(2, 0, 900, 0, 9, 1)
     assert add(pool, own, 600) == []
     assert add(pool, sponsored, 300) == []
-    assert pool.spend_minor(key_of(1)) == 900
-    assert pool.spend_minor(key_of(2)) == 0
+    assert pool.payers.spend_minor(key_of(1)) == 900
+    assert pool.payers.spend_minor(key_of(2)) == 0
     refused = add(pool, make(3, 0, 900, 0, 9, 1), 200)
     assert isinstance(refused, Rejection)
     assert refused.code is RejectionCode.NO_FUNDS
@@ -37,7 +37,7 @@ def test_what_a_payer_pays_for_is_told_in_order_of_admission(pool):
     sponsored, own, later = make(2, 0, 900, 0, 9, 1), make(1, 1, 900, 0, 9), make(1, 0, 900, 0, 9)
     for transaction in (sponsored, own, later):
         assert add(pool, transaction, 300) == []
-    assert [entry.transaction.id for entry in pool.paid_by(key_of(1))] == [sponsored.id, own.id, later.id]
+    assert [entry.transaction.id for entry in pool.payers.paid_by(key_of(1))] == [sponsored.id, own.id, later.id]
     assert [entry.transaction.id for entry in pool.overspent(key_of(1), 400)] == [later.id, own.id]
     assert pool.overspent(key_of(1), 900) == []
 
@@ -49,8 +49,8 @@ def test_what_leaves_the_pool_is_paid_for_no_more(pool):
     for transaction, left in ((sponsored, 300), (own, 0)):
         pool.remove(pool.get(transaction.id))
         pool.settle()
-        assert pool.spend_minor(key_of(1)) == left
-    assert pool.paid_by(key_of(1)) == []
+        assert pool.payers.spend_minor(key_of(1)) == left
+    assert pool.payers.paid_by(key_of(1)) == []
 
 
 def test_of_one_slice_those_with_a_sender_or_payer_in_common_are_held_to_their_sum():
