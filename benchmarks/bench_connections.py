@@ -202,6 +202,10 @@ class End:
     def on_turn(self) -> None:
         """Nothing waits for turns here."""
 
+    def has_room(self, connection: Connection) -> bool:
+        """Take everything."""
+        return True
+
     async def wait_room(self, connection: Connection) -> None:
         """There is room."""
 

@@ -8,6 +8,7 @@ from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.score import Score
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.primitives.quick import quick
 from p2pcommerce.wire.messages import (
     ANNOUNCE_ENTRIES_MAX,
     TRANSACTIONS_ITEMS_MAX,
@@ -22,6 +23,8 @@ ITEM_OVERHEAD_BYTES = 3
 """What msgpack puts before the bytes of one transaction, at most."""
 _HASH_COST = 16
 """Entries of a table that are read in the time of one keyed hash, about."""
+_send_to = quick(SendTo)
+_transactions = quick(Transactions)
 _PUSH_BYTES_MAX = Transactions.BYTES_MAX - 16
 """What one message takes, less its kind and the head of its array."""
 
@@ -154,7 +157,7 @@ class Link:
         pushes, size = self.pushes, self.push_bytes
         self.pushes, self.push_bytes = [], 0
         if len(pushes) <= TRANSACTIONS_ITEMS_MAX and size <= _PUSH_BYTES_MAX:
-            return [SendTo(self.peer, Transactions(tuple(pushes)))] if pushes else []
+            return [_send_to(self.peer, _transactions(tuple(pushes)))] if pushes else []
         return [
             SendTo(self.peer, Transactions(batch)) for batch in batched(pushes, TRANSACTIONS_ITEMS_MAX, _PUSH_BYTES_MAX)
         ]

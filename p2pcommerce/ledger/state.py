@@ -163,7 +163,9 @@ class VersionedState:
             value = self._older.get(key, _ABSENT)
             if value is _ABSENT:
                 value = self.final.tree.get(key)
-            self._remember({key: value})  # type: ignore[dict-item] # the sentinel is gone here
+            if len(self._recent) >= RECENT_MAX:
+                self._older, self._recent = self._recent, {}
+            self._recent[key] = value  # type: ignore[assignment] # the sentinel is gone here
         return value  # type: ignore[return-value] # the sentinel is gone here
 
     def finalize(self, version: Version) -> None:

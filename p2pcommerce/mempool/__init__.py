@@ -1,7 +1,8 @@
 """Floor 2: the mempool, a core that decides which transactions wait for a block.
 
-- `mempool`: the core: admission pipeline, blocks, selection (start here)
-- `pool`: what is admitted; `entry`: one transaction and one sender's queue; `eviction`: who goes when it is full;
+- `mempool`: the core: slices, blocks, selection (start here); `admission`: the pipeline before the signatures
+- `pool`: what is admitted; `entry`: one transaction and one sender's queue; `payers`: who pays for what;
+  `heads`: who is first in a block; `eviction`: who goes when it is full; `expiry`: what can be included no longer;
   `fee_floor`, `lazy_heap`: its price floor and its indices
 - `intake`: the bounded, fair queue before admission; `candidate`: what passed all but the signatures
 - `verifier`: the seam of signature verification

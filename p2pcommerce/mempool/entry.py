@@ -61,9 +61,10 @@ class SenderQueue:
         nonces: of the entries, rising.
         entries: nonce -> entry.
         ready_count: how many of them the pool counts as ready.
+        spend_minor: the most that those of them may take from the sender for which it pays itself.
     """
 
-    __slots__ = ("entries", "nonces", "ready_count", "run_end", "sender", "state_nonce")
+    __slots__ = ("entries", "nonces", "ready_count", "run_end", "sender", "spend_minor", "state_nonce")
 
     def __init__(self, sender: PublicKey, state_nonce: int) -> None:
         """Start empty for a sender (32 bytes) with this next nonce."""
@@ -71,6 +72,7 @@ class SenderQueue:
         self.state_nonce = state_nonce
         self.run_end = state_nonce
         self.ready_count = 0
+        self.spend_minor = 0
         self.nonces: list[int] = []
         self.entries: dict[int, Entry] = {}
 

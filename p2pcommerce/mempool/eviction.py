@@ -25,7 +25,7 @@ _GAPPED: Final = 1 << 128
 class Eviction:
     """Senders in the order in which their tails go."""
 
-    __slots__ = ("_order", "_queues", "_search_max")
+    __slots__ = ("_changed", "_order", "_queues", "_search_max")
 
     def __init__(self, queues: Mapping[PublicKey, SenderQueue], search_max: int) -> None:
         """Start empty.
@@ -35,19 +35,22 @@ class Eviction:
             search_max: senders looked at for one transaction.
         """
         self._order: LazyHeap[PublicKey] = LazyHeap()
+        self._changed: dict[PublicKey, SenderQueue] = {}  # not looked at since
         self._queues = queues
         self._search_max = search_max
 
     def put(self, queue: SenderQueue) -> None:
-        """Enter a sender, or learn that its tail has changed."""
-        self._put(queue, queue.nonces[-1])
+        """Enter a sender, or learn that its tail has changed; it is looked at when somebody has to go."""
+        self._changed[queue.sender] = queue
 
     def discard(self, sender: PublicKey) -> None:
         """Take a sender (32 bytes) out."""
+        self._changed.pop(sender, None)
         self._order.discard(sender)
 
     def has_below(self, price: int, *, gapped: bool) -> bool:
         """Tell whether anything may go for a transaction of this price; `gapped`: a nonce is missing before it."""
+        self._settle()
         first = self._order.first()
         return first is not None and first[0] < (price - _GAPPED if gapped else price)
 
@@ -60,6 +63,7 @@ class Eviction:
             payer: whose transactions stay, 32 bytes.
             gapped: a nonce is missing before the transaction.
         """
+        self._settle()
         order, limit = self._order, price - _GAPPED if gapped else price
         visited: dict[PublicKey, int] = {}  # sender -> how many of its tails were yielded
         try:
@@ -81,6 +85,13 @@ class Eviction:
         finally:
             for visited_sender in visited:
                 self.put(self._queues[visited_sender])
+
+    def _settle(self) -> None:
+        """Put every sender whose queue has changed in its place."""
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            for queue in changed.values():
+                self._put(queue, queue.nonces[-1])
 
     def _put(self, queue: SenderQueue, tail_nonce: int) -> None:
         tail = queue.entries[tail_nonce]

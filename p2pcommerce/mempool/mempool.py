@@ -1,16 +1,13 @@
 """The mempool: which transactions wait for a block.
 
-Submitted bytes queue per origin (`submit`, `has_room`). At the end of a tick one slice passes the pipeline, each step
-cheaper than what follows: size, duplicate, strict decoding, chain id, expiry, the application's check, fee floor, nonce
-window, balance of the payer; then the signatures of the whole slice behind the `Verifier` seam; then the pool.
-Malformed bytes, bad signatures and other chains are REJECTed; whatever depends on the state is IGNOREd, and so is what
-is signed by another key than the one that speaks for its account now: the peer that brought it may be a block behind.
+Submitted bytes queue per origin (`submit`, `has_room`). At the end of a tick one slice passes the pipeline
+(`admission`), then the signatures of the whole slice are verified behind the `Verifier` seam; then follows the pool.
 
 It knows nothing of messages, blocks or disks: verdicts go back as effects, and the node passes them on.
 
 Source: the mempool rules of the networking specification, the pool rules in `pool`.
 Deviations: a slice interleaves origins by deficit round-robin, so that verdicts are in order of submission within a
-slice and origin, not over all; the fee floor is checked after the application's check, which alone knows weights.
+slice and origin, not over all.
 """
 
 from __future__ import annotations
@@ -19,12 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from p2pcommerce.ledger.application import Admission, Application, Rejection
+from p2pcommerce.ledger.application import Application, Rejection
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.state import StateView
-from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX, Transaction, decode_transaction
+from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX, Transaction
+from p2pcommerce.mempool.admission import Pipeline, refuse
 from p2pcommerce.mempool.candidate import Ahead, Candidate
-from p2pcommerce.mempool.fee_floor import price_of
 from p2pcommerce.mempool.intake import Intake, Waiting
 from p2pcommerce.mempool.parameters import MempoolParameters
 from p2pcommerce.mempool.pool import Pool
@@ -34,7 +31,7 @@ from p2pcommerce.mempool.verdicts import Admitted, Dropped, Effect, Examined, Or
 from p2pcommerce.mempool.verifier import InlineVerifier, VerifiedIds, Verifier
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, RejectionCode, Verdict
+from p2pcommerce.primitives.errors import LocalProtocolError, RejectionCode, Verdict
 from p2pcommerce.primitives.ids import GENESIS_HEIGHT, Height, PublicKey, TransactionId
 from p2pcommerce.primitives.quick import quick
 
@@ -49,11 +46,11 @@ class Mempool:
     __slots__ = (
         "_application",
         "_counts",
-        "_genesis_hash",
         "_height",
         "_intake",
         "_now",
         "_parameters",
+        "_pipeline",
         "_pool",
         "_refused",
         "_verified",
@@ -82,9 +79,9 @@ class Mempool:
         """
         self._parameters = parameters
         self._application = application
-        self._genesis_hash = genesis.hash
         self._verifier = InlineVerifier(scheme) if verifier is None else verifier
         self._pool = Pool(parameters, genesis.parameters.fee_floor)
+        self._pipeline = Pipeline(self._pool, application, genesis.hash)
         self.index = self._pool.index
         self._intake = Intake(parameters)
         self._verified = VerifiedIds(parameters.verified_count_max)
@@ -204,8 +201,9 @@ class Mempool:
         return effects
 
     def _admit(self, slice_: list[Waiting], view: StateView, now: int) -> list[Effect]:
-        ahead = Ahead()
-        examined = [self._examine(waiting, view, ahead, now) for waiting in slice_]
+        has_room = self._pool.has_room(len(slice_), sum([len(waiting.raw) for waiting in slice_]))
+        ahead = Ahead(self._pool.floor.price(now), has_room=has_room)
+        examined = [self._pipeline.examine(waiting, view, self._height, ahead, now) for waiting in slice_]
         unverified = [
             item.transaction
             for item in examined
@@ -213,68 +211,34 @@ class Mempool:
         ]
         good = dict(zip([transaction.id for transaction in unverified], self._verifier.verify(unverified), strict=True))
         effects: list[Effect] = []
+        is_calm = True  # nothing was driven out by what was added before
         for item in examined:
             if not isinstance(item, Candidate):
                 effects.append(item)
             elif not good.get(item.transaction.id, True):
-                refused = _refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good")
+                refused = refuse(item.waiting, RejectionCode.BAD_SIGNATURE, "a signature is not good")
                 effects.append(replace(refused, verdict=Verdict.REJECT))
             else:
-                self._insert(item, effects, now)
+                is_calm = self._insert(item, effects, now, is_calm=is_calm) and is_calm
         return effects
 
-    def _insert(self, candidate: Candidate, effects: list[Effect], now: int) -> None:
+    def _insert(self, candidate: Candidate, effects: list[Effect], now: int, *, is_calm: bool) -> bool:
+        """Put a candidate into the pool; tell whether nothing had to go for it."""
         waiting, transaction = candidate.waiting, candidate.transaction
         if waiting.is_private:
             self._verified.add(transaction.id)
             effects.append(Examined(transaction.id, waiting.raw, waiting.origin))
-            return
-        answer = self._pool.add(transaction, candidate.admission, waiting.origin, now)
+            return True
+        answer = self._pool.add(
+            transaction, candidate.admission, waiting.origin, now, is_judged=is_calm and candidate.is_first
+        )
         if isinstance(answer, Rejection):
             self._verified.add(transaction.id)
-            effects.append(_refuse(waiting, answer.code, answer.detail))
-            return
+            effects.append(refuse(waiting, answer.code, answer.detail))
+            return True
         effects.append(_admitted(transaction.id, transaction, waiting.origin, candidate.admission.weight))
         effects += answer
-
-    def _examine(self, waiting: Waiting, view: StateView, ahead: Ahead, now: int) -> Candidate | Refused:
-        """Take a transaction through the pipeline up to its signatures."""
-        if waiting.tx_id in self._pool or waiting.tx_id in ahead.ids:
-            return _refuse(waiting, RejectionCode.DUPLICATE, "is in the pool already")
-        try:
-            transaction = decode_transaction(waiting.raw, waiting.tx_id)
-        except CodecError as error:
-            return _refuse(waiting, RejectionCode.BAD_FORMAT, str(error))
-        if transaction.chain_id != self._genesis_hash:
-            return _refuse(waiting, RejectionCode.BAD_FORMAT, "is of another chain: its chain id is not this genesis")
-        if transaction.expires_height <= self._height:
-            detail = f"could be included up to height {transaction.expires_height}, {self._height} is final"
-            return _refuse(waiting, RejectionCode.EXPIRED, detail)
-        answer = self._application.check(transaction, view, Height(self._height + 1))
-        if isinstance(answer, Rejection):
-            return _refuse(waiting, answer.code, answer.detail)
-        objection = self._object(transaction, answer, ahead, now)
-        if objection is not None:
-            return _refuse(waiting, objection.code, objection.detail)
-        if not waiting.is_private:
-            ahead.add(transaction, answer)
-        return Candidate(waiting, transaction, answer)
-
-    def _object(self, transaction: Transaction, admission: Admission, ahead: Ahead, now: int) -> Rejection | None:
-        """Say what fee floor, nonces, balance or a full pool hold against a transaction."""
-        floor = self._pool.floor
-        if price_of(transaction.fee, admission.weight) < floor.price(now):
-            detail = f"fee {transaction.fee} for weight {admission.weight}, the floor is {floor.minor(now)} per weight"
-            return Rejection(RejectionCode.NO_FEE, detail)
-        ahead_count = ahead.counts.get(transaction.sender, 0)
-        if self._pool.is_too_cheap(transaction, admission, ahead_count):
-            return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
-        return self._pool.objection(
-            transaction,
-            admission,
-            ahead_count,
-            ahead.spends_minor.get(admission.payer, 0),
-        )
+        return not answer
 
     # --- blocks ---
 
@@ -389,18 +353,17 @@ class Mempool:
     def _note(self, effects: Sequence[Effect]) -> None:
         """Count effects, and remember that what is dropped was verified."""
         counts = self._counts
+        admitted = 0
         for effect in effects:
             match effect:
-                case Admitted() | Examined():
-                    counts[type(effect).__name__.lower()] += 1
+                case Admitted():
+                    admitted += 1
+                case Examined():
+                    counts["examined"] += 1
                 case Refused():
                     counts[f"refused.{effect.code.value}"] += 1
                 case Dropped():
                     counts[f"dropped.{effect.code.value}"] += 1
                     self._verified.add(effect.tx_id)
-
-
-def _refuse(waiting: Waiting, code: RejectionCode, detail: str) -> Refused:
-    """Refuse a transaction; but for a bad format it depends on the state: on which key speaks for an account, too."""
-    verdict = Verdict.REJECT if code is RejectionCode.BAD_FORMAT else Verdict.IGNORE
-    return Refused(waiting.tx_id, waiting.origin, verdict, code, detail, len(waiting.raw), waiting.is_private)
+        if admitted:
+            counts["admitted"] += admitted

@@ -22,15 +22,18 @@ Source: the mempool rules of the networking specification.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from p2pcommerce.ledger.application import Admission, Rejection
 from p2pcommerce.ledger.transaction import Transaction
 from p2pcommerce.mempool.entry import Entry, SenderQueue
 from p2pcommerce.mempool.eviction import Eviction
+from p2pcommerce.mempool.expiry import Expiry
 from p2pcommerce.mempool.fee_floor import FeeFloor, price_of
+from p2pcommerce.mempool.heads import Heads
 from p2pcommerce.mempool.lazy_heap import LazyHeap
 from p2pcommerce.mempool.parameters import MempoolParameters
+from p2pcommerce.mempool.payers import Payers
 from p2pcommerce.mempool.verdicts import Dropped, Origin
 from p2pcommerce.primitives.errors import RejectionCode
 from p2pcommerce.primitives.id_index import IdIndex
@@ -41,42 +44,32 @@ __all__ = ["Pool"]
 _BPS = 10_000
 
 
-class _Account:
-    """What one payer pays for."""
-
-    __slots__ = ("entries", "spend_minor")
-
-    def __init__(self) -> None:
-        self.entries: dict[TransactionId, Entry] = {}
-        self.spend_minor = 0
-
-
 class Pool:
     """Admitted transactions.
 
     Attributes:
-        heads: senders by the price of their first transaction, dearest first.
         floor: the fee floor.
         total_bytes: of all transactions here.
         index: the ids, for gossip.
+        payers: who pays for what.
         ready_count: transactions here without a gap before them, as seen from the final state.
         evicted: how many were driven out so far.
         replaced: how many were replaced so far.
     """
 
     __slots__ = (
-        "_accounts",
         "_by_id",
         "_dirty",
         "_eviction",
         "_expiry",
+        "_heads",
         "_order",
         "_parameters",
         "_queues",
         "evicted",
         "floor",
-        "heads",
         "index",
+        "payers",
         "ready_count",
         "replaced",
         "total_bytes",
@@ -93,12 +86,12 @@ class Pool:
         self._by_id: dict[TransactionId, Entry] = {}  # in order of admission
         self.index = IdIndex()
         self._queues: dict[PublicKey, SenderQueue] = {}
-        self._accounts: dict[PublicKey, _Account] = {}
+        self.payers = Payers(self._queues)
         self._eviction = Eviction(self._queues, parameters.eviction_search_max)
-        self._expiry: LazyHeap[TransactionId] = LazyHeap()
+        self._expiry = Expiry(self._by_id)
         self._dirty: dict[PublicKey, SenderQueue] = {}
         self._order = 0
-        self.heads: LazyHeap[PublicKey] = LazyHeap()
+        self._heads = Heads()
         self.floor = FeeFloor(fee_floor_minor, parameters.floor_half_life_us)
         self.total_bytes = 0
         self.ready_count = 0
@@ -122,15 +115,10 @@ class Pool:
         """Return what is kept of one sender (32 bytes)."""
         return self._queues.get(sender)
 
-    def paid_by(self, payer: PublicKey, count_max: int) -> list[Entry]:
-        """Return the first `count_max` that one payer (32 bytes) pays for, in order of admission."""
-        account = self._accounts.get(payer)
-        return [] if account is None else list(islice(account.entries.values(), count_max))
-
-    def spend_minor(self, payer: PublicKey) -> int:
-        """Return what all transactions of one payer (32 bytes) may spend together."""
-        account = self._accounts.get(payer)
-        return 0 if account is None else account.spend_minor
+    @property
+    def heads(self) -> LazyHeap[PublicKey]:
+        """Senders by the price of their first transaction, dearest first."""
+        return self._heads.order()
 
     # --- adding ---
 
@@ -164,15 +152,18 @@ class Pool:
                 return refused
             if replaced.payer == payer:
                 spend -= replaced.spend_minor
-        account = self._accounts.get(payer)
-        if account is not None:
-            spend += account.spend_minor
+        spend += self.payers.spend_minor(payer)
         if spend > admission.balance_minor:
             return Rejection(
                 RejectionCode.NO_FUNDS,
                 f"waiting transactions and this one may spend {spend}, the payer has {admission.balance_minor}",
             )
         return None
+
+    def has_room(self, count: int, size: int) -> bool:
+        """Tell whether so many transactions, of `size` bytes in all, can come in without any having to go."""
+        parameters = self._parameters
+        return len(self._by_id) + count <= parameters.count_max and self.total_bytes + size <= parameters.bytes_max
 
     def is_too_cheap(self, transaction: Transaction, admission: Admission, ahead: int = 0) -> bool:
         """Tell whether the pool is so full that this transaction would find no cheaper one to drive out.
@@ -182,8 +173,7 @@ class Pool:
             admission: what the application said of it.
             ahead: transactions of its sender that will probably be added before it.
         """
-        parameters = self._parameters
-        if len(self._by_id) < parameters.count_max and self.total_bytes + len(transaction.raw) <= parameters.bytes_max:
+        if self.has_room(1, len(transaction.raw)):
             return False
         queue = self._queues.get(transaction.sender)
         if queue is not None and transaction.nonce in queue.entries:
@@ -193,13 +183,21 @@ class Pool:
         return not self._eviction.has_below(price, gapped=transaction.nonce > run_end + ahead)
 
     def add(
-        self, transaction: Transaction, admission: Admission, origin: Origin, now: int
+        self, transaction: Transaction, admission: Admission, origin: Origin, now: int, *, is_judged: bool = False
     ) -> Rejection | list[Dropped]:
-        """Add a verified transaction; return why not, or what had to go for it."""
+        """Add a verified transaction; return why not, or what had to go for it.
+
+        Args:
+            transaction: decoded and verified.
+            admission: what the application said of it.
+            origin: who brought it.
+            now: microseconds.
+            is_judged: `objection` had none, and nothing of its sender or payer has come or gone since.
+        """
         tx_id = transaction.id
         if tx_id in self._by_id:
             return Rejection(RejectionCode.DUPLICATE, "is in the pool already")
-        objection = self.objection(transaction, admission)
+        objection = None if is_judged else self.objection(transaction, admission)
         if objection is not None:
             return objection
         entry = Entry(transaction, admission, origin)
@@ -209,15 +207,14 @@ class Pool:
         if victims is None:
             return Rejection(RejectionCode.POOL_FULL, "the pool is full, and nothing cheaper in it can go: pay more")
         dropped = [self._evict(victim, now) for victim in victims] if victims else []
-        if replaced is not None:
-            self._forget(replaced)
+        if queue is not None and replaced is not None:
+            self._forget(replaced, queue)
             self.replaced += 1
             detail = f"replaced by {tx_id.hex()}, which pays more"
             dropped.append(Dropped(replaced.transaction.id, RejectionCode.BAD_NONCE, detail, replaced_by=tx_id))
         if queue is None:
             queue = self._queues[transaction.sender] = SenderQueue(transaction.sender, admission.nonce)
-        self._remember(entry, now)
-        queue.insert(entry)
+        self._remember(entry, queue, now)
         self._index(queue)
         if admission.nonce > queue.state_nonce:
             self.advance(queue, admission.nonce)
@@ -274,7 +271,7 @@ class Pool:
             self.floor.raise_above(victim.bottleneck, now)
             detail = "driven out of a full pool: pay more"
         queue.remove_tail()
-        self._forget(victim)
+        self._forget(victim, queue)
         self._index(queue)
         self.evicted += 1
         return Dropped(victim.transaction.id, RejectionCode.POOL_FULL, detail)
@@ -285,7 +282,7 @@ class Pool:
         """Take an entry out."""
         queue = self._queues[entry.transaction.sender]
         queue.remove(entry.transaction.nonce)
-        self._forget(entry)
+        self._forget(entry, queue)
         self._dirty[queue.sender] = queue
 
     def remove_final(self, tx_id: TransactionId) -> None:
@@ -317,17 +314,13 @@ class Pool:
 
     def spends(self, entry: Entry, spend_minor: int) -> None:
         """Learn anew what an entry may spend."""
-        self._accounts[entry.payer].spend_minor += spend_minor - entry.spend_minor
-        entry.spend_minor = spend_minor
+        self.payers.spends(entry, spend_minor)
 
     def overspent(self, payer: PublicKey, balance_minor: int) -> list[Entry]:
         """Return what must go, newest first, so that a payer's (32 bytes) transactions fit its balance."""
-        account = self._accounts.get(payer)
-        if account is None:
-            return []
-        excess = account.spend_minor - balance_minor
+        excess = self.payers.spend_minor(payer) - balance_minor
         entries: list[Entry] = []
-        for entry in reversed(account.entries.values()):
+        for entry in reversed(self.payers.paid_by(payer)) if excess > 0 else ():
             if excess <= 0:
                 break
             entries.append(entry)
@@ -336,11 +329,7 @@ class Pool:
 
     def expired(self, height: Height) -> list[Entry]:
         """Return what can no longer be included now that `height` is final; each must be removed."""
-        entries: list[Entry] = []
-        while (first := self._expiry.first()) is not None and first[0] <= height:
-            self._expiry.discard(first[1])
-            entries.append(self._by_id[first[1]])
-        return entries
+        return self._expiry.take(height)
 
     def outlived(self, now: int) -> list[Entry]:
         """Return what has been here for all of its life."""
@@ -355,47 +344,40 @@ class Pool:
 
     def _lose(self, queue: SenderQueue, entry: Entry, detail: str) -> Dropped:
         queue.remove(entry.transaction.nonce)
-        self._forget(entry)
+        self._forget(entry, queue)
         return Dropped(entry.transaction.id, RejectionCode.BAD_NONCE, detail)
 
     # --- indices ---
 
-    def _remember(self, entry: Entry, now: int) -> None:
+    def _remember(self, entry: Entry, queue: SenderQueue, now: int) -> None:
         transaction = entry.transaction
+        tx_id = transaction.id
         self._order += 1
         entry.order, entry.added_us = self._order, now
-        self._by_id[transaction.id] = entry
-        self.index.add(transaction.id)
+        self._by_id[tx_id] = entry
+        self.index.add(tx_id)
         self.total_bytes += len(transaction.raw)
-        account = self._accounts.get(entry.payer)
-        if account is None:
-            account = self._accounts[entry.payer] = _Account()
-        account.entries[transaction.id] = entry
-        account.spend_minor += entry.spend_minor
-        self._expiry.put(transaction.id, transaction.expires_height, entry.order)
+        self.payers.add(entry, queue)
+        self._expiry.put(tx_id, transaction.expires_height)
+        queue.insert(entry)
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: Entry, queue: SenderQueue) -> None:
         transaction = entry.transaction
         del self._by_id[transaction.id]
         self.index.discard(transaction.id)
         self.total_bytes -= len(transaction.raw)
-        account = self._accounts[entry.payer]
-        del account.entries[transaction.id]
-        account.spend_minor -= entry.spend_minor
-        if not account.entries:
-            del self._accounts[entry.payer]
-        self._expiry.discard(transaction.id)
+        self.payers.remove(entry, queue)
 
     def _index(self, queue: SenderQueue) -> None:
-        sender = queue.sender
+        """Count what is ready, and let the orders find a sender's new head and tail when somebody asks for them."""
         ready_count = queue.run_end - queue.state_nonce
         self.ready_count += ready_count - queue.ready_count
         queue.ready_count = ready_count
+        sender = queue.sender
         if queue.nonces:
-            head = queue.head
-            self.heads.put(sender, -head.price, head.order)
+            self._heads.put(queue)
             self._eviction.put(queue)
         else:
-            self.heads.discard(sender)
+            self._heads.discard(sender)
             self._eviction.discard(sender)
             self._queues.pop(sender, None)

@@ -71,7 +71,9 @@ class Recheck:
 
     def _learn_balance(self, payer: PublicKey) -> None:
         """Ask for a payer's balance by way of what it pays for, unless it is known."""
-        for entry in self._pool.paid_by(payer, self._recheck_max):
+        if payer in self._balances:
+            return
+        for entry in self._pool.payers.paid_by(payer)[: self._recheck_max]:
             if payer in self._balances:
                 return
             answer = self._application.check(entry.transaction, self._view, self._height)

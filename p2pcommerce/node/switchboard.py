@@ -55,12 +55,15 @@ from p2pcommerce.node.submissions import Submissions
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import RejectionCode, Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId, PublicKey, TransactionId, short
+from p2pcommerce.primitives.quick import quick
 from p2pcommerce.sync import Sync
 from p2pcommerce.sync import effects as sync
 from p2pcommerce.sync import restore_effects as snapshot
 from p2pcommerce.wire.messages import Status
 
 __all__ = ["NodeParameters", "Switchboard"]
+
+_transmit = quick(Transmit)
 
 
 class Switchboard:
@@ -198,7 +201,7 @@ class Switchboard:
         for effect in effects:
             match effect:
                 case gossip.SendTo(peer, message):
-                    out.append(Transmit(peer, message))
+                    out.append(_transmit(peer, message))
                 case gossip.Offer(items, origin):
                     for tx_id, raw in items:
                         self.mempool.submit(raw, origin, tx_id, now)
@@ -216,15 +219,16 @@ class Switchboard:
         out: list[Effect] = []
         judged: list[tuple[TransactionId, bytes, Verdict, PeerId | None, int]] = []
         admitted = False
+        submissions = self.submissions
         for effect in effects:
             match effect:
                 case Admitted(tx_id, transaction, origin):
                     admitted = True
-                    if origin is None or tx_id in self.submissions:
+                    if origin is None or tx_id in submissions:
                         origin = None  # a peer's copy came between: it is a user's all the same
                         out += self.own.on_admitted(tx_id, transaction.raw, now)
+                        out += submissions.answer(tx_id, RejectionCode.OK, "")
                     judged.append((tx_id, transaction.raw, Verdict.ACCEPT, origin, transaction.fee))
-                    out += self.submissions.answer(tx_id, RejectionCode.OK, "")
                 case Examined() | Refused(is_private=True):
                     told, wanted = self.private.on_verdict(effect, now)
                     out += told + self.gossip(wanted, now)

@@ -47,6 +47,7 @@ COUNT_PLACE: Final = 32
 _FIRST_LEAF: Final = 33
 _LENGTHS: Final = struct.Struct("<HI")
 """Of a leaf's key and value."""
+_unpack_lengths = _LENGTHS.unpack_from
 _LEAF_HEAD_BYTES: Final = 38
 """A packed leaf's hash and lengths; the path is in front while the leaf is worked on."""
 EMPTY_BUCKET: Final = ZERO_HASH + b"\x00"
@@ -135,13 +136,20 @@ def split_leaves(data: bytearray) -> Iterator[bytes]:
 
 def find_value(bucket: bytes, key: bytes) -> bytes | None:
     """Return the value of a key in a packed subtree."""
-    place, sought = _FIRST_LEAF, len(key)
-    while place < len(bucket):
-        key_bytes, value_bytes = _LENGTHS.unpack_from(bucket, place + HASH_BYTES)
+    # One search says of nearly every key that is not there that it is not; where it finds something the leaves say
+    # whether that is a key, or bytes that look like it.
+    place, found = _FIRST_LEAF, bucket.find(key, _FIRST_LEAF + _LEAF_HEAD_BYTES)
+    while found >= 0:
+        key_bytes, value_bytes = _unpack_lengths(bucket, place + HASH_BYTES)
         start = place + _LEAF_HEAD_BYTES
-        place = start + key_bytes + value_bytes
-        if key_bytes == sought and bucket.startswith(key, start):
-            return bucket[start + key_bytes : place]
+        middle = start + key_bytes
+        place = middle + value_bytes
+        if found < start:  # in the leaf's hash or lengths
+            found = bucket.find(key, start)
+        if start == found and key_bytes == len(key):
+            return bucket[middle:place]
+        if found < place:
+            found = bucket.find(key, place + _LEAF_HEAD_BYTES)
     return None
 
 

@@ -32,6 +32,8 @@ _CLOSED_IN_HANDSHAKE: Final = ("CLOSED_IN_HANDSHAKE", _CLOSED_BY_PEER[1])
 _READS_PER_TURN: Final = 8
 _BYTES_PER_TURN: Final = 64 * 1024
 """Reads without waiting, and bytes read, after which others get their turn."""
+_COUNTED_BYTES: Final = 16 * 1024
+"""Until the end of a tick less than this may wait uncounted: most of it leaves then, and counting costs more."""
 
 
 class Owner(Protocol):
@@ -47,6 +49,10 @@ class Owner(Protocol):
 
     def on_turn(self) -> None:
         """Everything that came in one read has been given."""
+        ...
+
+    def has_room(self, connection: Connection) -> bool:
+        """Tell whether the node can take more from this peer."""
         ...
 
     async def wait_room(self, connection: Connection) -> None:
@@ -75,6 +81,7 @@ class Connection:
 
     __slots__ = (
         "_closing",
+        "_held",
         "_hold",
         "_nowait",
         "_nursery",
@@ -124,6 +131,7 @@ class Connection:
         self.reason: tuple[str, str] | None = None
         self.remote: str | None = getattr(stream, "remote", None) if outbound else address
         self._hold = hold
+        self._held = (0, 0)
         self._stream = stream
         self._nowait: Callable[[bytes], int] | None = None
         if hasattr(stream, "send_nowait"):
@@ -172,6 +180,7 @@ class Connection:
     async def _read(self, deadline: trio.CancelScope) -> None:
         """Read and give away what comes until the end; lift the deadline when the handshake is done."""
         reads = size = 0
+        owner = self._owner
         while self.reason is None:
             data = await self._stream.receive_some(_BYTES_PER_TURN)
             if not data:
@@ -181,14 +190,16 @@ class Connection:
             for event in self._receive(bytes(data)):
                 self._give(event)
                 # A read may bring more messages than the node has room for: what it cannot take waits here.
-                await self._owner.wait_room(self)
+                if not owner.has_room(self):
+                    await owner.wait_room(self)
             self._account()
-            self._owner.on_turn()
+            owner.on_turn()
             if is_shaking:
                 self.flush()
                 if self.peer is not None:
                     deadline.deadline = math.inf
-            await self._owner.wait_room(self)
+            if not owner.has_room(self):
+                await owner.wait_room(self)
             reads, size = reads + 1, size + len(data)
             if reads >= _READS_PER_TURN or size >= _BYTES_PER_TURN:
                 reads = size = 0
@@ -216,12 +227,15 @@ class Connection:
         """Queue a message; it leaves at the end of the tick. A full lane ends the connection."""
         if self.reason is None and not self.session.send(message):
             self.close(SLOW_PEER, f"takes too little: its {message.LANE.name.lower()} lane is full")
-        self._account()
+        if self.session.waiting_bytes >= _COUNTED_BYTES:
+            self._account()
 
     def _account(self) -> None:
         """Say what this connection holds, and end it if that is too much."""
-        if self.reason is None:
-            excess = self._hold(self.session.held_bytes + len(self._rest), self.session.waiting_messages)
+        held = self.session.held_bytes + len(self._rest), self.session.waiting_messages
+        if held != self._held and self.reason is None:
+            self._held = held
+            excess = self._hold(*held)
             if excess:
                 self.close(CROWDED, f"holds too much of this node's memory: {excess} is exceeded")
 
@@ -241,7 +255,7 @@ class Connection:
                 if self._nursery is not None:
                     self._nursery.start_soon(self._write)
                 break
-            data = self.session.data_to_send()
+            data = self.session.data_to_send() if self.session.has_data_to_send() else b""
         self._account()
 
     def close(self, code: str, reason: str) -> None:

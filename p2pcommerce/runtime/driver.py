@@ -47,6 +47,7 @@ from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.disk import Disk
 from p2pcommerce.runtime.log import Log as LogFile
+from p2pcommerce.runtime.ticker import Ticker
 from p2pcommerce.runtime.traffic import Traffic
 from p2pcommerce.runtime.transport import Listener, Transport, TransportError
 from p2pcommerce.wire import HandshakeDone, LocalPeer, Message, Session
@@ -128,8 +129,7 @@ class Driver:
         self.resources = Resources(limits)
         self._traffic = Traffic()
         self._announcement_key = secrets.token_bytes(16)
-        self._wake = trio.Event()
-        self._ticked = trio.Event()
+        self._ticker = Ticker(core, clock)
 
     # --- life ---
 
@@ -175,21 +175,12 @@ class Driver:
 
     async def _tick(self) -> None:
         while True:
-            if self._wake.is_set():
-                # Readers get a second turn: what peers are known to have by the tick need not be sent to them.
-                await trio.lowlevel.checkpoint()
-            else:
-                with trio.CancelScope(deadline=self.clock.trio_time(self.core.deadline)):
-                    await self._wake.wait()
-            self._wake = trio.Event()
-            now = self.clock.now()
-            due = self.core.deadline
-            if due is not None and due <= now:
-                self.give(self.core.on_deadline(now))
+            await self._ticker.wait_due()
+            effects = self.core.on_deadline(self.clock.now())  # of a room that nothing is due in it asks nothing
+            if effects:
+                self.give(effects)
             self.flush()
-            ticked, self._ticked = self._ticked, trio.Event()
-            ticked.set()
-            await trio.lowlevel.checkpoint()
+            self._ticker.end()
 
     def flush(self) -> None:
         """Send what was queued since the last tick."""
@@ -200,23 +191,26 @@ class Driver:
 
     async def wait_tick(self) -> None:
         """Wait for the end of the present tick, or of everything."""
-        await self._ticked.wait()
+        await self._ticker.wait_end()
 
     def close(self) -> None:
         """No tick will come any more: nobody waits for one."""
-        self._ticked.set()
+        self._ticker.close()
 
     # --- effects ---
 
     def give(self, effects: list[Effect]) -> None:
         """Do effects in order, through the disk where one of them needs it."""
+        if not effects:
+            self.on_turn()
+            return
         at_once = len(effects) if self._disk is None else self._disk.first_durable(effects)
         if self._disk is not None and at_once < len(effects):
             self._disk.give(effects[at_once:])
             effects = effects[:at_once]
         for effect in effects:
             self.perform(effect)
-        self._wake.set()
+        self._ticker.wake()
 
     def perform(self, effect: Effect) -> None:  # noqa: C901 - one arm per effect
         """Do one effect that is not the disk's."""
@@ -226,7 +220,7 @@ class Driver:
                 if connection is not None:
                     connection.send(message)
                     if not self._dirty:
-                        self._wake.set()
+                        self._ticker.wake()
                     self._dirty[connection] = None
             case Attach(peer, link):
                 self._attach(peer, link)
@@ -393,16 +387,26 @@ class Driver:
         """A message came over an attached connection."""
         peer = connection.peer
         if peer is not None and self._peers.get(peer) is connection:
-            self.give(self.core.on_message(peer, message, self.clock.now()))
+            effects = self.core.on_message(peer, message, self.clock.now())
+            if effects:
+                self.give(effects)
 
     def on_turn(self) -> None:
-        """Everything that came in one read has been given."""
-        self._wake.set()
+        """Everything that came in one read has been given: a tick follows if the core wants one before it is due."""
+        self._ticker.stir()
+
+    def wake(self) -> None:
+        """Let a tick follow in any case: what waits for room in this node looks again whether there is some."""
+        self._ticker.wake()
+
+    def has_room(self, connection: Connection) -> bool:
+        """Tell whether the node can take more from this peer."""
+        return self._has_room(connection.peer)
 
     async def wait_room(self, connection: Connection) -> None:
         """Wait until the node can take more from this peer: pool and disk keep up."""
         while not self._has_room(connection.peer):
-            await self._ticked.wait()
+            await self._ticker.wait_end()
 
     def _has_room(self, peer: PeerId | None) -> bool:
         return (self._disk is None or self._disk.has_room) and (peer is None or self.core.has_room(peer))

@@ -227,5 +227,9 @@ class _Peer:
         """Send what a read gave to answer."""
         self.connection.flush()
 
+    def has_room(self, connection: Connection) -> bool:
+        """Nothing is held back."""
+        return True
+
     async def wait_room(self, connection: Connection) -> None:
         """Nothing is held back."""

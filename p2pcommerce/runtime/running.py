@@ -111,7 +111,7 @@ class RunningNode(OffChainNode):
             on_signed=self._on_signed,
             on_committed=self._on_committed,
             on_frozen=self._on_frozen,
-            on_progress=self._driver.on_turn,
+            on_progress=self._driver.wake,
         )
         self._driver.attach_disk(self._disk)
         self._reading = Reading(assembly.store, self._disk.store_limiter, assembly.log)
@@ -120,7 +120,7 @@ class RunningNode(OffChainNode):
         self._events = Events(self._reading.blocks, core.height)
         self._waiting = Waiting(self._reading, core, lambda: self.wait_height(core.height))
         self._wallet = Wallet(config.identity, core)
-        self._own_disk = OwnDisk(assembly.own_journal, self._on_submitted, self._driver.on_turn)
+        self._own_disk = OwnDisk(assembly.own_journal, self._on_submitted, self._driver.wake)
         self._submitting = Submitting(core, self._driver, self._wallet, self._clock, lambda: self._own_disk.has_room)
         self._desk = OffChainDesk(core, self._driver.give, self._clock, assembly.off_chain)
         self._driver.attach_off_chain(self._desk.perform)

@@ -80,7 +80,7 @@ class Submitting:
             now = self._clock.now()
             effects: list[Effect] = self._core.on_submit(request, transaction.raw, now, is_private=private)
             self._driver.give(effects)
-            self._driver.on_turn()
+            self._driver.wake()
             await submission.done.wait()
         finally:
             del self._requests[request]

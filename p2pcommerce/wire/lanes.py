@@ -82,12 +82,19 @@ class FrameError(RemoteProtocolError):
 
 
 class OutgoingLanes:
-    """Messages waiting to be sent, bounded in bytes per lane."""
+    """Messages waiting to be sent, bounded in bytes per lane.
 
-    __slots__ = ("_bounds", "_cut_bytes", "_queued_bytes", "_queues")
+    Attributes:
+        count: messages waiting in all lanes.
+        total_bytes: bytes waiting in all lanes, each message's overhead included.
+    """
+
+    __slots__ = ("_bounds", "_cut_bytes", "_queued_bytes", "_queues", "count", "total_bytes")
 
     def __init__(self, bounds: tuple[int, int, int, int, int]) -> None:
         """Take the bytes that each lane may hold."""
+        self.count = 0
+        self.total_bytes = 0
         self._bounds = bounds
         # A queue exists while it holds something: an idle connection has none.
         self._queues: list[deque[bytes] | None] = [None] * _LANES
@@ -96,21 +103,11 @@ class OutgoingLanes:
 
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
-        return any(self._queues)
+        return self.count > 0
 
     def lane_bytes(self, lane: Lane) -> int:
         """Return the bytes waiting in a lane, each message's overhead included."""
         return self._queued_bytes[lane]
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes waiting in all lanes, each message's overhead included."""
-        return sum(self._queued_bytes)
-
-    @property
-    def count(self) -> int:
-        """Messages waiting in all lanes."""
-        return sum([len(queue) for queue in self._queues if queue is not None])
 
     def push(self, lane: Lane, message: bytes) -> bool:
         """Queue a message; False, and nothing done, if the lane's bound would be exceeded.
@@ -121,10 +118,13 @@ class OutgoingLanes:
         size = len(message)
         if not 0 < size <= _TOTAL_BYTES_MAX:
             raise LocalProtocolError(f"a message has 1 to {_TOTAL_BYTES_MAX} bytes, not {size}")
-        queued = self._queued_bytes[lane] + size + QUEUED_MESSAGE_OVERHEAD_BYTES
+        charged = size + QUEUED_MESSAGE_OVERHEAD_BYTES
+        queued = self._queued_bytes[lane] + charged
         if queued > self._bounds[lane]:
             return False
         self._queued_bytes[lane] = queued
+        self.total_bytes += charged
+        self.count += 1
         queue = self._queues[lane]
         if queue is None:
             self._queues[lane] = deque((message,))
@@ -134,7 +134,7 @@ class OutgoingLanes:
 
     def take(self) -> bytes:
         """Return the next plaintext, of at most FRAMES_BYTES_MAX bytes; empty if nothing waits."""
-        if not any(self._queues):
+        if not self.count:
             return b""
         frames: list[bytes] = []
         room = FRAMES_BYTES_MAX
@@ -168,7 +168,9 @@ class OutgoingLanes:
                 break
             queue.popleft()
             taken += size + QUEUED_MESSAGE_OVERHEAD_BYTES
+            self.count -= 1
         self._queued_bytes[lane] -= taken
+        self.total_bytes -= taken
         return room
 
     def _take_fragment(self, lane: int, message: bytes, frames: list[bytes], room: int) -> int:
@@ -203,7 +205,7 @@ class IncomingLanes:
     @property
     def unfinished_bytes(self) -> int:
         """Bytes kept of messages that are not complete."""
-        return sum(len(kept) for _, kept in self._unfinished.values())
+        return sum([len(kept) for _, kept in self._unfinished.values()]) if self._unfinished else 0
 
     def receive(self, plaintext: bytes) -> list[bytes]:
         """Return the messages that a plaintext completes, in order.

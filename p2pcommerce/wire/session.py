@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from p2pcommerce.primitives.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
+from p2pcommerce.primitives.quick import quick
 from p2pcommerce.wire.handshake import Handshake, LocalPeer
 from p2pcommerce.wire.lanes import FRAMES_BYTES_MAX, IncomingLanes, Lane, OutgoingLanes
 from p2pcommerce.wire.messages import LIMITS, Message, decode_message, encode_message
@@ -63,6 +64,7 @@ class MessageReceived:
 
 
 Event: TypeAlias = HandshakeDone | MessageReceived
+_received: Final = quick(MessageReceived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Session:
             receive_frames = self._incoming.receive
             for plaintext in self._reader.receive(data):
                 for message in receive_frames(plaintext):
-                    events.append(MessageReceived(decode_message(message)))
+                    events.append(_received(decode_message(message)))
                     self._messages_in += 1
         except RemoteProtocolError:
             self._state = SessionState.DEAD
@@ -247,6 +249,11 @@ class Session:
         if self._handshake is not None:
             return outgoing + unread
         return outgoing + self._reader.pending_bytes + self._incoming.unfinished_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the messages that wait to be sent."""
+        return self._outgoing.total_bytes
 
     @property
     def waiting_messages(self) -> int:

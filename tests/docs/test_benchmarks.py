@@ -15,6 +15,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALL = {
     "bench_blobs.py": ["--blobs 1 --bytes 65536 --runs 1"],
     "bench_connections.py": ["--connections 8 --transactions 50"],
+    "bench_delivery.py": ["--transactions 100 --turns 1"],
     "bench_finality.py": [
         "--part processes --rates 20 --seconds 2 --search 0",
         "--part idle",

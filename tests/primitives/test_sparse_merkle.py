@@ -228,6 +228,21 @@ def test_a_key_that_another_begins_with_or_a_value_holds_is_not_taken_for_it():
     assert [tree.get(key) for key in (b"ab", b"abc", b"c", b"a", b"")] == [b"1", b"ab", b"", None, None]
 
 
+@given(
+    pairs=st.dictionaries(
+        st.binary(max_size=3).map(lambda key: bytes(byte % 3 for byte in key)),
+        st.binary(max_size=6).map(lambda value: bytes(byte % 3 for byte in value)),
+        max_size=4,
+    ),
+    key=st.binary(max_size=3).map(lambda key: bytes(byte % 3 for byte in key)),
+)
+def test_no_bytes_of_a_packed_subtree_are_taken_for_a_key_but_its_keys(pairs, key):
+    leaves = sorted(merkle_leaves.make_leaf(blake2b_256(each), each, value) for each, value in pairs.items())
+    bucket = merkle_leaves.pack_bucket(leaves, 0, 0, len(leaves))
+    for each in (key, *pairs):
+        assert merkle_leaves.find_value(bucket, each) == pairs.get(each)
+
+
 def test_keys_and_values_of_all_lengths_are_kept():
     pairs = {b"k" * merkle_leaves.KEY_BYTES_MAX: b"v" * 300_000, b"": b"x"}
     tree = SparseMerkleTree.of(pairs.items())

@@ -11,9 +11,9 @@ import trio
 
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.primitives.errors import LocalProtocolError, RemoteProtocolError
-from p2pcommerce.runtime.connection import SLOW_PEER, Connection
+from p2pcommerce.runtime.connection import CROWDED, SLOW_PEER, Connection
 from p2pcommerce.runtime.transport.memory import MemoryTransport
-from p2pcommerce.wire import GetBlock, LocalPeer, NoBlock, Ping, Pong, Session
+from p2pcommerce.wire import Engine, GetBlock, LocalPeer, NoBlock, Ping, Pong, Session
 from tests.runtime.nodes import genesis_of, identity, until
 
 GENESIS = genesis_of()
@@ -38,6 +38,9 @@ class Owner:
 
     def on_turn(self):
         self.turns += 1
+
+    def has_room(self, connection):
+        return self.room.is_set()
 
     async def wait_room(self, connection):
         await self.room.wait()
@@ -225,3 +228,25 @@ async def test_the_messages_of_one_read_wait_for_room_one_by_one(jumping_clock):
         assert accepting.heard == [Ping(0)]
         accepting.room.set()
         await until(lambda: len(accepting.heard) == 10)
+
+
+async def test_what_a_connection_holds_is_counted_at_the_end_of_a_tick_or_once_it_is_much(jumping_clock):
+    told = []
+
+    def hold(size, messages):
+        told.append((size, messages))
+        return "bytes_per_peer" if size > 40_000 else ""
+
+    async with pair() as (dialler, _, _, accepting):
+        dialler._hold = hold
+        dialler.send(Ping(1))
+        dialler.flush()
+        await until(lambda: accepting.heard)
+        assert told == []  # it came and went within the tick
+        for _ in range(4):
+            dialler.send(Engine(bytes(3_000)))
+        assert told == []
+        for _ in range(20):
+            dialler.send(Engine(bytes(3_000)))
+        assert [size >= 16 * 1024 for size, _ in told] == [True] * len(told)
+        assert dialler.reason[0] == CROWDED

@@ -176,5 +176,5 @@ async def test_peers_wait_while_the_disk_is_behind(node, network, monkeypatch, j
         await caller.wait_for(Pong)
     assert scope.cancelled_caught
     room[0] = True
-    node._driver.on_turn()
+    node._driver.wake()
     assert await caller.wait_for(Pong) == Pong(2)

@@ -240,3 +240,21 @@ async def test_a_stream_tells_the_address_that_a_name_led_to():
     far, _ = await listener.accept()
     async with closing(listener, near, far):
         assert near.remote == f"tcp://127.0.0.1:{port}"
+
+
+async def test_what_comes_after_a_read_that_took_everything_is_read_and_so_is_the_end():
+    listener = await TcpTransport().listen("tcp://127.0.0.1:0")
+    near = await TcpTransport().dial(listener.address)
+    far, _ = await listener.accept()
+    async with closing(listener, near, far):
+        for size in (1, 7, 8, 9, 30):  # reads of 8 bytes take all of it, or leave some
+            await near.send_all(bytes(size))
+            got = b""
+            with trio.fail_after(30):
+                while len(got) < size:
+                    got += await far.receive_some(8)
+            assert got == bytes(size)
+        await near.aclose()
+        with trio.fail_after(30):
+            assert await far.receive_some(8) == b""
+            assert await far.receive_some(8) == b""

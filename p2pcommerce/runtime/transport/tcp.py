@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import socket
 from typing import Any, Final
@@ -48,11 +47,12 @@ _RECEIVE_BYTES: Final = 64 * 1024
 class TcpStream(trio.abc.Stream):
     """One connected socket."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_is_drained", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         """Take over a connected, non-blocking socket."""
         self._socket = connected
+        self._is_drained = False
         with contextlib.suppress(OSError):  # only TCP knows it: a socket pair is as good for the rest
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -105,15 +105,17 @@ class TcpStream(trio.abc.Stream):
         size = _RECEIVE_BYTES if max_bytes is None else max_bytes
         while True:
             try:
-                return self._socket.recv(size)
+                if self._is_drained:  # the last read took all there was: another would most probably find nothing
+                    self._is_drained = False
+                    await trio.lowlevel.wait_readable(self._socket)
+                data = self._socket.recv(size)
             except (BlockingIOError, InterruptedError):
-                pass
+                self._is_drained = True
             except OSError as error:
                 raise self._translated(error) from error
-            try:
-                await trio.lowlevel.wait_readable(self._socket)
-            except OSError as error:
-                raise self._translated(error) from error
+            else:
+                self._is_drained = 0 < len(data) < size
+                return data
 
     def close(self) -> None:
         """Close the socket; there is nothing to wait for."""
@@ -198,7 +200,10 @@ class TcpTransport:
                 raise TransportError(f"{address}: cannot be dialled: {error.strerror or error}") from error
             candidate.settimeout(0)
             try:
-                with trio.fail_after(_CONNECT_S if len(targets) > 1 else math.inf):
+                if len(targets) > 1:
+                    with trio.fail_after(_CONNECT_S):
+                        await _connect(candidate, target)
+                else:
                     await _connect(candidate, target)
             except trio.TooSlowError:
                 candidate.close()
@@ -252,6 +257,10 @@ async def _connect(candidate: socket.socket, target: tuple[Any, ...]) -> None:
 
 
 async def _resolve(host: str, port: int, address: str) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        with contextlib.suppress(OSError, ValueError):  # it is no literal address of this family
+            socket.inet_pton(family, host)
+            return [(int(family), int(socket.SOCK_STREAM), 0, "", (host, port, *rest))]
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
