@@ -13,11 +13,11 @@ from __future__ import annotations
 import random
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.blobs.claims import Claim, is_possible, sha256
 from p2pcommerce.blobs.effects import Blame, Effect, Failed, Failure, Meet, SendTo
+from p2pcommerce.blobs.fetch import Fetch
 from p2pcommerce.blobs.parameters import BlobParameters
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
@@ -29,33 +29,6 @@ CONVICTED_US: Final = 3_600 * MICROSECONDS
 """Nothing is fetched from a peer that lied for so long, microseconds."""
 SET_ASIDE_MAX: Final = 1_024
 """Peers that are set aside; beyond that the first of them is forgotten."""
-
-
-@dataclass(slots=True)
-class _Fetch:
-    """One blob being fetched."""
-
-    waiters: dict[int, int]
-    begun_us: int
-    give_up_us: int
-    asked: dict[PeerId, None] = field(default_factory=dict)
-    asked_on: dict[PeerId, None] = field(default_factory=dict)
-    has_asked_on: bool = False
-    meets: int = 0
-    too_large_bytes: int = 0
-    claims: list[Claim] = field(default_factory=list)
-    current: Claim | None = None
-    chunks: dict[bytes, bytes] = field(default_factory=dict)
-    under_way: dict[tuple[PeerId, int], int] = field(default_factory=dict)
-    strikes: Counter[PeerId] = field(default_factory=Counter)
-
-    @property
-    def bytes_max(self) -> int:
-        return max(self.waiters.values(), default=0)
-
-    @property
-    def held_bytes(self) -> int:
-        return sum(map(len, self.chunks.values()))
 
 
 class Fetching:
@@ -82,7 +55,7 @@ class Fetching:
         self._rng = rng
         self._on_fetched = on_fetched
         self._peers: dict[PeerId, None] = {}
-        self._fetches: dict[bytes, _Fetch] = {}
+        self._fetches: dict[bytes, Fetch] = {}
         self._busy: Counter[PeerId] = Counter()
         self._aside: OrderedDict[PeerId, int] = OrderedDict()
         self._not_found: OrderedDict[bytes, int] = OrderedDict()
@@ -103,7 +76,7 @@ class Fetching:
             return [Failed(request, Failure.NOT_FOUND, "no peer had this blob a moment ago; try again later")]
         if len(self._fetches) >= parameters.fetches_max:
             return [Failed(request, Failure.BUSY, f"{parameters.fetches_max} blobs are being fetched already")]
-        fetch = self._fetches[blob_hash] = _Fetch({request: bytes_max}, now, now + parameters.give_up_us)
+        fetch = self._fetches[blob_hash] = Fetch({request: bytes_max}, now, now + parameters.give_up_us)
         fetch.chunks = self._take_partial(blob_hash)
         return self._ask(blob_hash, fetch, self._peers, now)
 
@@ -144,6 +117,7 @@ class Fetching:
         del fetch.asked[peer]
         fetch.asked_on.pop(peer, None)
         if not message.size and not message.chunks:
+            fetch.is_denied = True
             return self._see_answered(message.blob_hash, fetch, now)
         if not is_possible(message.blob_hash, message.size, message.chunks):
             return self._convict([peer], "BLOB_LIST", "its list of chunks cannot be that of the blob", now)
@@ -197,7 +171,7 @@ class Fetching:
         """When it wants to be woken, microseconds."""
         return earliest(*[self._due(fetch) for fetch in self._fetches.values()])
 
-    def _due(self, fetch: _Fetch) -> int:
+    def _due(self, fetch: Fetch) -> int:
         due = [fetch.give_up_us, *fetch.under_way.values()]
         if not fetch.has_asked_on and not fetch.claims:
             due.append(fetch.begun_us + self._parameters.ask_on_us)
@@ -219,7 +193,7 @@ class Fetching:
                 effects += self._ask_on(blob_hash, fetch, now)
         return effects
 
-    def _see_late(self, fetch: _Fetch, now: int) -> None:
+    def _see_late(self, fetch: Fetch, now: int) -> None:
         """Take back what was asked of peers that are late; a peer that is late again and again is set aside."""
         late = [key for key, due in fetch.under_way.items() if due <= now]
         struck = dict.fromkeys(peer for peer, _ in late)
@@ -234,15 +208,18 @@ class Fetching:
                 for claim in fetch.claims:
                     claim.sources.pop(peer, None)
 
-    def _see_answered(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
-        """Once everybody has answered and nobody has it: ask further at once, or give up."""
+    def _see_answered(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
+        """Once everybody has answered and nobody has it: ask further at once, or give up.
+
+        A size cannot be checked: that it is too large is believed at once only where nobody says otherwise.
+        """
         if fetch.asked or fetch.claims or fetch.meets:
             return []
-        if fetch.too_large_bytes or fetch.has_asked_on:
+        if fetch.has_asked_on or (fetch.too_large_bytes and not fetch.is_denied):
             return self._give_up(blob_hash, fetch, now)
         return self._ask_on(blob_hash, fetch, now)
 
-    def _give_up(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+    def _give_up(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         failure, detail = Failure.NOT_FOUND, "no connected peer has this blob"
         if fetch.claims:
             detail = "who had this blob no longer sends it"
@@ -260,12 +237,12 @@ class Fetching:
 
     # --- asking ---
 
-    def _ask(self, blob_hash: bytes, fetch: _Fetch, peers: Iterable[PeerId], now: int) -> list[Effect]:
+    def _ask(self, blob_hash: bytes, fetch: Fetch, peers: Iterable[PeerId], now: int) -> list[Effect]:
         fresh = [peer for peer in peers if peer not in fetch.asked and not self._is_aside(peer, now)]
         fetch.asked |= dict.fromkeys(fresh)
         return [SendTo(peer, WantBlob(blob_hash, may_ask_on=False)) for peer in fresh]
 
-    def _ask_on(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+    def _ask_on(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         fetch.has_asked_on = True
         peers = [peer for peer in self._peers if not self._is_aside(peer, now)]
         chosen = self._rng.sample(peers, min(self._parameters.ask_on_peers, len(peers)))
@@ -273,7 +250,7 @@ class Fetching:
         fetch.asked_on = dict.fromkeys(chosen)
         return [SendTo(peer, WantBlob(blob_hash, may_ask_on=True)) for peer in chosen]
 
-    def _pump(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+    def _pump(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         """Ask for what is missing; finish what is complete."""
         if fetch.current is None or not fetch.current.sources:
             self._choose(fetch)
@@ -298,24 +275,22 @@ class Fetching:
             effects.append(SendTo(peer, GetBlobChunk(blob_hash, index)))
         return effects
 
-    def _choose(self, fetch: _Fetch) -> None:
+    def _choose(self, fetch: Fetch) -> None:
         """Believe the list that most of those who serve tell, if there is memory for its blob."""
-        others = sum(other.current.size for other in self._fetches.values() if other is not fetch and other.current)
+        others = sum(other.claimed_bytes for other in self._fetches.values() if other is not fetch)
         room = self._parameters.fetch_bytes_max - others
         found = [claim for claim in fetch.claims if claim.sources and claim.size <= room]
         best = max(found, key=lambda claim: len(claim.sources), default=None)
         if best is not fetch.current:
             self._forget_asked(fetch)
-            fetch.current = best
+            fetch.believe(best)
 
-    def _finish(self, blob_hash: bytes, fetch: _Fetch, claim: Claim, now: int) -> list[Effect]:
+    def _finish(self, blob_hash: bytes, fetch: Fetch, claim: Claim, now: int) -> list[Effect]:
         data = b"".join([fetch.chunks[chunk] for chunk in claim.chunks])
         if len(data) != claim.size or sha256(data) != blob_hash:
             fetch.claims.remove(claim)
             self._forget_asked(fetch)
-            fetch.current = None
-            wanted = {chunk for other in fetch.claims for chunk in other.chunks}
-            fetch.chunks = {chunk: held for chunk, held in fetch.chunks.items() if chunk in wanted}
+            fetch.believe(None)
             effects = self._convict(list(claim.tellers), "BLOB_FALSE", "the blob of its list has another hash", now)
             return effects + self._pump(blob_hash, fetch, now)
         del self._fetches[blob_hash]
@@ -366,14 +341,14 @@ class Fetching:
                 effects += self._pump(blob_hash, fetch, now)
         return effects
 
-    def _forget_asked(self, fetch: _Fetch) -> None:
+    def _forget_asked(self, fetch: Fetch) -> None:
         for peer, _ in fetch.under_way:
             self._busy[peer] -= 1
         fetch.under_way.clear()
 
     # --- what was broken off ---
 
-    def _end(self, blob_hash: bytes, fetch: _Fetch, now: int) -> list[Effect]:
+    def _end(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         """End a fetch, and keep the chunks of the list that was believed."""
         del self._fetches[blob_hash]
         self._forget_asked(fetch)

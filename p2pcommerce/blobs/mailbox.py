@@ -2,16 +2,19 @@
 
 A message is opaque here; its id is BLAKE2b-256 of salt and sealed bytes, which is what an order carries on the chain.
 The sender keeps it until the reader itself says that it has stored it: what relays say decides nothing. A relay gives a
-message to its reader only, never to another relay. Every box is bounded in count and bytes; what is read stays
-remembered by its id for as long as any message may live, so that it is not taken twice.
+message to its reader only, never to another relay. Every box is bounded in count and bytes, and no peer may have more
+in one than what is left of it, so that one that fills it leaves half to everybody else; what a peer may post per second
+it does not get anew by connecting anew. What is read stays remembered by its id for as long as any message may live, so
+that it is not taken twice.
 
-Source: the commerce specification (Off chain): an address goes sealed straight to the store.
+Source: the commerce specification (Off chain): an address goes sealed straight to the store; Choudhury, Hahne: Dynamic
+Queue Length Thresholds for Shared-Memory Packet Switches (1998), for shares.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, unique
@@ -35,10 +38,12 @@ from p2pcommerce.primitives.errors import CodecError
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire.off_chain_messages import SEALED_BYTES_MAX, MessageTaken, PostMessage
 
-__all__ = ["STORED_BYTES_MAX", "Box", "Letter", "Mailbox", "Taken", "message_id"]
+__all__ = ["POSTERS_MAX", "STORED_BYTES_MAX", "Box", "Letter", "Mailbox", "Taken", "message_id"]
 
 STORED_BYTES_MAX = SEALED_BYTES_MAX + 256
 """Bytes of a stored message."""
+POSTERS_MAX = 4_096
+"""Peers whose allowance is remembered; who posted longest ago is forgotten first, unless it is connected."""
 
 
 @unique
@@ -108,6 +113,7 @@ class Mailbox:
         self._rng = rng
         self._entries: dict[bytes, _Entry] = {}
         self._peers: dict[PeerId, Allowance] = {}
+        self._posters: OrderedDict[PeerId, Allowance] = OrderedDict()  # of those that are gone
         self._deadline: int | None = None
         self.counters: Counter[str] = Counter()
 
@@ -164,7 +170,7 @@ class Mailbox:
         entry = self._entries.get(name)
         if entry is None or entry.box is not Box.IN:
             return [Done(request, name)]
-        gone = Letter(entry.letter.to, bytes(32), entry.letter.expires_ms, b"", b"")
+        gone = Letter(entry.letter.to, bytes(32), entry.letter.expires_ms, b"", entry.letter.source)
         until_us = now + self._parameters.life_us
         return self._keep(name, _Entry(gone, Box.GONE, until_us, [request]))
 
@@ -173,7 +179,8 @@ class Mailbox:
     def on_connected(self, peer: PeerId, now: int) -> list[Effect]:
         """Give a peer what is for it, and own messages that too few hold."""
         parameters = self._parameters
-        self._peers[peer] = Allowance(parameters.posts_burst, parameters.posts_per_s, now)
+        known = self._posters.pop(peer, None)
+        self._peers[peer] = known or Allowance(parameters.posts_burst, parameters.posts_per_s, now)
         effects: list[Effect] = []
         for name, entry in self._entries.items():
             if entry.is_stored:
@@ -183,7 +190,11 @@ class Mailbox:
 
     def on_disconnected(self, peer: PeerId) -> None:
         """A peer is gone."""
-        self._peers.pop(peer, None)
+        allowance = self._peers.pop(peer, None)
+        if allowance is not None:
+            self._posters[peer] = allowance
+            if len(self._posters) > POSTERS_MAX:
+                self._posters.popitem(last=False)
         for entry in self._entries.values():
             entry.offered.pop(peer, None)
             entry.owed.pop(peer, None)
@@ -306,7 +317,7 @@ class Mailbox:
         return [SendTo(peer, PostMessage(letter.to, letter.salt, letter.expires_ms, letter.sealed)) for peer in chosen]
 
     def _has_room(self, box: Box, size: int, source: PeerId | None = None) -> bool:
-        """Tell whether a box takes one more; read messages that are remembered count in the inbox."""
+        """Tell whether a box takes one more (of a peer: 32 bytes); read ones that are remembered count in the inbox."""
         parameters = self._parameters
         counted = {Box.IN, Box.GONE} if box is Box.IN else {box}
         found = [entry.letter for entry in self._entries.values() if entry.box in counted]
@@ -315,10 +326,16 @@ class Mailbox:
             Box.OUT: parameters.outbox_count_max,
             Box.HELD: parameters.held_count_max,
         }[box]
-        if len(found) >= count_max or sum(len(letter.sealed) for letter in found) + size > parameters.bytes_max:
+        bytes_left = parameters.bytes_max - sum(len(letter.sealed) for letter in found)
+        if len(found) >= count_max or size > bytes_left:
             return False
-        of_source = sum(letter.source == source for letter in found)
-        return box is not Box.HELD or of_source < parameters.held_per_peer_max
+        if source is None:
+            return True
+        of_source = [letter for letter in found if letter.source == source]
+        bytes_of_source = sum(len(letter.sealed) for letter in of_source)
+        if len(of_source) >= count_max - len(found) or bytes_of_source + size > bytes_left:
+            return False
+        return box is not Box.HELD or len(of_source) < parameters.held_per_peer_max
 
     def _plan(self, now: int) -> None:
         entries = self._entries.values()

@@ -68,6 +68,7 @@ class Link:
         broken_as_sender: promises broken since it was chosen.
         asks: short ids asked of it and not delivered, with the time at which the promise is broken.
         announced: ids that it announced and nobody delivered yet.
+        waiting: short ids that it announced, and for which neither it nor another announcer has a place.
         told: what was announced to it and not pulled: short id under its key -> id.
         pushes: transactions that go out with the next flush.
         push_bytes: their size in a message.
@@ -99,6 +100,7 @@ class Link:
         "score",
         "shown_us",
         "told",
+        "waiting",
     )
 
     def __init__(self, peer: PeerId, number: int, key: bytes, score: Score, *, outbound: bool) -> None:
@@ -114,6 +116,7 @@ class Link:
         self.lag_us = self.lag_count = self.penalty_us = 0
         self.asked = self.broken = self.broken_as_sender = self.announced = 0
         self.asks: dict[bytes, int] = {}
+        self.waiting: dict[bytes, None] = {}
         self.told: dict[bytes, TransactionId] = {}
         self.pushes: list[bytes] = []
         self.push_bytes = 0

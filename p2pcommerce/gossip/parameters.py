@@ -40,7 +40,8 @@ class GossipParameters:
             peer exceeds two round-trip times of a local network easily.
         pulls_in_flight_max: ids asked of one peer and not delivered.
         announced_max: ids that one peer announced and nobody delivered; also ids remembered as announced to one peer.
-        wants_max: ids announced by anyone and not delivered; no source: the transactions of a full pool.
+        wants_max: ids announced by anyone and not delivered; no source: the transactions of a full pool. One peer may
+            have announced at most as many as are left of them.
         seen_max: ids per generation, of two, of the seen-cache (about 350 bytes each); no source: above a full pool.
         seen_us: age at which a generation ends even if it is not full, microseconds; no source: rest is small.
         in_flight_max: transactions handed to admission and not judged; no source: above what admission queues.

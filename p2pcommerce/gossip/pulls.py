@@ -4,8 +4,13 @@ An announced, unknown transaction is asked for after some grace, as most arrive 
 least round-trip time plus a handicap for its share of broken promises, then from the next one, until it comes. An
 announcer that was asked and does not deliver in time has broken a promise, whoever delivered in its place.
 
+Announcements cost their sender nothing, so what they cost here is bounded. What all its announcers are too busy for
+waits with them, untouched, until one of them has a place: a peer that announces thousands and delivers nothing costs no
+more than the places it holds. And no peer may have more announced than what is left of the room of all, so that a few
+who fill it leave some to everybody else.
+
 Source: the networking specification (Gossip of transactions, Pull); limits per peer as in Bitcoin Core's tracker of
-requests.
+requests; Choudhury, Hahne: Dynamic Queue Length Thresholds for Shared-Memory Packet Switches (1998), for shares.
 Deviations: asking the next announcer and counting a promise as broken are two different times (`promise_us`).
 """
 
@@ -13,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from p2pcommerce.gossip.effects import SendTo
 from p2pcommerce.gossip.link import Link
@@ -24,6 +30,9 @@ from p2pcommerce.wire.topic_messages import PullPosts
 
 __all__ = ["Pulls"]
 
+_PARKED: Final = -1
+"""When a transaction is due whose announcers are all too busy: none of the times in the heap."""
+
 
 class _Want:
     """One announced transaction.
@@ -31,7 +40,7 @@ class _Want:
     Attributes:
         announcers: who has it and was not asked yet.
         asked: who was asked.
-        due_us: when to ask (again), or to give up.
+        due_us: when to ask (again), or to give up; `_PARKED`: when one of its announcers has a place.
     """
 
     __slots__ = ("announcers", "asked", "due_us")
@@ -50,7 +59,18 @@ class Pulls:
         surplus: announcements beyond a bound, which were not taken.
     """
 
-    __slots__ = ("_ask_for", "_due", "_order", "_parameters", "_promises", "_wants", "deadline", "surplus")
+    __slots__ = (
+        "_ask_for",
+        "_due",
+        "_order",
+        "_parameters",
+        "_promises",
+        "_unpark_us",
+        "_waiting",
+        "_wants",
+        "deadline",
+        "surplus",
+    )
 
     def __init__(
         self, parameters: GossipParameters, ask: Callable[[tuple[bytes, ...]], Pull | PullPosts] = Pull
@@ -61,6 +81,8 @@ class Pulls:
         self._wants: dict[bytes, _Want] = {}
         self._due: list[tuple[int, int, bytes]] = []
         self._promises: list[tuple[int, int, bytes, Link]] = []
+        self._waiting: dict[PeerId, Link] = {}  # those with whom something is parked
+        self._unpark_us: int | None = None
         self._order = 0
         self.deadline: int | None = None
         self.surplus = 0
@@ -77,10 +99,12 @@ class Pulls:
             self.surplus += 1
             return
         if want is None:
-            if len(self._wants) >= self._parameters.wants_max:
+            if link.announced >= self._parameters.wants_max - len(self._wants):
                 self.surplus += 1
                 return
             want = self._wants[short] = _Want(0)
+            self._schedule(want, short, now + self._parameters.grace_us)
+        elif want.due_us == _PARKED:
             self._schedule(want, short, now + self._parameters.grace_us)
         elif not want.announcers:
             # Everybody was asked already: what the last one may still take is its own affair.
@@ -93,8 +117,9 @@ class Pulls:
         want = self._wants.pop(short, None)
         if want is None:
             return ()
+        announcers = self._release(want, short)
         self._set_deadline()
-        return self._release(want)
+        return announcers
 
     def delivered(self, link: Link, short: bytes) -> None:
         """Note that a peer kept a promise, if it had made one."""
@@ -139,10 +164,12 @@ class Pulls:
                 self._ask(want, short, link, now)
                 asks.setdefault(link.peer, []).append(short)
             elif want.announcers:
-                self._schedule(want, short, now + self._parameters.grace_us)
+                self._park(want, short, now)
             else:
                 del self._wants[short]
-                self._release(want)
+                self._release(want, short)
+        if self._unpark_us is not None and self._unpark_us <= now:
+            self._unpark(asks, now)
         self._set_deadline()
         return [
             SendTo(peer, self._ask_for(tuple(shorts[start : start + PULL_IDS_MAX])))
@@ -167,12 +194,15 @@ class Pulls:
         self._set_deadline()
         return broken
 
-    def forget(self, link: Link) -> None:
+    def forget(self, link: Link, now: int) -> None:
         """Expect nothing any more of a peer that is gone."""
         link.asks.clear()
-        for want in self._wants.values():
+        self._waiting.pop(link.peer, None)
+        for short, want in self._wants.items():
             want.announcers.pop(link.peer, None)
             want.asked.pop(link.peer, None)
+            if want.due_us == _PARKED and not want.announcers:
+                self._schedule(want, short, now)  # nobody is left to have a place for it
 
     def _next(self, want: _Want) -> Link | None:
         """Return whom to ask: quick, true to its word, and not asked for too much already."""
@@ -199,6 +229,31 @@ class Pulls:
         retry_us = now + min(parameters.retry_us_max, patience_us)
         self._schedule(want, short, retry_us if want.announcers else max(retry_us, promise_us))
 
+    def _park(self, want: _Want, short: bytes, now: int) -> None:
+        """Let a transaction wait with its announcers, all of whom are too busy."""
+        want.due_us = _PARKED
+        for link in want.announcers.values():
+            link.waiting[short] = None
+            self._waiting[link.peer] = link
+        if self._unpark_us is None:
+            self._unpark_us = now + self._parameters.grace_us
+
+    def _unpark(self, asks: dict[PeerId, list[bytes]], now: int) -> None:
+        """Ask for what waits with peers that have places again, the longest parked first."""
+        for link in list(self._waiting.values()):
+            waiting = link.waiting
+            while waiting and len(link.asks) < self._parameters.pulls_in_flight_max:
+                short = next(iter(waiting))
+                del waiting[short]
+                want = self._wants.get(short)
+                chosen = None if want is None or want.due_us != _PARKED else self._next(want)
+                if want is not None and chosen is not None:
+                    self._ask(want, short, chosen, now)
+                    asks.setdefault(chosen.peer, []).append(short)
+            if not waiting:
+                del self._waiting[link.peer]
+        self._unpark_us = now + self._parameters.grace_us if self._waiting else None
+
     def _schedule(self, want: _Want, short: bytes, due_us: int) -> None:
         want.due_us = due_us
         self._order += 1
@@ -216,9 +271,15 @@ class Pulls:
         first = due[0][0] if due else None
         if promises and (first is None or promises[0][0] < first):
             first = promises[0][0]
+        if self._unpark_us is not None and (first is None or self._unpark_us < first):
+            first = self._unpark_us
         self.deadline = first
 
-    def _release(self, want: _Want) -> list[PeerId]:
+    def _release(self, want: _Want, short: bytes) -> list[PeerId]:
         for link in (*want.announcers.values(), *want.asked.values()):
             link.announced -= 1
+            if link.waiting and link.waiting.pop(short, short) is None and not link.waiting:
+                self._waiting.pop(link.peer, None)
+        if not self._waiting:
+            self._unpark_us = None
         return [*want.announcers, *want.asked]

@@ -156,9 +156,9 @@ class Router:
         if link is None:
             return []
         self._scores.on_disconnected(peer, now)
-        self._pulls.forget(link)
+        self._pulls.forget(link, now)
         self._reconciler.on_disconnected(peer, now)
-        self.topics.on_disconnected(peer)
+        self.topics.on_disconnected(peer, now)
         self.stems.on_disconnected(peer)
         if not self._links:
             self._rerank_us = None

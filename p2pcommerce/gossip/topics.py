@@ -156,11 +156,11 @@ class Topics:
         self._links[gossip.peer] = PostLink(gossip, self._parameters, now)
         return [SendTo(gossip.peer, Listening(self._told))] if self._told else []
 
-    def on_disconnected(self, peer: PeerId) -> None:
+    def on_disconnected(self, peer: PeerId, now: int) -> None:
         """Forget a peer (32 bytes)."""
         link = self._links.pop(peer, None)
         if link is not None:
-            self._pulls.forget(link)
+            self._pulls.forget(link, now)
 
     # --- the peers' messages ---
 

@@ -98,7 +98,7 @@ class RunningNode(OffChainNode):
             load=lambda load: self._loading.load(load),  # noqa: PLW0108 - it is made below
             limits=fitted(limits, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
-        self._topics = Topics(config.identity, core, self._clock, self._driver.give, GossipParameters())
+        self._topics = Topics(config.identity, core, self._clock, self._driver.give, GossipParameters(), assembly.log)
         self._driver.attach_topics(self._topics.deliver)
         self._disk = Disk(
             journal=assembly.journal,

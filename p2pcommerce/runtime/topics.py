@@ -4,10 +4,14 @@ A publisher is pushed back: `publish` waits while the node has used up its budge
 one origin, so that nothing of it is dropped for being too much. A listener is never waited for: each has a queue
 bounded in posts and bytes, and when it reads too slowly the oldest posts are dropped and counted
 (`TopicListener.dropped`).
+
+A validator runs on what any peer may send. If it raises, or returns no verdict, the post is ignored: nobody is blamed,
+the node goes on, and it is counted and, once for each listener, logged with the place where it happened.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,10 +25,11 @@ from p2pcommerce.node.effects import Effect, Transmit
 from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.crypto import ED25519
-from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, UsageError
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, UsageError, Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.identity import Identity
+from p2pcommerce.runtime.log import Log
 
 __all__ = ["CAPACITY", "LIFE_S", "LISTENERS_MAX", "QUEUE_BYTES_MAX", "TopicListener", "Topics"]
 
@@ -45,12 +50,14 @@ class TopicListener(AsyncIterator[Post]):
     Attributes:
         topic: its name.
         dropped: posts that were dropped because this listener read too slowly: each time the oldest.
+        failed: posts that were ignored because this listener's validator raised, or returned no verdict.
     """
 
     def __init__(self, topic: str, capacity: int) -> None:
         """Made by `RunningNode.listen`."""
         self.topic = topic
         self.dropped = 0
+        self.failed = 0
         self._capacity = capacity
         self._posts: deque[Post] = deque()
         self._bytes = 0
@@ -99,6 +106,7 @@ class Topics:
         clock: Clock,
         give: Callable[[list[Effect]], None],
         parameters: GossipParameters,
+        log: Log,
     ) -> None:
         """Listen to nothing; `give` does the core's effects."""
         self._identity = identity
@@ -106,7 +114,8 @@ class Topics:
         self._clock = clock
         self._give = give
         self._listeners: dict[int, TopicListener] = {}
-        self._dropped = 0
+        self._log = log
+        self._dropped = self._failed = 0
         self._closed = False
         now = clock.now()
         self._sequence = now  # above that of the node's life before, if its clock was not set back
@@ -157,17 +166,20 @@ class Topics:
             raise UsageError(f"a listener with room for {capacity} posts: give it a capacity of at least 1")
         if len(self._listeners) >= LISTENERS_MAX:
             raise UsageError(f"there are {LISTENERS_MAX} listeners already: let one listener serve many readers")
+        listener = TopicListener(topic, capacity)
+        judge = None if validator is None else self._guarded(listener, validator)
         try:
-            number, effects = self._core.on_listen(topic, validator, self._clock.now())
+            number, effects = self._core.on_listen(topic, judge, self._clock.now())
         except (CodecError, LocalProtocolError) as error:
             raise UsageError(str(error)) from error
-        listener = self._listeners[number] = TopicListener(topic, capacity)
+        self._listeners[number] = listener
         self._give(effects)
         try:
             yield listener
         finally:
             del self._listeners[number]
             self._dropped += listener.dropped
+            self._failed += listener.failed
             effects = self._core.on_unlisten(number, self._clock.now())
             if not self._closed:
                 self._give(effects)
@@ -183,6 +195,7 @@ class Topics:
         return {
             "listeners": len(self._listeners),
             "dropped": self._dropped + sum(listener.dropped for listener in self._listeners.values()),
+            "failed": self._failed + sum(listener.failed for listener in self._listeners.values()),
         }
 
     def close(self) -> None:
@@ -190,6 +203,30 @@ class Topics:
         self._closed = True
         for listener in self._listeners.values():
             listener.close()
+
+    def _guarded(self, listener: TopicListener, validator: Validator) -> Validator:
+        """Return a validator that gives a verdict whatever the application's does."""
+
+        def judge(post: Post) -> Verdict:
+            try:
+                verdict: object = validator(post)
+            except Exception as error:  # noqa: BLE001 - the application's code, on what any peer may send: it must not end the node
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                reason = f"raised {type(error).__name__} at {place.filename}:{place.lineno}: {error}"
+            else:
+                if isinstance(verdict, Verdict):
+                    return verdict
+                reason = f"returned {verdict!r}"
+            self._tell_failure(listener, reason)
+            return Verdict.IGNORE
+
+        return judge
+
+    def _tell_failure(self, listener: TopicListener, reason: str) -> None:
+        listener.failed += 1
+        if listener.failed == 1:  # by peers' posts alone the log must not grow
+            told = f'the validator of "{listener.topic}" {reason[:400]}: the post is ignored; it must return a Verdict'
+            self._log.error("topics", told)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -261,6 +261,44 @@ def test_more_than_is_wanted_is_refused_before_a_chunk_is_asked():
     assert [(e.request, e.failure) for e in of(effects, Failed)] == [(1, Failure.TOO_LARGE)]
 
 
+def test_one_that_claims_too_large_a_size_does_not_stop_the_search_where_others_have_nothing():
+    core = make(A, B)
+    get(core, bytes_max=len(DATA))
+    larger = bytes(len(DATA) + 1)
+    core.on_message(A, HaveBlob(HASH, len(larger), chunk_hashes(larger)), NOW)
+    effects = core.on_message(B, NO, NOW)
+    assert sorted(sent(effects)) == [(A, WantBlob(HASH, may_ask_on=True)), (B, WantBlob(HASH, may_ask_on=True))]
+    core.on_message(A, HaveBlob(HASH, len(larger), chunk_hashes(larger)), NOW)
+    assert [e.failure for e in of(core.on_message(B, NO, NOW), Failed)] == [Failure.TOO_LARGE]
+
+
+def test_chunks_of_lists_that_nobody_serves_any_more_take_no_memory():
+    liars = [bytes([number]) * 32 for number in range(20)]
+    core = make(*liars, C)
+    get(core)
+    for number, liar in enumerate(liars):
+        false = random.Random(100 + number).randbytes(len(DATA))
+        core.on_message(liar, HaveBlob(HASH, len(false), chunk_hashes(false)), NOW)
+        for index in range(3):
+            core.on_message(liar, chunk(index, false), NOW)
+        core.on_disconnected(liar, NOW)
+        assert core.fetching._fetches[HASH].held_bytes <= len(DATA)
+    effects = core.on_message(C, HAVE, NOW)
+    assert core.fetching._fetches[HASH].held_bytes == 0
+    assert of(answer(core, effects), Done) == [Done(1, DATA)]
+
+
+def test_chunks_of_a_list_that_nobody_serves_count_in_the_cap_of_bytes():
+    core = make(A, B, fetch_bytes_max=len(DATA))
+    get(core)
+    core.on_message(A, HAVE, NOW)
+    core.on_message(A, chunk(0), NOW)
+    core.on_disconnected(A, NOW)
+    other = b"!" + DATA[1:]
+    core.get(2, sha256(other), 2**20, NOW)
+    assert not sent(core.on_message(B, HaveBlob(sha256(other), len(other), chunk_hashes(other)), NOW))
+
+
 def test_fetches_beyond_the_cap_are_refused():
     core = make(A, fetches_max=2)
     for request in (1, 2):

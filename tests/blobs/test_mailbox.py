@@ -15,6 +15,8 @@ S = 1_000_000
 NOW = 1_700_000_000 * S
 DAY = 86_400 * S
 OWN, SHOP, A, B, C, D = (bytes([letter]) * 32 for letter in b"OSABCD")
+KIND = {SHOP: "inbox", OWN: "held"}
+"""The box of a message for the shop, by whose mailbox it is."""
 
 
 def make(*peers, own=OWN, **changes):
@@ -126,11 +128,11 @@ def test_a_message_that_lives_not_or_too_long_is_refused_for_good(life_us):
 @pytest.mark.parametrize(
     ("own", "changes"),
     [
-        (SHOP, {"inbox_count_max": 2}),
-        (SHOP, {"bytes_max": 20}),
-        (OWN, {"held_count_max": 2}),
+        (SHOP, {"inbox_count_max": 4}),
+        (SHOP, {"bytes_max": 40}),
+        (OWN, {"held_count_max": 4}),
         (OWN, {"held_per_peer_max": 2}),
-        (OWN, {"bytes_max": 20}),
+        (OWN, {"bytes_max": 40}),
         (OWN, {"posts_burst": 2, "posts_per_s": 1}),
     ],
     ids=["inbox", "inbox bytes", "held", "held of one peer", "held bytes", "posts"],
@@ -143,14 +145,59 @@ def test_messages_of_peers_beyond_a_cap_are_refused_for_now(own, changes):
 
 
 def test_read_messages_count_in_the_inbox_as_long_as_they_are_remembered():
-    box = make(A, own=SHOP, inbox_count_max=1)
-    take(box, A, letter(1))
+    box = make(A, B, own=SHOP, inbox_count_max=1)
+    take(box, B, letter(1))
     box.drop(2, name_of(letter(1)), NOW)
     box.on_stored(name_of(letter(1)), is_kept=True, now=NOW)
     assert states(take(box, A, letter(2))) == [(A, Taken.REFUSED)]
     later = NOW + 7 * DAY
     box.on_deadline(later)
     assert states(take(box, A, letter(2, life_us=8 * DAY), later)) == [(A, Taken.DELIVERED)]
+
+
+@pytest.mark.parametrize("own", [SHOP, OWN], ids=["inbox", "held"])
+@pytest.mark.parametrize("room", ["count", "bytes"])
+def test_a_peer_that_fills_a_box_leaves_half_of_it_to_everybody_else(own, room):
+    box = make(A, B, C, own=own, **({"bytes_max": 400} if room == "bytes" else {f"{KIND[own]}_count_max": 40}))
+    taken = {
+        peer: sum(
+            state != Taken.REFUSED
+            for number in range(start, start + 32)
+            for _, state in states(take(box, peer, letter(number)))
+        )
+        for peer, start in ((A, 0), (B, 100), (C, 200))
+    }
+    assert taken == {A: 20, B: 10, C: 5}
+
+
+def test_what_a_peer_may_post_it_does_not_get_anew_by_connecting_anew():
+    box = make(A, B, own=SHOP)
+    found = []
+    for number in range(40):
+        found.append(states(take(box, A, letter(number)))[0][1])
+        box.on_disconnected(A)
+        box.on_connected(A, NOW)
+    assert found.count(Taken.DELIVERED) == 32
+    assert states(take(box, B, letter(50))) == [(B, Taken.DELIVERED)]
+
+
+def test_posters_that_are_gone_are_remembered_up_to_a_cap(monkeypatch):
+    monkeypatch.setattr("p2pcommerce.blobs.mailbox.POSTERS_MAX", 5)
+    box = make()
+    for number in range(20):
+        box.on_connected(bytes([number]) * 32, NOW)
+        box.on_disconnected(bytes([number]) * 32)
+    assert len(box._posters) == 5
+
+
+def test_what_was_read_still_counts_for_the_peer_that_brought_it():
+    box = make(A, B, own=SHOP, inbox_count_max=4)
+    for number in range(2):
+        take(box, A, letter(number))
+        box.drop(number, name_of(letter(number)), NOW)
+        box.on_stored(name_of(letter(number)), is_kept=True, now=NOW)
+    assert states(take(box, A, letter(3))) == [(A, Taken.REFUSED)]
+    assert states(take(box, B, letter(3))) == [(B, Taken.DELIVERED)]
 
 
 @pytest.mark.parametrize("changes", [{"outbox_count_max": 1}, {"bytes_max": 15}], ids=["count", "bytes"])

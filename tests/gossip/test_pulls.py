@@ -1,5 +1,9 @@
 """Rules of pulling what was announced."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2pcommerce.gossip.pulls import Pulls
 from tests.gossip.rig import MS, OWN_KEY, SECOND, Rig, id_of, peer_of, pulled, raw_of, short_id
 
 A, B = raw_of(1), raw_of(2)
@@ -158,10 +162,83 @@ def test_what_one_peer_announces_is_bounded():
 
 
 def test_what_all_announce_is_bounded():
-    rig = Rig(peers=2, wants_max=10)
-    rig.announce(1, *(raw_of(number) for number in range(8)))
-    rig.announce(2, *(raw_of(number) for number in range(20, 28)))
-    assert (rig.count("wanted"), rig.count("announcements_surplus")) == (10, 6)
+    rig = Rig(peers=12, wants_max=10)
+    for peer in range(1, 13):
+        rig.announce(peer, *(raw_of(100 * peer + number) for number in range(8)))
+    assert (rig.count("wanted"), rig.count("announcements_surplus")) == (10, 86)
+
+
+def test_peers_that_fill_the_room_of_announcements_leave_some_to_everybody_else():
+    rig = Rig(peers=11, wants_max=1_000, announced_max=100)
+    for peer in range(1, 11):
+        rig.announce(peer, *(raw_of(1_000 * peer + number) for number in range(200)))
+    rig.announce(11, A)
+    assert rig.count("wanted") <= 1_000
+    assert pulled(rig.wait(20 * MS))[11] == [SHORT_A]
+
+
+def test_what_waits_for_a_place_costs_nothing_until_there_is_one(monkeypatch):
+    rig = Rig(peers=1)
+    rig.announce(1, *(raw_of(number) for number in range(5_000)))
+    looked_at = []
+    choose = rig.router._pulls._next
+    monkeypatch.setattr(Pulls, "_next", lambda _, want: looked_at.append(want) or choose(want))
+    rig.wait(20 * MS)
+    assert len(looked_at) == 5_000
+    rig.wait(2 * SECOND)
+    rounds = 2 * SECOND // (400 * MS)
+    assert len(looked_at) - 5_000 == 2 * 100 * rounds  # to ask for it, and to give it up
+
+
+def test_what_waits_for_a_place_is_asked_of_an_announcer_that_comes_later():
+    rig = Rig(peers=2)
+    rig.announce(1, *(raw_of(number) for number in range(100, 200)))
+    rig.announce(1, A)
+    assert len(pulled(rig.wait(20 * MS))[1]) == 100
+    rig.announce(2, A)
+    assert pulled(rig.wait(20 * MS)) == {2: [SHORT_A]}
+
+
+def test_what_waits_for_a_place_with_a_peer_that_goes_is_asked_of_the_others():
+    rig = Rig(peers=2)
+    for peer in (1, 2):
+        rig.announce(peer, *(raw_of(1_000 * peer + number) for number in range(100)))
+    for peer in (1, 2):
+        rig.announce(peer, A)
+    assert SHORT_A not in [short for shorts in pulled(rig.wait(20 * MS)).values() for short in shorts]
+    rig.router.on_disconnected(peer_of(1), rig.now)
+    assert SHORT_A in pulled(rig.wait(SECOND))[2]
+
+
+def test_what_waits_for_a_place_with_nobody_left_is_given_up():
+    rig = Rig(peers=1)
+    rig.announce(1, *(raw_of(number) for number in range(101)))
+    rig.wait(20 * MS)
+    rig.router.on_disconnected(peer_of(1), rig.now)
+    rig.wait(SECOND)
+    assert rig.count("wanted") == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("aaasdw"), st.integers(1, 4), st.integers(0, 30)), max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_announced_is_delivered_or_given_up(steps):
+    rig = Rig(peers=4, pulls_in_flight_max=2, announced_max=12, wants_max=30)
+    for kind, peer, number in steps:
+        if kind == "a" and peer_of(peer) in rig.router._links:
+            rig.announce(peer, raw_of(number), raw_of(number + 1))
+        elif kind == "s" and peer_of(peer) in rig.router._links:
+            rig.relay(peer, raw_of(number))
+        elif kind == "d":
+            rig.router.on_disconnected(peer_of(peer), rig.now)
+        else:
+            rig.wait(number * MS)
+        links = rig.router._links.values()
+        assert rig.count("wanted") <= 30
+        assert all(len(link.waiting) <= link.announced <= 12 and len(link.asks) <= 2 for link in links)
+    rig.wait(60 * SECOND)
+    assert rig.count("wanted") == 0
+    assert all((link.announced, link.asks, link.waiting) == (0, {}, {}) for link in rig.router._links.values())
+    assert rig.router._pulls.deadline is None
 
 
 def test_nobody_is_asked_that_is_gone():

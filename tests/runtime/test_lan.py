@@ -83,6 +83,25 @@ async def test_where_there_is_no_multicast_the_log_says_so_once_and_the_node_run
     assert [room for room, _ in lines] == ["lan"]
 
 
+async def test_a_network_that_was_down_for_a_while_is_used_again_and_the_log_says_it_once(tmp_path, monkeypatch):
+    lines, tries = [], []
+    send = lan.Lan._send
+
+    async def fail_at_first(self, sock):
+        tries.append(sock)
+        if len(tries) <= 3:
+            raise OSError("network is unreachable")
+        await send(self, sock)
+
+    monkeypatch.setattr(Log, "warning", lambda self, *words, **fields: lines.append(words))
+    monkeypatch.setattr(lan.Lan, "_send", fail_at_first)
+    monkeypatch.setattr(lan, "PAUSE_S_MIN", 0.001)
+    async with open_lan(tmp_path, 0, genesis_of()) as node:
+        await until(lambda: counts(node).get("sent"))
+        assert counts(node)["failed"] == 3
+    assert [room for room, _ in lines] == ["lan"]
+
+
 async def test_a_node_that_listens_everywhere_names_its_address_in_the_local_network(tmp_path):
     async with open_lan(tmp_path, 0, genesis_of(network="lan-any"), "tcp://0.0.0.0:0") as node:
         await until(lambda: counts(node).get("sent"))

@@ -299,6 +299,8 @@ async def test_answers_in_chunks_or_without_a_length_are_read():
         ({"control": "http://127.0.0.2/control"}, "another machine"),
         ({"control": "http://evil.example/control"}, "another machine"),
         ({"control": "file:///control"}, "malformed URL"),
+        ({"control": "http://[::1"}, "malformed URL"),
+        ({"control": "//[/control"}, "malformed URL"),
         ({"description": "<root/>"}, "no service"),
         ({"description": description("/x", "urn:other")}, "no service"),
         ({"description": "<root>"}, "cannot be read"),
@@ -333,6 +335,15 @@ async def test_what_a_router_cannot_mean_by_upnp_is_refused(lies, said, jumping_
     async with igd(fake) as router:
         with pytest.raises(RouterError, match=said):
             await router.map(7_400, 7_400)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "", "evil.example"])
+async def test_what_leads_nowhere_is_given_back_to_the_router(host):
+    fake = FakeIgd(host=host, permanent=True)
+    async with igd(fake) as router:
+        with pytest.raises(RouterError):
+            await router.map(7_400, 7_400)
+    assert (fake.mapped, fake.actions[-1]) == ({}, "DeletePortMapping")
 
 
 async def test_a_search_that_is_answered_with_nonsense_finds_what_is_behind_it_or_nothing(jumping_clock):

@@ -65,6 +65,29 @@ async def test_a_listener_gets_what_its_validator_accepts_in_the_origin_s_order(
         assert gossip(second)["posts_ignored"] == 5
 
 
+@pytest.mark.parametrize("fails", ["raises", "returns nothing"])
+async def test_a_validator_that_fails_on_a_post_ends_neither_node_nor_listener(tmp_path, network, jumping_clock, fails):
+    def judge(post):
+        if post.data == b"poison":
+            return None if fails == "returns nothing" else {}[post.data]
+        return p2p.Verdict.ACCEPT
+
+    async with (
+        opened(tmp_path, 0, network) as first,
+        opened(tmp_path, 1, network, bootstrap=("memory://n0",), log_file=True) as second,
+        second.listen("news", validator=judge) as heard,
+    ):
+        await until(lambda: any(link.topics for link in first._core._board.router.topics._links.values()))
+        for data in (b"poison", b"poison", b"good"):
+            assert await first.publish("news", data) == 1
+        assert (await anext(heard)).data == b"good"
+        assert (heard.failed, second.statistics()["topics"]["failed"]) == (2, 2)
+        with pytest.raises(p2p.UsageError, match="validator"):
+            await second.publish("news", b"poison")
+        assert second.statistics()["peers"] == 1
+    assert (tmp_path / "1" / "node.log").read_text().count("the post is ignored") == 1
+
+
 async def test_publishing_waits_for_its_budget_and_loses_nothing(tmp_path, network, jumping_clock):
     count = 600
     async with (
@@ -95,8 +118,8 @@ async def test_a_slow_listener_loses_the_oldest_and_they_are_counted(tmp_path, n
         assert [(await anext(quick)).data[0] for _ in range(10)] == list(range(10))
         assert slow.dropped == 7
         assert [(await anext(slow)).data[0] for _ in range(3)] == [7, 8, 9]
-        assert second.statistics()["topics"] == {"listeners": 2, "dropped": 7}
-    assert second.statistics()["topics"] == {"listeners": 0, "dropped": 7}
+        assert second.statistics()["topics"] == {"listeners": 2, "dropped": 7, "failed": 0}
+    assert second.statistics()["topics"] == {"listeners": 0, "dropped": 7, "failed": 0}
 
 
 async def test_a_listener_s_queue_is_bounded_in_bytes(monkeypatch):

@@ -70,6 +70,7 @@ _CONNECTING_S: Final = 1.0
 
 def run(args: argparse.Namespace) -> int:
     """Run one world, and print what was measured."""
+    _check_used(args)
     if args.attack == "poison":
         return poison.run(args)
     scenario = _scenario(args)
@@ -92,6 +93,27 @@ def run(args: argparse.Namespace) -> int:
         for line in lines:
             print(line)
     return 0
+
+
+def _check_used(args: argparse.Namespace) -> None:
+    """Refuse what would be passed over: who gives it expects something of it.
+
+    Raises:
+        UsageError: an option of another attack, strategy or mode.
+    """
+    is_poison = args.attack == "poison"
+    needs = {"book": "--attack poison", "restarts": "--attack poison"}
+    needs |= {} if args.table else {"mesh": "--strategy gossipsub", "idontwant": "--strategy gossipsub"}
+    met = {"--attack poison": is_poison, "--strategy gossipsub": args.strategy == "gossipsub"}
+    for name, need in needs.items():
+        if getattr(args, name) is not None and not met[need]:
+            raise UsageError(f"--{name} means nothing without {need}: leave it out, or add that")
+    if args.seeds != 1 and not args.table:
+        raise UsageError("--seeds means nothing without --table: leave it out, or give --seed")
+    others = [name for name in _FIELDS if name not in {"seed", "nodes", "attack"} and getattr(args, name) is not None]
+    if is_poison and (others or args.table):
+        name = others[0].replace("_", "-") if others else "table"
+        raise UsageError(f"--attack poison runs discovery alone: leave out --{name}")
 
 
 def _run_table(args: argparse.Namespace, scenario: GossipScenario) -> int:

@@ -2,7 +2,8 @@
 
 `lan = true` in the configuration. A beacon (`discovery.beacon`) goes to 239.192.80.50, port 7401, at once, after two
 seconds, after ten, and then about each minute; it never leaves the local link. Where there is no multicast, as in some
-containers, that is said in one line of the log and the node runs without.
+containers or while a network is down, that is said in one line of the log and the node runs without, and tries again
+after pauses that double from a minute to an hour.
 
 Source: RFC 2365 section 6.2 (addresses of an organization's own), RFC 1112 (multicast, time to live 1).
 """
@@ -24,12 +25,14 @@ from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.finding.router import own_address
 from p2pcommerce.runtime.log import Log
 
-__all__ = ["GROUP", "INTERVAL_S", "PORT", "Lan", "nearby"]
+__all__ = ["GROUP", "INTERVAL_S", "PAUSE_S_MAX", "PAUSE_S_MIN", "PORT", "Lan", "nearby"]
 
 GROUP: Final = "239.192.80.50"
 PORT: Final = 7401
 INTERVAL_S: Final = 60.0
 """Seconds between two beacons, give or take a quarter, so that nodes that started together do not send together."""
+PAUSE_S_MIN: Final = 60.0
+PAUSE_S_MAX: Final = 3_600.0
 _PAUSES_FIRST_S: Final = (2.0, 8.0)
 _TURN: Final = 16
 """Datagrams that are read before others get their turn."""
@@ -87,7 +90,23 @@ class Lan:
         self.beacons = Beacons(genesis_hash)
 
     async def run(self) -> None:
-        """Tell and listen until cancelled; returns if there is no multicast."""
+        """Tell and listen until cancelled; where there is no multicast, try again after a while."""
+        pause_s, reason = PAUSE_S_MIN, ""
+        while True:
+            sent = self.beacons.counters["sent"]
+            failure = await self._run()
+            if self.beacons.counters["sent"] > sent:
+                pause_s, reason = PAUSE_S_MIN, ""
+            self.beacons.counters["failed"] += 1
+            if failure != reason:
+                self._log.warning("lan", f"the local network is not used for now, there is no multicast: {failure}")
+            reason = failure
+            await trio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_S_MAX)
+
+    async def _run(self) -> str:
+        """Tell and listen until that fails; return why it did."""
+        failure = ""
         try:
             with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
                 await self._open(sock)
@@ -98,8 +117,8 @@ class Lan:
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            self.beacons.counters["failed"] += 1
-            self._log.warning("lan", f"the local network is not used, there is no multicast: {error}")
+            failure = str(error)
+        return failure
 
     async def _open(self, sock: trio.socket.SocketType) -> None:
         own = self._interface or await own_address(GROUP)

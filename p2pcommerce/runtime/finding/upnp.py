@@ -90,9 +90,13 @@ class Upnp:
             wanted = _PORT_LOWEST + secrets.randbelow(2**16 - _PORT_LOWEST)
         else:
             raise RouterError("the router says by UPnP that every port tried is another's")
-        _, answer = await self._ask("GetExternalIPAddress", {})
-        host = read_value(answer, "NewExternalIPAddress")
-        check_external(host, wanted)
+        try:
+            _, answer = await self._ask("GetExternalIPAddress", {})
+            host = read_value(answer, "NewExternalIPAddress")
+            check_external(host, wanted)
+        except RouterError:
+            await self.unmap(port, wanted)  # what leads nowhere must not stay, least of all for ever
+            raise
         return Mapping(host, wanted, self._lease_s)
 
     async def unmap(self, port: int, external_port: int) -> None:
@@ -152,7 +156,7 @@ class Upnp:
     async def _find(self) -> tuple[str, _Place]:
         """Return the type of the service that connects to the world, and where it is asked."""
         location = await self._search()
-        host, port, path = self._place(location)
+        host, port, path = self._place(location, "")
         request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
         status, description = await small_http.ask(host, port, request)
         if status != 200:
@@ -160,22 +164,22 @@ class Upnp:
         services = {service.type: service.control for service in read_services(description)}
         for kind in _WANTED:
             if kind in services:
-                return kind, self._place(urljoin(location, services[kind]))
+                return kind, self._place(location, services[kind])
         raise RouterError("the router's description has no service for ports")
 
-    def _place(self, url: str) -> _Place:
-        """Take a URL of the router apart.
+    def _place(self, base: str, url: str) -> _Place:
+        """Take a URL of the router apart, as it stands relative to another.
 
         Raises:
             RouterError: it is none, or leads elsewhere.
         """
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(urljoin(base, url))
             host, port = parts.hostname, parts.port or 80
         except ValueError:
             raise RouterError("the router names a malformed URL") from None
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if len(url) > _URL_CHARACTERS_MAX or parts.scheme != "http" or _PATH.fullmatch(path) is None:
+        if len(base) + len(url) > _URL_CHARACTERS_MAX or parts.scheme != "http" or _PATH.fullmatch(path) is None:
             raise RouterError("the router names a malformed URL")
         if host != self._gateway:
             raise RouterError("the router points to another machine, which is not asked")
