@@ -2,8 +2,8 @@
 
 A validator keeps connections to the validators of this epoch and the next: to all of them while they tell each other
 everything straight (`finality_routes`), beyond to some drawn at random, whom nobody else can choose for it. One that
-has just started still looks for all of them: before it may sign it asks a quorum for its newest votes, each straight.
-When it knows them, what it dialled beyond its ordinary places is closed.
+asks a quorum for its newest votes, each straight, as it does before it signs in the first two epochs of a life, looks
+for all of them meanwhile. When it knows, what it dialled beyond its ordinary places is closed.
 
 Who has no part is shown what has become final by peers (`final_blocks`); as long as that brings the newest blocks, a
 small gap is left to it, and to catching up otherwise.
@@ -68,7 +68,7 @@ class Standing:
         self._rng = rng
         self._epoch: int | None = None
         self._is_fed = False
-        self._is_new = True
+        self._asks = True
         self._wanted: Mapping[PeerId, None] = {}
         self.members: Mapping[PeerId, None] = {}
         self.has_part = False
@@ -78,6 +78,8 @@ class Standing:
         begun = self._chain.epoch_start
         if begun.epoch == self._epoch:
             return False
+        if self._epoch is not None:  # else the engine has not started
+            self._asks = self._is_asking
         self._epoch = begun.epoch
         self.members = begun.members
         self.has_part = self._own in begun.members
@@ -94,13 +96,18 @@ class Standing:
         Returns:
             The peers (32 bytes each) whose connections are not needed any more.
         """
-        if not self._is_new or self._engine.status().counters.get("recovering"):
+        if not self._asks or self._is_asking:
             return []
-        self._is_new = False
+        self._asks = False
         if not self.has_part or not self._routes.is_wide(self.members):
             return []
         self._want()
         return [peer for peer, _ in self._discovery.connections.ordinary(outbound=True)][places:]
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether this node may not sign before a quorum has answered it."""
+        return bool(self._engine.status().counters.get("recovering"))
 
     def on_fed(self, *, is_fed: bool) -> None:
         """The final head moved: `is_fed` by a block that a peer pushed, otherwise by catching up."""
@@ -115,7 +122,7 @@ class Standing:
     def _near(self) -> Mapping[PeerId, None]:
         """Return the validators to stay connected to; of those drawn before, who still is one stays."""
         members, count = self.members, self._neighbours
-        if self._is_new or not self._routes.is_wide(members):
+        if self._asks or not self._routes.is_wide(members):
             return members
         before = self._wanted if len(self._wanted) <= count else {}
         kept = [peer for peer in before if peer in members]

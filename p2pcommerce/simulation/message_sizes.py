@@ -21,6 +21,8 @@ from p2pcommerce.wire.messages import (
     Message,
     Peers,
     Pull,
+    Relayed,
+    RelayIds,
     Transactions,
 )
 from p2pcommerce.wire.off_chain_messages import BlobChunk, HaveBlob, PostMessage
@@ -61,6 +63,10 @@ def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
 
 def _beside(message: Message) -> int:
     match message:
+        case Relayed(items):
+            return _HEAD + _ITEM * len(items) + sum(map(len, items))
+        case RelayIds(_, short_ids):
+            return _HEAD + 3 + 8 * len(short_ids)
         case FinalBlock(header, proof, ids):
             return _HEAD + 2 * _ITEM + len(header) + len(proof) + 32 * len(ids)
         case BlobChunk(data=content) | PostMessage(sealed=content):
