@@ -77,3 +77,10 @@ def test_a_block_that_repeats_a_file_must_be_that_file():
     run("page.md", f"<!-- same as: LICENSE -->\n```python\n{license_text}```\n")
     with pytest.raises(AssertionError, match="differs from LICENSE"):
         run("page.md", f"<!-- same as: LICENSE -->\n```python\n{license_text}more\n```\n")
+
+
+def test_the_readme_leads_to_every_page():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/howto/*.md")]
+    unnamed = [str(page.relative_to(ROOT)) for page in pages if f"]({page.relative_to(ROOT)})" not in readme]
+    assert unnamed == ["docs/index.md"], "the index says the same for the built documentation"
