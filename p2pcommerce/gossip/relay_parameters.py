@@ -33,7 +33,8 @@ class RelayParameters:
         kept_bytes_max: ... and their bytes; the oldest go.
         remind_us: what is kept is told again at most once in this, microseconds.
         early_max: messages kept that are of the next view or epoch ...
-        early_bytes_max: ... and their bytes.
+        early_bytes_max: ... and their bytes; the oldest go ...
+        early_peer_max: ... and of one peer so many are taken, so that none can drive out what others pass on.
         seen_max: ids per generation, of two.
         rate: new messages taken of one peer per second, for each validator ...
         burst: ... and at once, for each validator. An honest one relays about three for each in a view.
@@ -55,6 +56,7 @@ class RelayParameters:
     remind_us: int = MICROSECONDS
     early_max: int = 2_048
     early_bytes_max: int = 2 * _MIB
+    early_peer_max: int = 256
     seen_max: int = 65_536
     rate: int = 32
     burst: int = 128

@@ -8,6 +8,7 @@ Source: the networking specification (Proposals, votes, certificates: by the rou
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -39,6 +40,7 @@ class Relaying:
         self._parameters = parameters
         self._do = do
         self._early: dict[bytes, tuple[PeerId, bytes]] = {}
+        self._early_of: Counter[PeerId] = Counter()
         self._early_bytes = 0
         self._position = (0, 0)
 
@@ -54,6 +56,7 @@ class Relaying:
         while self._early and self._position != self._engine.position:
             self._position = self._engine.position
             early, self._early, self._early_bytes = list(self._early.values()), {}, 0
+            self._early_of.clear()
             for sender, raw in early:
                 effects += self._take(sender, (raw,), now)
         return effects
@@ -73,15 +76,17 @@ class Relaying:
 
     def _keep(self, peer: PeerId, raw: bytes) -> None:
         key = blake2b_256(raw)
-        if key in self._early:
+        limits = self._parameters
+        if key in self._early or self._early_of[peer] >= limits.early_peer_max:
             return
         if not self._early:
             self._position = self._engine.position
         self._early[key] = peer, raw
+        self._early_of[peer] += 1
         self._early_bytes += len(raw)
-        limits = self._parameters
         while len(self._early) > limits.early_max or self._early_bytes > limits.early_bytes_max:
-            _, dropped = self._early.pop(next(iter(self._early)))
+            sender, dropped = self._early.pop(next(iter(self._early)))
+            self._early_of[sender] -= 1
             self._early_bytes -= len(dropped)
 
     def statistics(self) -> Mapping[str, int]:

@@ -109,7 +109,10 @@ SAID = [
     ("protocol/gossip", f"chooses {V.senders} of the connected ones as senders"),
     ("protocol/gossip", f"and {V.senders_random} of these at random"),
     ("protocol/gossip", f"within {V.announce_us // 1_000} ms, and pulled by these {V.grace_us // 1_000} ms later"),
-    ("protocol/gossip", f"({V.early_max:,} messages and {V.early_bytes_max // MIB} MiB)"),
+    (
+        "protocol/gossip",
+        f"({V.early_max:,} messages and {V.early_bytes_max // MIB} MiB, {V.early_peer_max} messages of one peer)",
+    ),
     ("protocol/gossip", f"is kept for {V.kept_us // S} s, and as long as nothing"),
     ("protocol/gossip", f"({V.kept_max:,} messages and {V.kept_bytes_max // MIB} MiB)"),
     ("protocol/gossip", "at most once a second; so it does"),
