@@ -11,7 +11,8 @@ alone (with the header, once the body is complete and committed to by it): one w
 names a block whose bytes the node holds; `on_synced` tells of blocks that became final through catching up, `on_rival`
 of another final chain; `Context.has_pending` answers whether a branch lacks a waiting transaction, so that rule 1 needs
 no second copy of the pool; the seal is bytes for the header, not a function; `Context.signed` is what the signing guard
-remembers; `Halt` says that this validator must sign nothing any more; `Rewrite` replaces the log by what is needed.
+remembers; `Halt` says that this validator must sign nothing any more; `Rewrite` replaces the log by what is needed;
+`on_relayed` takes what others than its maker pass on, with a verdict for the router.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, Height, PeerId, PublicKey
 
 __all__ = [
@@ -163,6 +165,29 @@ class FinalityEngine(Protocol):
 
     def on_message(self, peer: PeerId, data: bytes, now: int) -> list[Effect]:
         """Take an engine message from a peer: untrusted."""
+        ...
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether there are messages of this engine for which `relays` holds."""
+        ...
+
+    def relays(self, data: bytes) -> bool:
+        """Tell whether a message of this engine may reach its receivers by others than who made it. Pure."""
+        ...
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The present epoch, and the view or slot in it: what came too early is to be judged again when it changes."""
+        ...
+
+    def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:
+        """Take a message that a peer passes on, whoever made it: untrusted; say whether to pass it on.
+
+        ACCEPT: it is signed by whom it should be, and changed something here. IGNORE: it can change nothing any more.
+        REJECT: no honest peer passes it on. None: it is too early to tell. Whatever the verdict, the peer is blamed for
+        nothing that another may have made.
+        """
         ...
 
     def on_deadline(self, now: int) -> list[Effect]:

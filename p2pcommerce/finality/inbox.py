@@ -42,6 +42,17 @@ class EngineInbox(ABC, Generic[M]):
         except RefusedError as error:
             self._refuse(peer, error, blames=error.blames)
 
+    def hear(
+        self, peer: PeerId, message: M, data: bytes, now: int
+    ) -> CodecError | CertificateError | RefusedError | None:
+        """Take a message that others than its maker pass on, and return why not; nobody is blamed here."""
+        try:
+            self._take(peer, message, data, now)
+        except (CodecError, CertificateError, RefusedError) as error:
+            self._refuse(peer, error, blames=False)
+            return error
+        return None
+
     @abstractmethod
     def _take(self, peer: PeerId, message: M, data: bytes, now: int) -> None:
         """Do what a message asks; `data`: its bytes.

@@ -23,7 +23,7 @@ from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
-from p2pcommerce.primitives.errors import LocalProtocolError
+from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
 from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, Height, PeerId, PublicKey
 
 __all__ = ["EngineShell", "NotStartedError", "RoomEngine", "Rooms"]
@@ -40,6 +40,7 @@ class EngineShell(ABC):
 
     name: ClassVar[str]
     follows_epochs: ClassVar[bool] = False
+    is_relayed: ClassVar[bool] = False
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
         """Make an engine that has not started; until then `scheme` verifies."""
@@ -69,6 +70,19 @@ class EngineShell(ABC):
     def on_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer connected."""
         return []
+
+    def relays(self, data: bytes) -> bool:
+        """Tell whether a message may come by others than who made it: of this engine none."""
+        return False
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The present epoch, and the view or slot in it."""
+        return 0, 0
+
+    def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:
+        """Nothing: what others pass on is not believed."""
+        return Verdict.REJECT, []
 
     def on_block(self, header: Header, now: int) -> list[Effect]:
         """The node holds this block's complete body."""
@@ -162,6 +176,11 @@ class Rooms(ABC):
         self._records_max = records_max
 
     @property
+    def epoch(self) -> int:
+        """The present epoch."""
+        return self._shared.context.epoch
+
+    @property
     @abstractmethod
     def view(self) -> int:
         """The present view or slot."""
@@ -244,6 +263,14 @@ class RoomEngine(EngineShell, Generic[R]):
         """Take an engine message from a peer: untrusted."""
         self._running.inbox.on_message(peer, data, now)
         return self._running.finish(now)
+
+    @property
+    @override
+    def position(self) -> tuple[int, int]:
+        """The present epoch, and the view or slot in it."""
+        if self._rooms is None:
+            return 0, 0
+        return self._rooms.epoch, self._rooms.view
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Act on the passing of time."""

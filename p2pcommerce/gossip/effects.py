@@ -8,6 +8,7 @@ from typing import TypeAlias
 from p2pcommerce.gossip.post import Post
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.wire.finality_messages import Relayed, RelayIds, RelayRole
 from p2pcommerce.wire.messages import (
     Announce,
     Choose,
@@ -55,6 +56,9 @@ class SendTo:
         | AnnouncePosts
         | PullPosts
         | Stem
+        | Relayed
+        | RelayIds
+        | RelayRole
     )
 
 

@@ -25,6 +25,7 @@ from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.seen import short_id
 from p2pcommerce.primitives.ids import PeerId, TransactionId
+from p2pcommerce.wire.finality_messages import RelayIds
 from p2pcommerce.wire.messages import PULL_IDS_MAX, Pull
 from p2pcommerce.wire.topic_messages import PullPosts
 
@@ -73,7 +74,7 @@ class Pulls:
     )
 
     def __init__(
-        self, parameters: GossipParameters, ask: Callable[[tuple[bytes, ...]], Pull | PullPosts] = Pull
+        self, parameters: GossipParameters, ask: Callable[[tuple[bytes, ...]], Pull | PullPosts | RelayIds] = Pull
     ) -> None:
         """Want nothing; `ask` makes the message that asks for short ids (at most `PULL_IDS_MAX`)."""
         self._parameters = parameters

@@ -177,6 +177,11 @@ class Router:
         """What the peers did, to be saved and restored."""
         return self._scores
 
+    @property
+    def choosers(self) -> list[PeerId]:
+        """The peers (32 bytes each) that chose this node as a sender."""
+        return [link.peer for link in self._links.values() if link.is_chooser]
+
     def is_banned(self, peer: PeerId, now: int) -> bool:
         """Tell whether connections with a peer (32 bytes) are refused for the time being."""
         return self._scores.is_banned(peer, now)
@@ -360,6 +365,11 @@ class Router:
         return effects + self.topics.on_deadline(now)
 
     # --- inside ---
+
+    def blame(self, peer: PeerId, invalid: int, now: int) -> list[Effect]:
+        """Count invalid messages of a peer (32 bytes) that came by other rooms."""
+        link = self._links.get(peer)
+        return [] if link is None else self._blame(link, invalid, now)
 
     def _accept(self, judged: Judged, shown: Sequence[PeerId], now: int, *, is_fluff: bool) -> None:
         tx_id, raw, _, origin, fee = judged

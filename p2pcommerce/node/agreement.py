@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from p2pcommerce.finality import engine as finality
-from p2pcommerce.finality.engine import FinalityEngine, Target
+from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.ledger.block import Block, Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.mempool import Dropped, Mempool
@@ -24,6 +24,7 @@ from p2pcommerce.node.chain import Chain
 from p2pcommerce.node.effects import Append, Effect, Halt, Log, Rewrite, SignRequest, TakeSnapshot, Transmit
 from p2pcommerce.node.epochs import EpochStart
 from p2pcommerce.node.execution import InvalidBlockError
+from p2pcommerce.node.finality_routes import FinalityRoutes
 from p2pcommerce.node.log_records import BLOCK_RECORD, ENGINE_RECORD, log_of, sort_records
 from p2pcommerce.node.offences import Offences
 from p2pcommerce.node.proposer import Proposer
@@ -31,9 +32,9 @@ from p2pcommerce.node.recalled import load_of, recalled
 from p2pcommerce.node.turn import Turn
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
-from p2pcommerce.primitives.errors import CodecError, P2PError
+from p2pcommerce.primitives.errors import CodecError, P2PError, Verdict
 from p2pcommerce.primitives.ids import MICROSECONDS, BlockHash, PeerId, PublicKey, short
-from p2pcommerce.wire.messages import BlockBody, BlockTransactions, Engine, NoBlock
+from p2pcommerce.wire.messages import BlockBody, BlockTransactions, NoBlock
 
 __all__ = ["Agreement"]
 
@@ -52,6 +53,7 @@ class Agreement:
         bodies: Bodies,
         offences: Offences,
         genesis: Genesis,
+        routes: FinalityRoutes,
         key: PublicKey,
         scheme: SignatureScheme,
         rng: random.Random,
@@ -66,10 +68,9 @@ class Agreement:
         self._key = key
         self._scheme = scheme
         self._rng = rng
-        self._connected: dict[PeerId, None] = {}
-        self._hearers: dict[PeerId, None] = {}
+        self._routes = routes
         self._proposer = Proposer(chain, mempool, genesis.parameters, key)
-        self._finals: list[Block] = []
+        self._finals: list[tuple[Block, bytes]] = []
         self._dropped: list[Dropped] = []
         self._blamed: list[tuple[PeerId, str]] = []
         self._counters = {"blocks_invalid": 0, "blocks_executed": 0}
@@ -86,8 +87,8 @@ class Agreement:
         """Whether one of the `take_...` methods would return anything."""
         return bool(self._finals or self._dropped or self._blamed)
 
-    def take_finals(self) -> list[Block]:
-        """Return the blocks that became final since the last call, oldest first."""
+    def take_finals(self) -> list[tuple[Block, bytes]]:
+        """Return the blocks that became final since the last call with their proofs, oldest first."""
         finals, self._finals = self._finals, []
         return finals
 
@@ -130,8 +131,8 @@ class Agreement:
             signed=signed,
             seed=begun.seed,
         )
-        self._hearers = begun.members
-        effects = self._work(self._engine.start(context, logged.engine, blocks, now), now)
+        effects = self._routes.begin(begun.members, now)
+        effects += self._work(self._engine.start(context, logged.engine, blocks, now), now)
         self._offences.restore(logged.evidence, now)  # which only an engine that has started can judge
         return effects
 
@@ -151,18 +152,23 @@ class Agreement:
 
     def on_connected(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer that can be sent to."""
-        self._connected[peer] = None
+        self._routes.on_connected(peer)
         self._bodies.on_connected(peer)
         return self._work(self._engine.on_peer(peer, now), now)
 
     def on_disconnected(self, peer: PeerId, now: int) -> None:
         """A peer that is gone."""
-        self._connected.pop(peer, None)
+        self._routes.on_disconnected(peer)
         self._bodies.on_disconnected(peer, now)
 
     def on_message(self, peer: PeerId, data: bytes, now: int) -> list[Effect]:
         """Take an engine message."""
         return self._work(self._engine.on_message(peer, data, now), now)
+
+    def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:
+        """Take an engine message that a peer passes on, and say whether to pass it on."""
+        verdict, asked = self._engine.on_relayed(peer, data, now)
+        return verdict, self._work(asked, now)
 
     def on_pending(self, now: int) -> list[Effect]:
         """New transactions are in the pool."""
@@ -239,7 +245,7 @@ class Agreement:
             turn.effects.append(TakeSnapshot(head, self._chain.proof))
 
     def _begin_epoch(self, begun: EpochStart, turn: Turn) -> None:
-        self._hearers = begun.members
+        turn.effects += self._routes.begin(begun.members, turn.now)
         told = begun.epoch, begun.validators, begun.following, begun.seed
         turn.answers.append(lambda: self._engine.on_epoch(*told, turn.now))
 
@@ -270,7 +276,7 @@ class Agreement:
             case finality.Sign(request, kind, data):
                 turn.effects.append(SignRequest(request, kind, data))
             case finality.Send(to, data):
-                turn.effects.extend(self._send(to, data))
+                turn.effects += self._routes.send(to, data, turn.now)
             case finality.Build():
                 self._build(effect, turn)
             case finality.Validate(block_hash):
@@ -300,14 +306,6 @@ class Agreement:
                 turn.effects.append(Halt(reason))
             case _:
                 assert_never(effect)
-
-    def _send(self, to: PeerId | Target, data: bytes) -> list[Effect]:
-        message = Engine(data)
-        if to is Target.VALIDATORS:
-            return [Transmit(peer, message) for peer in self._connected if peer in self._hearers]
-        if to is Target.NETWORK:
-            return [Transmit(peer, message) for peer in self._connected]
-        return [Transmit(to, message)] if to in self._connected else []
 
     def _build(self, request: finality.Build, turn: Turn) -> None:
         block, dropped = self._proposer.build(request)
@@ -390,7 +388,7 @@ class Agreement:
         self._dropped += self._mempool.on_block(
             block.header.height, self._chain.state.final, block.transaction_ids, executed.touched, turn.now
         )
-        self._finals.append(block)
+        self._finals.append((block, proof))
         return True
 
     def _halt(self, reason: str, turn: Turn) -> bool:

@@ -26,7 +26,7 @@ class Inbox:
     def __init__(self, board: Switchboard) -> None:
         """Serve the rooms of `board`."""
         self._board = board
-        router, agreement, serving, archive = board.router, board.agreement, board.serving, board.archive
+        router, relaying, serving, archive = board.router, board.relaying, board.serving, board.archive
         topics = router.topics
         self._handlers: Final[dict[type[object], Handler]] = {
             wire.Transactions: lambda peer, m, now: board.gossip(router.on_transactions(peer, m.items, now), now),
@@ -41,7 +41,11 @@ class Inbox:
             wire.Posts: lambda peer, m, now: board.gossip(topics.on_posts(peer, m.items, now), now),
             wire.AnnouncePosts: lambda peer, m, now: board.gossip(topics.on_announce(peer, m.short_ids, now), now),
             wire.PullPosts: lambda peer, m, now: board.gossip(topics.on_pull(peer, m.short_ids, now), now),
-            wire.Engine: lambda peer, m, now: board.after(agreement.on_message(peer, m.data, now), now),
+            wire.Engine: lambda peer, m, now: board.after(relaying.on_engine(peer, m.data, now), now),
+            wire.Relayed: lambda peer, m, now: board.after(relaying.on_relayed(peer, m.items, now), now),
+            wire.RelayIds: lambda peer, m, now: board.gossip(board.relay.on_ids(peer, m, now), now),
+            wire.RelayRole: lambda peer, m, now: board.gossip(board.relay.on_role(peer, m.role, now), now),
+            wire.FinalBlock: self._on_final_block,
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,
             wire.BlockBody: self._on_bodies,
@@ -80,10 +84,19 @@ class Inbox:
     def _on_bodies(
         self, peer: PeerId, message: wire.BlockTransactions | wire.BlockBody | wire.NoBlock, now: int
     ) -> list[Effect]:
+        final_blocks = self._board.final_blocks
+        if final_blocks.is_asking:
+            asked = final_blocks.on_bodies(peer, message, now)
+            if effects := self._board.deliver_pushed(asked, now):
+                return effects
         effects = self._board.agreement.on_bodies(peer, message, now)
         if effects and not isinstance(message, wire.NoBlock):  # it was what the engine waited for
             self._board.discovery.connections.on_useful_block(peer, now)
         return self._board.after(effects, now)
+
+    def _on_final_block(self, peer: PeerId, message: wire.FinalBlock, now: int) -> list[Effect]:
+        effects = self._board.final_blocks.on_message(peer, message, now)
+        return self._board.deliver_pushed(effects, now)
 
     def _on_get_peers(self, peer: PeerId, message: wire.GetPeers, now: int) -> list[Effect]:
         return self._board.discover(self._board.discovery.on_get_peers(peer, message.count, now), now)
@@ -96,7 +109,8 @@ class Inbox:
         if rtt_us is None:
             return []
         self._board.discovery.connections.on_rtt(peer, rtt_us)
-        return self._board.gossip(self._board.router.on_rtt(peer, rtt_us, now), now)
+        moved = [*self._board.router.on_rtt(peer, rtt_us, now), *self._board.relay.on_rtt(peer, rtt_us, now)]
+        return self._board.gossip(moved, now)
 
     def _on_blocks(self, peer: PeerId, message: wire.Blocks, now: int) -> list[Effect]:
         effects = self._board.sync.on_blocks(peer, message, now)

@@ -180,6 +180,8 @@ class Node:
             board.pulse.deadline,
             board.fee_floors.deadline,
             board.off_chain.deadline,
+            board.final_blocks.deadline,
+            board.relay.deadline,
         )
 
     def on_deadline(self, now: int) -> list[Effect]:
@@ -204,6 +206,8 @@ class Node:
             effects += board.fee_floors.on_deadline(board.links, now)
         if _due(board.offences.deadline, now):
             effects += board.offences.on_deadline(now)
+        effects += board.gossip(board.relay.on_deadline(now), now)
+        effects += board.deliver_pushed(board.final_blocks.on_deadline(now), now)
         return effects + board.off_chain.on_deadline(now)
 
     # --- peers ---
@@ -230,10 +234,8 @@ class Node:
         effects += [Attach(peer, link), Transmit(peer, board.pulse.on_connected(peer, now))]
         effects += board.discover([effect for effect in asked if effect is not closing], now)
         board.sync.on_connected(peer, now)
-        joined = board.router.on_connected(
-            peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
-        )
-        effects += board.gossip(joined, now)
+        board.final_blocks.on_connected(peer)
+        effects += board.join_gossip(connected, now)
         effects += board.fee_floors.on_connected(peer)
         effects += board.offences.on_connected(peer, now)
         effects += board.off_chain.on_connected(peer, now)
@@ -383,7 +385,7 @@ class Node:
                 "own_bytes": board.own.total_bytes,
                 **board.fee_floors.statistics(),
             },
-            "gossip": board.router.statistics(),
+            "gossip": {**board.router.statistics(), **board.relaying.statistics()},
             "discovery": board.discovery.statistics(),
             "sync": {**board.sync.statistics(), **board.restoring.counters},
             "finality": self._engine.status().counters,
@@ -395,6 +397,7 @@ class Node:
                 **board.bodies.counters,
                 **board.serving.counters,
                 **board.archive.counters,
+                **board.final_blocks.statistics(),
             },
         }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from p2pcommerce.blobs.parameters import BlobParameters, MailParameters
 from p2pcommerce.discovery import DiscoveryParameters
 from p2pcommerce.gossip import GossipParameters
+from p2pcommerce.gossip.relay_parameters import RelayParameters
 from p2pcommerce.mempool import MempoolParameters
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.sync import RestoreParameters, SyncParameters
@@ -19,7 +20,7 @@ class NodeParameters:
     """The numbers of all rooms of a node.
 
     Attributes:
-        mempool, gossip, discovery, sync, restore, blobs, mail: of the rooms.
+        mempool, gossip, discovery, sync, restore, blobs, mail, relay: of the rooms.
         checkpoint: what the operator trusts beside the chain itself.
     """
 
@@ -30,4 +31,5 @@ class NodeParameters:
     restore: RestoreParameters = field(default_factory=RestoreParameters)
     blobs: BlobParameters = field(default_factory=BlobParameters)
     mail: MailParameters = field(default_factory=MailParameters)
+    relay: RelayParameters = field(default_factory=RelayParameters)
     checkpoint: TrustAnchor | None = None

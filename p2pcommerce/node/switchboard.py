@@ -16,17 +16,19 @@ from p2pcommerce.discovery import effects as discovery
 from p2pcommerce.finality.engine import FinalityEngine
 from p2pcommerce.gossip import Router, dump_scores
 from p2pcommerce.gossip import effects as gossip
+from p2pcommerce.gossip.relay import Relay
 from p2pcommerce.ledger.application import Application
-from p2pcommerce.ledger.block import Block, Header
+from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.mempool import Admitted, Examined, Mempool, Refused, Verifier
 from p2pcommerce.mempool import Dropped as PoolDropped
 from p2pcommerce.mempool import Effect as PoolEffect
+from p2pcommerce.node.adoption import Adoption
 from p2pcommerce.node.agreement import Agreement
 from p2pcommerce.node.archive import Archive
 from p2pcommerce.node.bodies import Bodies
 from p2pcommerce.node.chain import Chain
-from p2pcommerce.node.committed import CommittedBlock
+from p2pcommerce.node.connected import Connected
 from p2pcommerce.node.effects import (
     Close,
     Deliver,
@@ -35,11 +37,12 @@ from p2pcommerce.node.effects import (
     Effect,
     Halt,
     Log,
-    Restore,
     SaveBook,
     Transmit,
 )
 from p2pcommerce.node.fee_floors import FeeFloors
+from p2pcommerce.node.final_blocks import FinalBlocks
+from p2pcommerce.node.finality_routes import FinalityRoutes
 from p2pcommerce.node.light import TrustExpiredError
 from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.offences import Offences
@@ -47,9 +50,11 @@ from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.private import PrivateTransactions
 from p2pcommerce.node.pulse import Pulse
+from p2pcommerce.node.relaying import Relaying
 from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.saved_peers import join_peers
 from p2pcommerce.node.serving import Serving
+from p2pcommerce.node.standing import Standing
 from p2pcommerce.node.subjectivity import Subjectivity
 from p2pcommerce.node.submissions import Submissions
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -71,7 +76,7 @@ class Switchboard:
 
     Attributes:
         chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, subjectivity, restoring,
-            pulse: rooms.
+            pulse, final_blocks, relay, relaying: rooms.
         links: peer -> the link over which it is connected.
         submissions: what waits for the pool's verdict; own: what it accepted of them; private: what is to stay so.
         counters: events of the node as a whole.
@@ -96,7 +101,6 @@ class Switchboard:
         Raises:
             AddressError: a bootstrap address is malformed.
         """
-        self._own = public_key
         self._engine = engine
         self.chain = chain
         self.mempool = Mempool(parameters.mempool, application, genesis, scheme, verifier)
@@ -115,7 +119,11 @@ class Switchboard:
         self.discovery = Discovery(parameters.discovery, public_key, genesis.hash, bootstrap, scheme, rng)
         sync_parameters = replace(parameters.sync, epoch_blocks=chain.rules.blocks if chain.rules.follows else 0)
         self.sync = Sync(sync_parameters, self._verify, chain.head, rng)
-        self.bodies = Bodies(self.mempool.raw, max(1, genesis.parameters.base_delay_ms * 1_000 // 2), rng)
+        patience_us = max(1, genesis.parameters.base_delay_ms * 1_000 // 2)
+        self.bodies = Bodies(self.mempool.raw, patience_us, rng)
+        self.final_blocks = FinalBlocks(chain, self._verify, self.mempool.raw, patience_us, rng)
+        self.relay = Relay(parameters.relay, parameters.gossip, self.router.scores, rng, self.router.blame)
+        routes = FinalityRoutes(engine, self.relay, public_key, parameters.relay.direct_max)
         self.offences = Offences(engine, chain, application, genesis, public_key, rng)
         self.agreement = Agreement(
             engine=engine,
@@ -124,6 +132,7 @@ class Switchboard:
             mempool=self.mempool,
             bodies=self.bodies,
             genesis=genesis,
+            routes=routes,
             key=public_key,
             scheme=scheme,
             rng=rng,
@@ -140,27 +149,17 @@ class Switchboard:
         self.own = OwnTransactions(self.mempool, parameters.mempool)
         self.private = PrivateTransactions(self.router, self.mempool, self.own, self.submissions)
         self.counters: Counter[str] = Counter()
-        self._epoch: int | None = None
-        self._is_restoring = False
+        self.relaying = Relaying(self.relay, self.agreement, engine, parameters.relay, self.gossip)
+        self._standing = Standing(
+            public_key, chain, engine, self.discovery, self.sync, routes, parameters.relay.neighbours, rng
+        )
+        self._places = parameters.discovery.outbound_target
+        self._adoption = Adoption(self)
         self._see_epoch()
 
     def _see_epoch(self) -> None:
-        """Stay close to the validators of the present and the next epoch if this node is one of them."""
-        begun = self.chain.epoch_start
-        if begun.epoch == self._epoch:
-            return
-        self._epoch = begun.epoch
-        members = begun.members
-        has_part = self._own in members
-        self.discovery.set_wanted(list(members) if has_part else ())
-        # Who has no part hears of final blocks by catching up alone: there is no live traffic to leave a gap to.
-        self.sync.set_live(live=has_part)
-        self._set_horizon()
-
-    def _set_horizon(self) -> None:
-        """Let blocks be fetched as far as validators are known, and none while a state is restored."""
-        height = self.chain.head.height
-        self.sync.set_horizon(height if self.restoring.is_active else self.chain.rules.horizon(height))
+        if self._standing.see_epoch():
+            self._adoption.set_horizon()
 
     # --- who is connected ---
 
@@ -182,9 +181,11 @@ class Switchboard:
         self.restoring.on_disconnected(peer)
         self.agreement.on_disconnected(peer, now)
         self.offences.on_disconnected(peer)
+        self.final_blocks.on_disconnected(peer, now)
         self.sync.on_disconnected(peer, now)
         beside = self.off_chain.on_disconnected(peer, now)
-        return self.gossip(self.router.on_disconnected(peer, now), now) + beside
+        left = self.router.on_disconnected(peer, now) + self.relay.on_disconnected(peer, now)
+        return self.gossip(left, now) + beside
 
     def blame(self, peer: PeerId, code: str, reason: str, now: int) -> list[Effect]:
         """Close the connection with a peer that broke a rule."""
@@ -194,6 +195,14 @@ class Switchboard:
         return [Log("INFO", "node", f"peer {short(peer)} is closed: {reason}"), *self.detach(peer, code, reason, now)]
 
     # --- what the rooms want ---
+
+    def join_gossip(self, connected: Connected, now: int) -> list[Effect]:
+        """Take a new peer into the rooms that spread things."""
+        keys = {"own_key": connected.own_key, "peer_key": connected.peer_key}
+        effects: list[gossip.Effect] = []
+        for room in (self.router, self.relay):
+            effects += room.on_connected(connected.peer, **keys, outbound=connected.outbound, now=now)
+        return self.gossip(effects, now)
 
     def gossip(self, effects: Sequence[gossip.Effect], now: int) -> list[Effect]:
         """Do what the router wants."""
@@ -286,6 +295,7 @@ class Switchboard:
                 case sync.SendTo(peer, message):
                     out.append(Transmit(peer, message))
                 case sync.Ready(blocks):
+                    self._standing.on_fed(is_fed=False)
                     out += self.after(self.agreement.on_synced(blocks, now), now)
                 case sync.Blame(peer, reason):
                     if reason != sync.Fault.STALLED:
@@ -300,6 +310,17 @@ class Switchboard:
                     out.append(Log("INFO", "sync", told))
         return out
 
+    def deliver_pushed(self, effects: list[Effect], now: int) -> list[Effect]:
+        """Deliver what peers pushed as final, as far as it is complete."""
+        while (ready := self.final_blocks.next(self.chain.head)) is not None:
+            block, proof = ready
+            if block.header.parent_hash != self.chain.head.hash:
+                reason = _conflict(self.chain.head, block.header)
+                return effects + self.after(self.agreement.on_rival(proof, reason, now), now)
+            self._standing.on_fed(is_fed=True)
+            effects += self.after(self.agreement.on_synced([ready], now), now)
+        return effects
+
     def on_status(self, peer: PeerId, status: Status, now: int) -> list[Effect]:
         """A peer says where it stands."""
         if status.height > self.chain.head.height:
@@ -308,55 +329,12 @@ class Switchboard:
             except TrustExpiredError as error:
                 return [Halt(str(error))]
         self.restoring.on_status(peer, status.height, now)
-        self._see_restoring()
+        self._adoption.see_restoring()
         return self.catch_up(self.sync.on_status(peer, status, now), now)
 
     def restore(self, effects: Sequence[snapshot.RestoreEffect], now: int) -> list[Effect]:
         """Do what the restoring of a state wants."""
-        out: list[Effect] = []
-        for effect in effects:
-            match effect:
-                case snapshot.Ask(peer, message):
-                    out.append(Transmit(peer, message))
-                case sync.Blame(peer, reason):
-                    if reason != sync.Fault.STALLED:
-                        out += self.blame(peer, reason, "what it sent of a snapshot does not hold", now)
-                case snapshot.Progress(height, done, total, left_us):
-                    left = "" if left_us is None else f", about {left_us // MICROSECONDS} s left"
-                    out.append(Log("INFO", "sync", f"snapshot of height {height}: {done} of {total} chunks{left}"))
-                case snapshot.Restored():
-                    out += self._adopt(effect, now)
-                case snapshot.Broken(reason):
-                    out.append(Halt(reason))
-                case snapshot.GaveUp(reason):
-                    out.append(Log("WARNING", "sync", f"no snapshot is restored, blocks are fetched: {reason}"))
-        self._see_restoring()
-        return out
-
-    def _see_restoring(self) -> None:
-        if self.restoring.is_active is not self._is_restoring:
-            self._is_restoring = self.restoring.is_active
-            self._set_horizon()
-
-    def _adopt(self, restored: snapshot.Restored, now: int) -> list[Effect]:
-        """Stand on a restored state."""
-        header = restored.header
-        if header.height <= self.chain.head.height:
-            return []
-        contradiction = self.subjectivity.contradiction([header])
-        if contradiction is not None:
-            return [Halt(contradiction)]
-        block = CommittedBlock(Block(header, ()), restored.proof, (), dict(restored.state))
-        effects: list[Effect] = [
-            Restore(block, self.restoring.links),
-            Log("INFO", "sync", f"restored the state of height {header.height}: {len(restored.state)} records"),
-        ]
-        effects += self.agreement.on_restored(restored.state, header, restored.proof, now)
-        self._see_epoch()
-        self._set_horizon()
-        self.sync.on_delivered(header, now)
-        self.sync.on_fee_floor(self.mempool.fee_floor)
-        return self.after(effects, now)
+        return self._adoption.do(effects, now)
 
     def after(self, effects: list[Effect], now: int) -> list[Effect]:
         """Follow up on what the engine decided: peers it blames, blocks that became final, what left the pool."""
@@ -365,20 +343,31 @@ class Switchboard:
         for peer, reason in self.agreement.take_blamed():
             effects += self.blame(peer, "ENGINE", reason, now)
         finals = self.agreement.take_finals()
-        for block in finals:
+        shown: list[Effect] = []
+        for block, proof in finals:
             self.router.retire(block.transaction_ids)
             self.serving.on_final(block)
+            shown += self.final_blocks.push(block, proof, self.router.choosers, self._standing.members, now)
             effects += self.own.on_final(block.transaction_ids)
         for item in self.agreement.take_dropped():
             effects += self._drop(item)
         if finals:
-            self._see_epoch()
-            self.sync.on_delivered(self.chain.head, now)
-            self.sync.on_fee_floor(self.mempool.fee_floor)
+            self.on_head(now)
+            for peer in self._standing.settle(self._places):
+                self.discovery.on_disconnected(peer, now)
+                effects += self.detach(peer, "SURPLUS", "it was only asked for this node's own votes", now)
             effects += self.offences.on_final()
-            contradiction = self.subjectivity.contradiction([block.header for block in finals])
+            contradiction = self.subjectivity.contradiction([block.header for block, _ in finals])
             effects += [Halt(contradiction)] if contradiction is not None else []
-        return effects
+        return shown + effects  # others need not wait until it is stored here: the proof stands by itself
+
+    def on_head(self, now: int) -> None:
+        """The final head has moved."""
+        self._see_epoch()
+        self.relay.on_final(now)
+        self.final_blocks.on_delivered(self.chain.head)
+        self.sync.on_delivered(self.chain.head, now)
+        self.sync.on_fee_floor(self.mempool.fee_floor)
 
     def beat(self, now: int) -> list[Effect]:
         """Send the pings that are due, and close peers that do not answer theirs."""

@@ -16,10 +16,13 @@ from p2pcommerce.wire.messages import (
     BlockTransactions,
     Engine,
     Evidence,
+    FinalBlock,
     GetTransactions,
     Message,
     Peers,
     Pull,
+    Relayed,
+    RelayIds,
     Transactions,
 )
 from p2pcommerce.wire.off_chain_messages import BlobChunk, HaveBlob, PostMessage
@@ -55,11 +58,17 @@ def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
         case Peers(records):
             return _HEAD + _ITEM * len(records) + sum(map(len, records))
         case _:
-            return _off_chain(message)
+            return _beside(message)
 
 
-def _off_chain(message: Message) -> int:
+def _beside(message: Message) -> int:
     match message:
+        case Relayed(items):
+            return _HEAD + _ITEM * len(items) + sum(map(len, items))
+        case RelayIds(_, short_ids):
+            return _HEAD + 3 + 8 * len(short_ids)
+        case FinalBlock(header, proof, ids):
+            return _HEAD + 2 * _ITEM + len(header) + len(proof) + 32 * len(ids)
         case BlobChunk(data=content) | PostMessage(sealed=content):
             return 100 + len(content)
         case HaveBlob(chunks=chunks):

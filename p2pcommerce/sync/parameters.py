@@ -51,6 +51,6 @@ class SyncParameters:
     latency_us: int = MICROSECONDS
     window_blocks: int = 4_096
     buffered_bytes_max: int = 32 * 2**20
-    status_interval_us: int = 200_000
+    status_interval_us: int = MICROSECONDS
     remembered_max: int = 1_024
     epoch_blocks: int = 0

@@ -44,6 +44,7 @@ from p2pcommerce.wire.block_messages import (
     GetTransactions,
     NoBlock,
 )
+from p2pcommerce.wire.finality_messages import FinalBlock, Relayed, RelayIds, RelayRole
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
@@ -81,6 +82,7 @@ __all__ = [
     "Engine",
     "Evidence",
     "FeeFloor",
+    "FinalBlock",
     "Found",
     "GetBlock",
     "GetBlocks",
@@ -105,6 +107,9 @@ __all__ = [
     "Pull",
     "PullPosts",
     "Refuse",
+    "RelayIds",
+    "RelayRole",
+    "Relayed",
     "Snapshot",
     "Status",
     "Stem",
@@ -280,6 +285,10 @@ Message: TypeAlias = (
     | Found
     | Engine
     | Evidence
+    | FinalBlock
+    | Relayed
+    | RelayIds
+    | RelayRole
     | GetTransactions
     | BlockTransactions
     | GetBlock

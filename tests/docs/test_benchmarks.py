@@ -21,6 +21,7 @@ SMALL = {
         "--part idle",
         "--part certificates",
     ],
+    "bench_finality_spread.py": ["--part validators --validators 6 --direct-max 4 --seconds 4"],
     "bench_gossip.py": ["--nodes 3 --transactions 20"],
     "bench_idle.py": ["--peers 1 --seconds 1 --settle 0.5"],
     "bench_import.py": ["--runs 1"],

@@ -11,10 +11,11 @@ from p2pcommerce.finality.proof import PROOF_BYTES_MAX
 from p2pcommerce.finality.simplex.crossing import EARLY_MAX
 from p2pcommerce.finality.simplex.parameters import SimplexParameters
 from p2pcommerce.gossip.parameters import GossipParameters
+from p2pcommerce.gossip.relay_parameters import RelayParameters
 from p2pcommerce.ledger import block, epochs, transaction
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.mempool.parameters import MempoolParameters
-from p2pcommerce.node import archive, bodies, offences, pulse, serving
+from p2pcommerce.node import archive, bodies, final_blocks, offences, pulse, serving
 from p2pcommerce.node import compact as compact_proof
 from p2pcommerce.node import light as light_client
 from p2pcommerce.node import proof as full_proof
@@ -30,6 +31,7 @@ S = 1_000_000
 MIB = 2**20
 G, D, M, Y = GossipParameters(), DiscoveryParameters(), MempoolParameters(), SyncParameters()
 B, L, R = BlobParameters(), MailParameters(), ResourceLimits()
+V = RelayParameters()
 X = SimplexParameters.of(ChainParameters())
 DOMAIN = domain_prefix("x", bytes(32)).split(b"/")[1].decode()
 
@@ -55,7 +57,7 @@ SAID = [
     ("protocol/connections", f"within {D.simultaneous_us // S} s of each other"),
     ("protocol/messages", f"then {pulse.PING_INTERVAL_US // S} to {5 * pulse.PING_INTERVAL_US // 4 // S} s after"),
     ("protocol/messages", f"no answer within {pulse.PING_TIMEOUT_US // S} s: close"),
-    ("protocol/messages", f"at most once in {Y.status_interval_us // 1_000} ms"),
+    ("protocol/messages", f"at most once in {Y.status_interval_us // 1_000:,} ms"),
     ("protocol/messages", f"{M.intake_count_max:,} transactions or {M.intake_bytes_max // MIB} MiB of one peer"),
     ("protocol/messages", f"{G.announced_max:,} undelivered of one peer, {G.wants_max:,} of all"),
     ("protocol/messages", f"| {G.stem_peer_rate} transactions and {G.stem_peer_bytes_rate // 1024} KiB a second"),
@@ -94,6 +96,26 @@ SAID = [
     ("protocol/gossip", f"At {G.graylist_points} or less a peer is not chosen; at {G.ban_points} or less"),
     ("protocol/gossip", f"halved every {G.score_half_life_us // 60 // S} minutes"),
     ("protocol/gossip", f"among the {G.post_window - 1:,} below it"),
+    ("protocol/messages", f"at most {final_blocks.FRESH_US // S} s old, to the choosers"),
+    ("protocol/messages", f"up to {final_blocks.AHEAD_MAX} heights above the final head"),
+    ("protocol/messages", f"{V.rate} new ones a second for each validator ({V.burst} at once)"),
+    ("protocol/messages", f"{V.bytes_rate // MIB} MiB a second ({V.bytes_burst // MIB} MiB at once)"),
+    ("protocol/messages", f"gathered for at most {V.announce_us // 1_000} ms; to validators that did not choose"),
+    ("protocol/messages", f"asks, {V.grace_us // 1_000} ms after an announcement that nobody pushed"),
+    ("protocol/messages", f"a node serves {V.choosers_max} |"),
+    ("protocol/catching-up", f"holds at most {final_blocks.AHEAD_MAX} that are not the next"),
+    ("protocol/gossip", f"have at most {V.direct_max} validators together"),
+    ("protocol/gossip", f"stays connected to {V.neighbours} of them"),
+    ("protocol/gossip", f"chooses {V.senders} of the connected ones as senders"),
+    ("protocol/gossip", f"and {V.senders_random} of these at random"),
+    ("protocol/gossip", f"within {V.announce_us // 1_000} ms, and pulled by these {V.grace_us // 1_000} ms later"),
+    (
+        "protocol/gossip",
+        f"({V.early_max:,} messages and {V.early_bytes_max // MIB} MiB, {V.early_peer_max} messages of one peer)",
+    ),
+    ("protocol/gossip", f"is kept for {V.kept_us // S} s, and as long as nothing"),
+    ("protocol/gossip", f"({V.kept_max:,} messages and {V.kept_bytes_max // MIB} MiB)"),
+    ("protocol/gossip", "at most once a second; so it does"),
     ("protocol/reconciliation", f"asks within {G.reconcile_connect_us // 1_000} ms"),
     ("protocol/reconciliation", f"Answers are due within {G.reconcile_answer_us // S} s"),
     ("protocol/chain", f"At most {transaction.TRANSACTION_BYTES_MAX:,} bytes"),

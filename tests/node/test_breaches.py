@@ -22,6 +22,7 @@ AT_ONCE = [
     (wire.Engine(b"\x00"), "ENGINE"),
     (wire.Evidence(b"evidence"), "EVIDENCE"),
     (wire.BlockBody(b"a block"), "MALFORMED"),
+    (wire.FinalBlock(b"header", b"proof", ()), "MALFORMED"),
     (wire.Blocks(1, (), b""), "SYNC_UNASKED"),
     (wire.Peers((b"a record",)), "MALFORMED"),
     (wire.Observed("nowhere"), "ADDRESS"),

@@ -14,7 +14,9 @@ from fuzz.target import Form, Step, Target, steps_of
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire import messages as wire
 
-__all__ = ["CONNECT", "DISCONNECT", "ECHO", "HEAR", "RESTART", "SUBMIT", "WAIT", "WAITS_US", "node_targets"]
+__all__ = ["CONNECT", "DISCONNECT", "ECHO", "HEAR", "RELAYED", "RESTART", "SUBMIT", "WAIT", "WAITS_US", "node_targets"]
+
+RELAYED: Final = "core.node.relayed"
 
 HEAR: Final = 0
 WAIT: Final = 1
@@ -36,16 +38,17 @@ def _peer(argument: int) -> PeerId:
 
 
 def node_targets() -> tuple[Target, ...]:
-    """Return a target for each engine."""
-    return tuple(_target(engine) for engine in ("simplex", "ffg", "solo"))
+    """Return a target for each engine, and one of a network in which finality messages are relayed."""
+    relayed = Target(RELAYED, lambda data: _run(Station("simplex", direct_max=1), data), (), Form.SCRIPT)
+    return (*(_target(engine) for engine in ("simplex", "ffg", "solo")), relayed)
 
 
 def _target(engine: str) -> Target:
-    return Target(f"core.node.{engine}", lambda data: _run(engine, data), (), Form.SCRIPT)
+    return Target(f"core.node.{engine}", lambda data: _run(Station(engine), data), (), Form.SCRIPT)
 
 
-def _run(engine: str, data: bytes) -> bool:
-    station = Station(engine).start()
+def _run(station: Station, data: bytes) -> bool:
+    station.start()
     heard = False
     for step in steps_of(data):
         heard |= _take(station, step)

@@ -14,7 +14,7 @@ import msgpack
 
 from fuzz.engines import engine_targets
 from fuzz.files import EPCIS_EXAMPLES
-from fuzz.nodes import CONNECT, ECHO, RESTART, SUBMIT
+from fuzz.nodes import CONNECT, ECHO, RELAYED, RESTART, SUBMIT
 from fuzz.station import BAD_BYTE, CREDULOUS, genesis_of, key_of
 from fuzz.target import Form, Step, Target, script
 from fuzz.village import pool, scripts, village
@@ -105,6 +105,8 @@ def _scripts(target: Target) -> Iterator[bytes]:
         yield from _each_message(target)
         if target.name.startswith("core.node."):
             yield from _agreeing(target.name.rpartition(".")[2])
+        if target.name == RELAYED:
+            yield from _relayed()
 
 
 def _engine_scripts(engine: str) -> Iterator[bytes]:
@@ -130,6 +132,20 @@ def _agreeing(engine: str) -> Iterator[bytes]:
     turns = [step for submit in submits[:8] for step in (submit, *([Step(ECHO, 7), wait] * 10))]
     yield script([*connects, *turns])
     yield script([*connects, *turns[:40], Step(RESTART), *connects, *turns[40:80]])
+
+
+def _relayed() -> Iterator[bytes]:
+    """Yield what a node heard straight, as if others had passed it on; pulls, roles and repetitions among it."""
+    steps = [
+        replace(step, payload=wire.encode_message(wire.Relayed((wire.decode_message(step.payload).data,))))  # type: ignore[union-attr] # an engine's message
+        if step.code == 0 and step.payload[:1] == b"\x20"
+        else step
+        for step in village("simplex").script
+    ]
+    roles = [Step(0, peer, wire.encode_message(wire.RelayRole(peer % 3))) for peer in (1, 2, 3)]
+    told = [Step(0, 2, wire.encode_message(wire.RelayIds(is_pull, (bytes(8),)))) for is_pull in (False, True)]
+    for count in (12, 30, 60):
+        yield script([*steps[:6], *roles, *steps[6:count], *told, Step(1, 4), *steps[count - 6 : count]])
 
 
 def _each_message(target: Target) -> Iterator[bytes]:

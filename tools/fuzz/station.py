@@ -19,6 +19,7 @@ from p2pcommerce.blobs.effects import LoadBlob, StoreBlob, StoreMessage
 from p2pcommerce.commerce import Commerce
 from p2pcommerce.discovery import sign_record
 from p2pcommerce.finality import SigningGuard, make_engine
+from p2pcommerce.gossip.relay_parameters import RelayParameters
 from p2pcommerce.ledger.epochs import founding_state
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis
 from p2pcommerce.mempool import MempoolParameters
@@ -132,8 +133,9 @@ class Station:
         halted: why it stopped, if it did.
     """
 
-    def __init__(self, engine: str, number: int = 0) -> None:
-        """Make the node of a validator; `start` begins."""
+    def __init__(self, engine: str, number: int = 0, direct_max: int = RelayParameters().direct_max) -> None:
+        """Make the node of a validator; `start` begins; `direct_max`: beyond so many finality messages are relayed."""
+        self._direct_max = direct_max
         self.genesis = genesis_of(engine)
         self.number = number
         self.seed = seed_of(f"validator {number}")
@@ -168,7 +170,7 @@ class Station:
             engine=engine,
             scheme=CREDULOUS,
             rng=random.Random(self.number),
-            parameters=NodeParameters(mempool=_POOL),
+            parameters=NodeParameters(mempool=_POOL, relay=RelayParameters(direct_max=self._direct_max)),
             bootstrap=[f"tcp://10.{number}.0.1:7400" for number in range(VALIDATORS)],
             state=memory.state(self.founded),
             head=None if last is None else last.block.header,

@@ -17,6 +17,7 @@ from p2pcommerce.finality.proof import decode_proof, verify_proof
 from p2pcommerce.finality.shell import RoomEngine, Rooms
 from p2pcommerce.finality.simplex.compaction import rewritten
 from p2pcommerce.finality.simplex.crossing import Crossing
+from p2pcommerce.finality.simplex.hearsay import RELAYED_TAGS, Hearsay
 from p2pcommerce.finality.simplex.inbox import Inbox, Randomness
 from p2pcommerce.finality.simplex.journal import LOG
 from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, vrf_input
@@ -32,8 +33,8 @@ from p2pcommerce.ledger.validators import Offence, ValidatorSet
 from p2pcommerce.primitives.compat import override
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
-from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
-from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, PublicKey
+from p2pcommerce.primitives.errors import CodecError, LocalProtocolError, Verdict
+from p2pcommerce.primitives.ids import BlockHash, Epoch, GenesisHash, PeerId, PublicKey
 
 __all__ = ["Simplex"]
 
@@ -53,6 +54,7 @@ class _Rooms(Rooms):
         self.replica: Replica = Replica(state, self.resender)
         self.recovery = Recovery(state, self.replica, crossing)
         self.inbox: Inbox = Inbox(state, self.replica, self.resender, self.recovery, crossing, randomness)
+        self.hearsay = Hearsay(state, self.inbox, self.resender)
         self._deadline: int | None = None
         self._is_planned = False
 
@@ -115,6 +117,7 @@ class Simplex(RoomEngine[_Rooms]):
 
     name: ClassVar[str] = "simplex"
     follows_epochs: ClassVar[bool] = True
+    is_relayed: ClassVar[bool] = True
 
     def __init__(self, scheme: SignatureScheme = ED25519) -> None:
         """Make an engine that has not started; until then `scheme` verifies."""
@@ -157,6 +160,18 @@ class Simplex(RoomEngine[_Rooms]):
         self._rooms = rooms = _Rooms(State(context, now, old.state), old.crossing, self.randomness)
         rooms.follow(old, now)
         return rooms.finish(now)
+
+    @override
+    def relays(self, data: bytes) -> bool:
+        """Tell whether a message may come by others than who made it."""
+        return data[:1] in RELAYED_TAGS
+
+    @override
+    def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:
+        """Take what a peer passes on, and say whether to pass it on."""
+        rooms = self._running
+        verdict = rooms.hearsay.take(peer, data, now)
+        return verdict, rooms.finish(now)
 
     def on_synced(self, header: Header, proof: bytes, now: int) -> list[Effect]:
         """A block became final by catching up; it and all below are delivered already."""

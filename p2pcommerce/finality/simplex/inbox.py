@@ -180,6 +180,13 @@ class Inbox(EngineInbox[Message]):
             return view > held.final_view
         return view >= held.view - 1 and held.nullification(view) is None
 
+    def weighs(self, vote: Vote) -> bool:
+        """Tell whether a vote could change anything here if it were counted, or convict its voter."""
+        state, view = self._state, vote.ballot.view
+        if view < state.lowest_view or vote in state.pool or state.pool.is_crowded(vote):
+            return False
+        return self._matters(vote) or bool(self._witness.conflicts(state.keys_of((vote.voter,))[0], vote))
+
     def _take_anchor(self, vote: Vote, anchor: Certificate | None, now: int) -> None:
         """Hold the certificate that a nullification counts with (rule 5: an N or F of its anchor or above)."""
         if vote.ballot.anchor <= self._state.held.highest_view:

@@ -71,6 +71,13 @@ class Resender:
             if vote.ballot.kind is VoteKind.FINALIZE:
                 shown.finalized = max(shown.finalized, vote.ballot.view)
 
+    def would_relay(self, peer: PeerId, vote: Vote) -> bool:
+        """Tell whether a vote F of a validator would keep a certificate that waits from being relayed to it."""
+        shown, view = self._shown.get(peer), vote.ballot.view
+        if shown is None or vote.ballot.kind is not VoteKind.FINALIZE or shown.finalized >= view:
+            return False
+        return any(shown.view <= certificate.view <= view for _, certificate in self._relays)
+
     def see_status(self, peer: PeerId, status: Status, now: int) -> None:
         """A validator says where it stands: help it if it is behind, ask it for help if it is ahead."""
         if peer not in self._allowance:

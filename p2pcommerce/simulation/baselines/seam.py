@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 from p2pcommerce.gossip import Deliver, Examine, Fluff, Judged, Misbehaving, Offer, ReconcileMessage, SendTo
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.simulation.baselines.frames import Frame
+from p2pcommerce.wire.finality_messages import Relayed, RelayIds, RelayRole
 from p2pcommerce.wire.messages import Announce, Choose, Pull, Refuse, Stem, Transactions, Unchoose
 from p2pcommerce.wire.topic_messages import AnnouncePosts, Listening, Posts, PullPosts
 
@@ -36,6 +37,9 @@ GossipMessage: TypeAlias = (
     | AnnouncePosts
     | PullPosts
     | Stem
+    | Relayed
+    | RelayIds
+    | RelayRole
 )
 """Anything that travels over a link of a gossip world."""
 
