@@ -119,7 +119,7 @@ class Relay:
             self._kept.clear()
         self._audience = members
         for peer in [peer for peer in self._links if peer not in members]:
-            self._pulls.forget(self._links.pop(peer))
+            self._pulls.forget(self._links.pop(peer), now)
         for known in self._peers.values():
             if known.peer in members and known.peer not in self._links:
                 self._join(known, now)
@@ -148,7 +148,7 @@ class Relay:
         link = self._links.pop(peer, None)
         if link is None:
             return []
-        self._pulls.forget(link)
+        self._pulls.forget(link, now)
         return self._roles(self._senders.fill(now))
 
     def on_rtt(self, peer: PeerId, rtt_us: int, now: int) -> list[Effect]:
