@@ -231,7 +231,11 @@ class Node:
         effects += board.discover([effect for effect in asked if effect is not closing], now)
         board.sync.on_connected(peer, now)
         joined = board.router.on_connected(
-            peer, own_key=connected.own_key, peer_key=connected.peer_key, outbound=connected.outbound, now=now
+            peer,
+            own_key=connected.own_key,
+            peer_key=connected.peer_key,
+            outbound=board.discovery.connections[peer].outbound,  # who is dialled at its own wish was not chosen
+            now=now,
         )
         effects += board.gossip(joined, now)
         effects += board.fee_floors.on_connected(peer)

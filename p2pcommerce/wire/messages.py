@@ -44,6 +44,7 @@ from p2pcommerce.wire.block_messages import (
     GetTransactions,
     NoBlock,
 )
+from p2pcommerce.wire.call_messages import CallBack, TakesCalls
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
 from p2pcommerce.wire.off_chain_messages import OffChainMessage
@@ -76,6 +77,7 @@ __all__ = [
     "BlockBody",
     "BlockTransactions",
     "Blocks",
+    "CallBack",
     "Choose",
     "Chunk",
     "Engine",
@@ -109,6 +111,7 @@ __all__ = [
     "Status",
     "Stem",
     "Symbols",
+    "TakesCalls",
     "Transactions",
     "Unchoose",
     "decode_message",
@@ -297,6 +300,8 @@ Message: TypeAlias = (
     | Peers
     | OffChainMessage
     | Observed
+    | TakesCalls
+    | CallBack
     | Listening
     | Posts
     | AnnouncePosts
