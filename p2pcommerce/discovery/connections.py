@@ -21,8 +21,8 @@ class Connection:
     """One connection.
 
     Attributes:
-        outbound: this node dialled.
-        address: what was dialled; None for an inbound one.
+        outbound: this node chose the peer: it dialled, or had it asked to dial (`reverse`).
+        address: what was dialled; None: it is an inbound one, or was dialled because the peer asked for it.
         group: the address group of the other end.
         source: the other end as a source of records.
         purpose: why it was dialled.
@@ -31,6 +31,7 @@ class Connection:
         rtt_us: the least round-trip time; None: not known yet.
         transaction_us: when it last brought a transaction that was new and good; 0: never.
         block_us: when it last brought a block that was needed; 0: never.
+        dialled: this end made the connection, whoever wanted it.
     """
 
     outbound: bool
@@ -43,6 +44,7 @@ class Connection:
     rtt_us: int | None = None
     transaction_us: int = 0
     block_us: int = 0
+    dialled: bool = False
 
     @classmethod
     def of(cls, peer: PeerId, address: str | None, remote: str | None, purpose: Purpose, now: int) -> Connection:

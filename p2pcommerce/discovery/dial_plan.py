@@ -69,6 +69,17 @@ class DialPlan:
         """Tell whether a peer (32 bytes) has a place of its own: a validator, or one that was configured."""
         return peer in self.wanted or peer in self.bootstrap.values()
 
+    @property
+    def reserved(self) -> list[PeerId]:
+        """Those that are known by their keys (32 bytes each)."""
+        configured = [peer for peer in self.bootstrap.values() if peer is not None]
+        return list(dict.fromkeys([*self.wanted, *configured]))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another dial may be under way."""
+        return self._dialling.in_flight < self._parameters.dials_in_flight_max
+
     def set_anchors(self, anchors: Iterable[tuple[PeerId, str]]) -> None:
         """Dial these peers (32 bytes) at these addresses first."""
         self._anchors = list(anchors)[: self._parameters.anchors_max]
@@ -96,7 +107,7 @@ class DialPlan:
                 continue
             if next_us > now:
                 wake = earliest(wake, next_us)
-            elif self._has_room():
+            elif self.has_room:
                 self._dial(dials, address, peer, Purpose.RESERVED, now)
         return wake
 
@@ -112,7 +123,7 @@ class DialPlan:
             address = self._dialling.best(addresses, now)
             if address is None:
                 wake = earliest(wake, *(self._dialling.next_us(each) for each in addresses))
-            elif self._has_room():
+            elif self.has_room:
                 self._dial(dials, address, peer, Purpose.RESERVED, now)
         return wake
 
@@ -127,7 +138,7 @@ class DialPlan:
         self._groups = Counter(connection.group for _, connection in self._connections.ordinary(outbound=True))
         self._groups.update(group_of(address) for address in under_way)
         selection = Selection(self._book, self._is_free, self._dialling, self._parameters, self._rng, now)
-        while missing and self._has_room():
+        while missing and self.has_room:
             picked = self._anchor(now) or selection.pick(limits.outbound_new_max - self._new_count())
             if picked is None:
                 return self._hint(dials, now) if selection.wake_us is None else selection.wake_us
@@ -168,7 +179,7 @@ class DialPlan:
         self._feeler_us = now + interval_us * 5 // 6 + self._rng.randrange(interval_us // 3)
         self._book.settle_contests(now)
         is_full = self._connections.count(outbound=True) >= self._parameters.outbound_target
-        if is_full and self._has_room() and not self._dialling.is_feeling:
+        if is_full and self.has_room and not self._dialling.is_feeling:
             picked = self._to_test(now)
             if picked is not None:
                 self._dial(dials, picked.address, picked.peer, Purpose.FEELER, now)
@@ -202,9 +213,6 @@ class DialPlan:
             connection.purpose is Purpose.NEW for _, connection in self._connections.ordinary(outbound=True)
         )
         return connected + sum(purpose is Purpose.NEW for purpose in self._dialling.ordinary_under_way.values())
-
-    def _has_room(self) -> bool:
-        return self._dialling.in_flight < self._parameters.dials_in_flight_max
 
     def _dial(self, dials: list[Dial], address: str, peer: PeerId | None, purpose: Purpose, now: int) -> None:
         self._dialling.start(address, peer, purpose=purpose, now=now)

@@ -38,6 +38,8 @@ class Purpose(Enum):
     """For one of the ordinary places, a peer that was never reached."""
     FEELER = "feeler"
     """To see whether somebody is there."""
+    CALLED = "called"
+    """Its peer asked for it through another one: nothing is learnt of the address."""
 
     @property
     def is_ordinary(self) -> bool:
@@ -121,6 +123,11 @@ class Dialling:
         place = self._places.get(address)
         return 0 if place is None else place.next_us
 
+    def failures(self, address: str) -> int:
+        """Return how often in a row an address has failed."""
+        place = self._places.get(address)
+        return 0 if place is None else place.failures
+
     def best(self, addresses: Iterable[str], now: int) -> str | None:
         """Return that address of a peer which may be dialled now and failed the least, None if there is none."""
         ready: list[tuple[int, int, str]] = []
@@ -153,6 +160,8 @@ class Dialling:
         self._in_flight.pop(address, None)
         place = self._places.setdefault(address, _Place())
         place.since_us = None
+        if place.purpose is Purpose.CALLED:  # whose address it is, only who asked for the dial has said
+            return None
         place.failures += 1
         limits = self._parameters
         most = limits.wanted_backoff_us_max if place.purpose is Purpose.RESERVED else limits.backoff_us_max

@@ -36,13 +36,13 @@ from p2pcommerce.discovery.observed import Observed
 from p2pcommerce.discovery.parameters import DiscoveryParameters
 from p2pcommerce.discovery.reach import Reach
 from p2pcommerce.discovery.record import RecordExpiredError
+from p2pcommerce.discovery.reverse import ReverseDialling
 from p2pcommerce.discovery.saving import Saving
 from p2pcommerce.discovery.source import Source
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import GenesisHash, PeerId
-from p2pcommerce.wire.messages import Observed as ObservedMessage
-from p2pcommerce.wire.messages import Peers
+from p2pcommerce.wire import messages as wire
 
 __all__ = ["Discovery"]
 
@@ -57,6 +57,7 @@ class Discovery:
     Attributes:
         book: what is known of peers; to be read.
         connections: who is connected; what a connection was useful for is told to it.
+        calls: how those are reached that cannot be dialled; messages about that are told to it.
     """
 
     def __init__(
@@ -84,9 +85,8 @@ class Discovery:
             AddressError: a bootstrap address that is malformed.
         """
         self.book = Book(genesis_hash, parameters, rng) if book is None else book
-        self._parameters = parameters
-        self._own = own
-        self.connections = connections = Connections(self._is_reserved)
+        self._parameters, self._own = parameters, own
+        self.connections = connections = Connections(lambda peer: self._plan.is_reserved(peer))  # noqa: PLW0108 - not there yet
         self._dialling = dialling = Dialling(parameters, rng)
         addresses = {str(parse_address(address)): None for address in bootstrap}
         self._plan = DialPlan(parameters, self.book, connections, dialling, addresses, rng)
@@ -96,10 +96,11 @@ class Discovery:
         self._intake = Intake(self.book, self._exchange, own, genesis_hash, scheme, self._counters)
         self._observed = Observed(connections, parameters.observers_min)
         self._reach = Reach(parameters.unreachable_us)
+        shared = self.book, connections, dialling, self._plan, self._reach, self._counters
+        self.calls = ReverseDialling(own, genesis_hash, scheme, rng, *shared)
         self._places = Places(connections, parameters, rng.randbytes(_SECRET_BYTES))
         self._deadline: int | None = _AT_ONCE
-        self._saving = Saving(parameters, self.book)
-        self._now = 0
+        self._saving, self._now = Saving(parameters, self.book), 0
 
     # --- inputs ---
 
@@ -203,28 +204,28 @@ class Discovery:
         purpose = self._on_answered(peer, address, now) if outbound and address is not None else None
         if peer == self._own:
             return [CloseOne(peer, Which.NEW, "SELF")]
-        fresh = Connection.of(peer, address if outbound else None, remote, purpose or Purpose.TRIED, now)
+        chosen = address if outbound and purpose is not Purpose.CALLED else None
+        fresh = Connection.of(peer, chosen, remote, purpose or Purpose.TRIED, now)
+        fresh.dialled, fresh.outbound = outbound, fresh.outbound or (not outbound and self.calls.is_awaited(peer))
         self._reach.on_connected(now, outbound=outbound, is_local=fresh.source.is_local)
         if purpose is Purpose.FEELER:
             return [CloseOne(peer, Which.NEW, "FEELER")]
-        old = self.connections.get(peer)
-        if old is not None:
+        if (old := self.connections.get(peer)) is not None:
             return [self._resolve(peer, old, fresh, now)]
         closing = self._make_room(peer, fresh)
         if closing is not None and closing.peer == peer:
             return [closing]
         self.connections[peer] = fresh
         effects: list[Effect] = [] if closing is None else [closing]
-        if outbound:
+        if chosen is not None:
             self._saving.on_change(now)
             return [*effects, *self._asking.on_dialled(peer, now)]
-        place = None if remote is None else known_place(remote)
-        return effects if place is None else [*effects, SendTo(peer, ObservedMessage(place))]
+        place = None if remote is None or outbound else known_place(remote)
+        return effects if place is None else [*effects, SendTo(peer, wire.Observed(place))]
 
     def on_disconnected(self, peer: PeerId, now: int) -> None:
         """The connection with a peer has ended, other than by a `CloseOne` of this core."""
-        connection = self.connections.pop(peer, None)
-        if connection is None:
+        if (connection := self.connections.pop(peer, None)) is None:
             return
         self._deadline = _AT_ONCE
         self._asking.on_disconnected(peer)
@@ -236,8 +237,7 @@ class Discovery:
     def on_dial_failed(self, address: str, now: int) -> None:
         """A dial led to no connection, or to another peer than the expected one."""
         self._deadline = _AT_ONCE
-        peer = self._dialling.on_failed(address, now)
-        if peer is not None:
+        if (peer := self._dialling.on_failed(address, now)) is not None:
             self.book.on_failed(peer, now)
 
     def on_self_dialled(self, address: str) -> None:
@@ -260,7 +260,7 @@ class Discovery:
         if told is None:
             self._counters["ASKED_TOO_OFTEN"] += 1
             return []
-        return [SendTo(peer, Peers(told))]
+        return [SendTo(peer, wire.Peers(told))]
 
     def on_peers(self, peer: PeerId, records: Sequence[bytes], now: int) -> list[Effect]:
         """A peer tells of others; what was not asked for, or is beyond its allowance, is left aside.
@@ -302,7 +302,8 @@ class Discovery:
             self._counters["DIAL_TIMEOUT"] += 1
             self.on_dial_failed(address, now)
         dials, wake = self._plan.plan(now)
-        effects: list[Effect] = [*dials]
+        effects: list[Effect] = [*dials, *self.calls.plan(now)]
+        wake = earliest(wake, self.calls.deadline)
         if self._lacks_peers:
             asked: list[SendTo] = []
             wake = earliest(wake, self._asking.plan(asked, now))
@@ -348,6 +349,8 @@ class Discovery:
         if peer == self._own:
             self.on_self_dialled(address)
         purpose = self._dialling.on_reached(address)
+        if purpose is Purpose.CALLED:
+            return purpose
         if address in self._plan.bootstrap:
             self._plan.bootstrap[address] = peer
         self.book.on_reached(peer, address, now)
@@ -356,7 +359,7 @@ class Discovery:
 
     def _make_room(self, peer: PeerId, fresh: Connection) -> CloseOne | None:
         """Close another connection, or the new one itself, if there is no place for it."""
-        leaving, reason = (None, "") if self._is_reserved(peer) else self._places.make_room(peer, fresh)
+        leaving, reason = (None, "") if self._plan.is_reserved(peer) else self._places.make_room(peer, fresh)
         if leaving is None:
             return None
         self._counters[reason] += 1
@@ -369,7 +372,7 @@ class Discovery:
     def _resolve(self, peer: PeerId, old: Connection, fresh: Connection, now: int) -> Effect:
         self._counters["DUPLICATE"] += 1
         at_once = now - old.since_us < self._parameters.simultaneous_us
-        if not keep_new(self._own, peer, old_is_outbound=old.outbound, new_is_outbound=fresh.outbound, at_once=at_once):
+        if not keep_new(self._own, peer, old_is_outbound=old.dialled, new_is_outbound=fresh.dialled, at_once=at_once):
             return CloseOne(peer, Which.NEW, "DUPLICATE")
         self.connections[peer] = fresh
         return CloseOne(peer, Which.OLD, "DUPLICATE")
@@ -383,9 +386,6 @@ class Discovery:
     def _close(self, peer: PeerId, reason: str, now: int) -> Effect:
         self.on_disconnected(peer, now)
         return CloseOne(peer, Which.NEW, reason, fault=True)
-
-    def _is_reserved(self, peer: PeerId) -> bool:
-        return self._plan.is_reserved(peer)
 
     @property
     def _lacks_peers(self) -> bool:

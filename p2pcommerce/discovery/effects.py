@@ -7,7 +7,7 @@ from enum import Enum, unique
 from typing import TypeAlias
 
 from p2pcommerce.primitives.ids import PeerId
-from p2pcommerce.wire.messages import GetPeers, Observed, Peers
+from p2pcommerce.wire.messages import CallBack, GetPeers, Observed, Peers, TakesCalls
 
 __all__ = ["CloseOne", "Dial", "Effect", "SaveBook", "SendTo", "Which"]
 
@@ -39,7 +39,7 @@ class SendTo:
     """Send a message to a connected peer."""
 
     peer: PeerId
-    message: GetPeers | Observed | Peers
+    message: CallBack | GetPeers | Observed | Peers | TakesCalls
 
 
 @dataclass(frozen=True, slots=True)

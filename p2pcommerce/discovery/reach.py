@@ -35,8 +35,15 @@ class Reach:
 
     def is_unreachable(self, now: int) -> bool:
         """Tell whether nobody seems able to reach this node; what is not known yet is not told."""
+        return self.is_silent(now, self._wait_us)
+
+    def is_silent(self, now: int, wait_us: int) -> bool:
+        """Tell whether this node dials others for so many microseconds, and nobody has called."""
+        from_us = self.silent_from_us(wait_us)
+        return from_us is not None and from_us <= now
+
+    def silent_from_us(self, wait_us: int) -> int | None:
+        """Return from when on `is_silent` holds if nobody calls; None: somebody has, or nobody was dialled."""
         if self._global_us is not None:
-            return False not in self._called_us and now - self._global_us >= self._wait_us
-        if self._since_us is None:
-            return False
-        return not self._called_us and now - self._since_us >= self._wait_us
+            return None if False in self._called_us else self._global_us + wait_us
+        return None if self._since_us is None or self._called_us else self._since_us + wait_us

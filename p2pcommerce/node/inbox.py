@@ -65,6 +65,10 @@ class Inbox:
             wire.GetPeers: self._on_get_peers,
             wire.Peers: self._on_peers,
             wire.Observed: lambda peer, m, now: board.discover(board.discovery.on_observed(peer, m.address, now), now),
+            wire.TakesCalls: lambda peer, m, now: board.discover(
+                board.discovery.calls.on_takes_calls(peer, is_willing=m.is_willing), now
+            ),
+            wire.CallBack: lambda peer, m, now: board.discover(board.discovery.calls.on_call(peer, m, now), now),
             wire.Ping: lambda peer, m, _: [Transmit(peer, wire.Pong(m.nonce))],
             wire.Pong: self._on_pong,
             **dict.fromkeys(get_args(OffChainMessage), board.off_chain.on_message),

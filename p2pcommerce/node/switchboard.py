@@ -198,10 +198,11 @@ class Switchboard:
 
     def join_gossip(self, connected: Connected, now: int) -> list[Effect]:
         """Take a new peer into the rooms that spread things."""
-        keys = {"own_key": connected.own_key, "peer_key": connected.peer_key}
+        peer, keys = connected.peer, {"own_key": connected.own_key, "peer_key": connected.peer_key}
+        outbound = self.discovery.connections[peer].outbound  # who is dialled at its own wish was not chosen
         effects: list[gossip.Effect] = []
         for room in (self.router, self.relay):
-            effects += room.on_connected(connected.peer, **keys, outbound=connected.outbound, now=now)
+            effects += room.on_connected(peer, **keys, outbound=outbound, now=now)
         return self.gossip(effects, now)
 
     def gossip(self, effects: Sequence[gossip.Effect], now: int) -> list[Effect]:

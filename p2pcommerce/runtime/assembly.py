@@ -149,6 +149,7 @@ class Assembly:
                 static_secret=self.static_secret,
                 peer_record=record.raw,
             )
+            self.core.discovery.calls.set_caller(record.raw, self._local.sign)
         return self._local
 
     def save_book(self, data: bytes) -> None:

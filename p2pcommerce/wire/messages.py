@@ -44,6 +44,7 @@ from p2pcommerce.wire.block_messages import (
     GetTransactions,
     NoBlock,
 )
+from p2pcommerce.wire.call_messages import CallBack, TakesCalls
 from p2pcommerce.wire.finality_messages import FinalBlock, Relayed, RelayIds, RelayRole
 from p2pcommerce.wire.kinds import MESSAGES, WireMessage, kind
 from p2pcommerce.wire.lanes import Lane
@@ -77,6 +78,7 @@ __all__ = [
     "BlockBody",
     "BlockTransactions",
     "Blocks",
+    "CallBack",
     "Choose",
     "Chunk",
     "Engine",
@@ -114,6 +116,7 @@ __all__ = [
     "Status",
     "Stem",
     "Symbols",
+    "TakesCalls",
     "Transactions",
     "Unchoose",
     "decode_message",
@@ -306,6 +309,8 @@ Message: TypeAlias = (
     | Peers
     | OffChainMessage
     | Observed
+    | TakesCalls
+    | CallBack
     | Listening
     | Posts
     | AnnouncePosts

@@ -39,6 +39,7 @@ IN_OTHER_TESTS = {
     "Links": "sync/test_restore.py::test_a_liar_is_named_and_costs_little",
     "Snapshot": "sync/test_restore.py::test_a_liar_is_named_and_costs_little",
     "Chunk": "sync/test_restore.py::test_a_liar_is_named_and_costs_little",
+    "CallBack": "discovery/test_reverse.py::test_a_changed_request_is_refused",
     "HaveBlob": "blobs/test_blobs.py::test_a_list_that_cannot_be_that_of_the_blob_convicts_at_once",
     "BlobChunk": "blobs/test_blobs.py::test_a_chunk_that_differs_from_its_senders_list_convicts_the_sender_alone",
     "BlobProviders": "node/test_breaches.py::test_records_of_providers_that_are_none_close_who_passed_them_on",

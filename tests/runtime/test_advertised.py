@@ -17,10 +17,13 @@ def test_the_record_names_the_address_that_others_observe_as_soon_as_they_agree(
         listening = ("tcp://0.0.0.0:7400",)
         before = decode_record(assembly.local_peer(listening, NOW).peer_record)
         assert before.addresses == ()
-        assembly.core = SimpleNamespace(observed_host="9.9.9.9")
+        callers = []
+        calls = SimpleNamespace(set_caller=lambda record, sign: callers.append(record))
+        assembly.core = SimpleNamespace(observed_host="9.9.9.9", discovery=SimpleNamespace(calls=calls))
         after = decode_record(assembly.local_peer(listening, NOW + 5_000_000).peer_record)
         assert after.addresses == ("tcp://9.9.9.9:7400",)
         assert after.sequence > before.sequence
+        assert callers == [after.raw]
         assert assembly.local_peer(listening, NOW + 9_000_000).peer_record == after.raw
     finally:
         assembly.close()

@@ -47,6 +47,8 @@ EXAMPLES = (
     wire.GetPeers(1_000),
     wire.Peers((b"a record", b"another")),
     wire.Observed("tcp://192.0.2.7:7400"),
+    wire.TakesCalls(True),
+    wire.CallBack(HASH, 1_700_000_000_000, b"a record", bytes(64)),
     off_chain.WantBlob(HASH, True),
     off_chain.HaveBlob(HASH, 65_537, (HASH, OTHER)),
     off_chain.GetBlobChunk(HASH, 1),

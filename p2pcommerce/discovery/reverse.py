@@ -1,0 +1,268 @@
+"""Reverse dialling: a node that nobody can dial dials out when a peer of both passes on a signed request.
+
+Three parts, and a node may play each:
+
+- *Target*: who dials others for 20 s and is called by nobody says `TakesCalls` to its peers, and withdraws it when
+  somebody calls. It dials what a request's signed record names, one address for one request.
+- *Relay*: passes a request on as it came, to a connected peer that takes calls; at once or not at all.
+- *Requester*: lacks a peer with a place of its own (a validator, a configured peer) that has no address, or whose
+  addresses all failed twice; it asks three of its peers at a time until the peer has called.
+
+Nobody is to be made a weapon. A relay takes a request from its signer alone, and only if one of the record's addresses
+is in the group from which the signer speaks. A target dials at most once in 5 s over all requests, and twice in a
+minute in one address group. A request costs as much to send as the dial that it causes. The connection takes the place
+of an inbound one at the target: whoever asks gains nothing over one who calls. A dial that fails changes nothing but a
+counter; nothing is learnt of the address. Which peers a node has is told to nobody: a relay gives no answer.
+
+Source: the discovery section of the networking specification (reverse dialling through a mutual peer).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from p2pcommerce.discovery.book import Book
+from p2pcommerce.discovery.call_request import check_call, is_fresh, sign_call
+from p2pcommerce.discovery.connections import Connection, Connections
+from p2pcommerce.discovery.dial_plan import DialPlan
+from p2pcommerce.discovery.dialling import Dialling, Purpose
+from p2pcommerce.discovery.effects import Dial, Effect, SendTo
+from p2pcommerce.discovery.group import group_of, is_local, source_group_of
+from p2pcommerce.discovery.reach import Reach
+from p2pcommerce.discovery.record import PeerRecord, RecordExpiredError, decode_record
+from p2pcommerce.primitives.buckets import Buckets
+from p2pcommerce.primitives.core import earliest
+from p2pcommerce.primitives.crypto import SignatureScheme
+from p2pcommerce.primitives.ids import MICROSECONDS, GenesisHash, PeerId
+from p2pcommerce.wire.messages import CallBack, TakesCalls
+
+__all__ = ["SILENT_US", "ReverseDialling"]
+
+SILENT_US: Final = 20 * MICROSECONDS
+"""Who dials others for so long and is called by nobody takes calls."""
+FAILURES_MIN: Final = 2
+"""Each address of a peer failed so often before others are asked to reach it."""
+WAVE: Final = 3
+"""Peers that are asked at a time for one target."""
+WAVE_US: Final = 2 * MICROSECONDS
+"""Until the next are asked."""
+AGAIN_US: Final = 60 * MICROSECONDS
+"""Until a peer is asked again for the same target."""
+TARGETS_MAX: Final = 32
+"""Peers that others are asked for at one time."""
+ASKED_MAX: Final = TARGETS_MAX * 64
+"""Questions that are remembered."""
+_KEYS_MAX: Final = 1_024
+_ALL: Final = b""
+
+
+class ReverseDialling:
+    """The requests of one node, and those that it passes on or follows.
+
+    Attributes:
+        deadline: when `plan` is to be called again, microseconds; None: when who is connected has changed.
+    """
+
+    def __init__(
+        self,
+        own: PeerId,
+        genesis_hash: GenesisHash,
+        scheme: SignatureScheme,
+        rng: random.Random,
+        book: Book,
+        connections: Connections,
+        dialling: Dialling,
+        plan: DialPlan,
+        reach: Reach,
+        counters: Counter[str],
+    ) -> None:
+        """Work over what the other rooms keep; see `Discovery`."""
+        self.deadline: int | None = None
+        self._own, self._genesis_hash, self._scheme, self._rng = own, genesis_hash, scheme, rng
+        self._book, self._connections, self._dialling, self._plan = book, connections, dialling, plan
+        self._reach, self._counters = reach, counters
+        self._record: PeerRecord | None = None
+        self._sign: Callable[[bytes], bytes] | None = None
+        self._issued_ms = 0
+        self._told: dict[PeerId, tuple[Connection, bool]] = {}
+        self._willing: dict[PeerId, None] = {}
+        self._next_us: dict[PeerId, int] = {}
+        self._asked_us: dict[tuple[PeerId, PeerId], int] = {}
+        self._last_ms: dict[PeerId, int] = {}
+        # What a requester allows itself is half of what a relay takes of it, so that no honest one meets the limit.
+        self._to_ask: Buckets[PeerId] = Buckets(4, 10 * MICROSECONDS, _KEYS_MAX)
+        self._of_requester: Buckets[PeerId] = Buckets(8, 5 * MICROSECONDS, _KEYS_MAX)
+        self._to_target: Buckets[PeerId] = Buckets(4, 10 * MICROSECONDS, _KEYS_MAX)
+        self._relayed: Buckets[bytes] = Buckets(32, MICROSECONDS // 4, 1)
+        self._of_relay: Buckets[PeerId] = Buckets(8, 5 * MICROSECONDS, _KEYS_MAX)
+        self._for_requester: Buckets[PeerId] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
+        self._in_group: Buckets[bytes] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
+        self._dialled: Buckets[bytes] = Buckets(8, 5 * MICROSECONDS, 1)
+
+    # --- inputs ---
+
+    def set_caller(self, record: bytes, sign: Callable[[bytes], bytes]) -> None:
+        """Ask in this node's name from now on.
+
+        Args:
+            record: its own, as signed; without addresses it asks for nothing, for nobody could dial it.
+            sign: signs bytes with its key, 64 bytes.
+
+        Raises:
+            CodecError: the record is malformed.
+            RecordAddressError: it names no place.
+        """
+        self._record, self._sign = decode_record(record), sign
+
+    def is_awaited(self, peer: PeerId) -> bool:
+        """Tell whether a peer (32 bytes) that calls was asked to."""
+        return peer in self._next_us
+
+    def on_takes_calls(self, peer: PeerId, *, is_willing: bool) -> list[Effect]:
+        """A peer (32 bytes) says whether requests for it are to be passed on."""
+        if is_willing and peer in self._connections:
+            self._willing[peer] = None
+        else:
+            self._willing.pop(peer, None)
+        return []
+
+    def on_call(self, peer: PeerId, call: CallBack, now: int) -> list[Effect]:
+        """A peer (32 bytes) asks for a call, or passes on that somebody does.
+
+        Raises:
+            CodecError, RecordError, CallSignatureError: what no honest peer sends or passes on.
+        """
+        try:
+            outcome = self._follow(peer, call, now) if call.target == self._own else self._pass_on(peer, call, now)
+        except RecordExpiredError:
+            outcome = "CALLS_EXPIRED"
+        if isinstance(outcome, str):
+            self._counters[outcome] += 1
+            return []
+        return [outcome]
+
+    def plan(self, now: int) -> list[Effect]:
+        """Say whether calls are taken here, and ask for those that are lacking."""
+        for kept in (self._told, self._willing):
+            for peer in [peer for peer in kept if peer not in self._connections]:
+                del kept[peer]
+        silent_us = self._reach.silent_from_us(SILENT_US)
+        self.deadline = silent_us if silent_us is not None and silent_us > now else None
+        return [*self._tell(now), *self._ask(now)]
+
+    # --- target ---
+
+    def _tell(self, now: int) -> list[SendTo]:
+        """Tell peers what they were not told over the connection that stands."""
+        is_willing = self._reach.is_silent(now, SILENT_US)
+        effects: list[SendTo] = []
+        for peer, connection in self._connections.items():
+            over, was_willing = self._told.get(peer, (connection, False))
+            if (over is connection and was_willing) is not is_willing:
+                effects.append(SendTo(peer, TakesCalls(is_willing)))
+            self._told[peer] = connection, is_willing
+        return effects
+
+    def _follow(self, relay: PeerId, call: CallBack, now: int) -> Dial | str:
+        """Dial whoever asks; or return why not."""
+        connection = self._connections.get(relay)
+        if connection is None or not self._reach.is_silent(now, SILENT_US):
+            return "CALLS_NOT_TAKEN"
+        if not self._of_relay.take(relay, now):
+            return "CALLS_OVER_RATE"
+        if not is_fresh(call, now):
+            return "CALLS_EXPIRED"
+        record = check_call(call, self._scheme, self._genesis_hash, now)
+        requester = record.public_key
+        if call.issued_ms <= self._last_ms.get(requester, 0):
+            return "CALLS_REPEATED"
+        self._last_ms.pop(requester, None)
+        self._last_ms[requester] = call.issued_ms
+        if len(self._last_ms) > _KEYS_MAX:
+            del self._last_ms[next(iter(self._last_ms))]
+        under_way = self._dialling.peers_in_flight
+        if requester == self._own or requester in self._connections or requester in under_way:
+            return "CALLS_NEEDLESS"
+        return self._dial(record, connection, now)
+
+    def _dial(self, record: PeerRecord, relay: Connection, now: int) -> Dial | str:
+        """Dial one address of a record; of a relay from afar local addresses mean nothing here."""
+        places = [
+            address
+            for address in record.addresses
+            if address not in self._plan.bootstrap and (relay.source.is_local or not is_local(address))
+        ]
+        address = self._dialling.best(places, now)
+        if address is None or not self._plan.has_room:
+            return "CALLS_WITHOUT_PLACE"
+        taken = self._for_requester.take(record.public_key, now) and self._in_group.take(group_of(address), now)
+        if not taken or not self._dialled.take(_ALL, now):
+            return "CALLS_OVER_RATE"
+        self._counters["CALLS_DIALLED"] += 1
+        self._dialling.start(address, record.public_key, purpose=Purpose.CALLED, now=now)
+        return Dial(address, record.public_key)
+
+    # --- relay ---
+
+    def _pass_on(self, requester: PeerId, call: CallBack, now: int) -> SendTo | str:
+        """Pass a request on; or return why not."""
+        if not self._of_requester.take(requester, now):
+            return "CALLS_OVER_RATE"
+        target, asker = PeerId(call.target), self._connections.get(requester)
+        if asker is None or target not in self._connections or target not in self._willing:
+            return "CALLS_NOT_HERE"
+        if not is_fresh(call, now):
+            return "CALLS_EXPIRED"
+        record = check_call(call, self._scheme, self._genesis_hash, now, requester)
+        if not any(source_group_of(address) == asker.source.group for address in record.addresses) and (
+            not asker.source.is_local
+        ):
+            return "CALLS_FROM_ELSEWHERE"
+        if not self._to_target.take(target, now) or not self._relayed.take(_ALL, now):
+            return "CALLS_OVER_RATE"
+        self._counters["CALLS_RELAYED"] += 1
+        return SendTo(target, call)
+
+    # --- requester ---
+
+    def _ask(self, now: int) -> list[SendTo]:
+        """Ask some peers for each target whose turn it is."""
+        targets = self._targets() if self._record is not None and self._record.addresses else []
+        self._next_us = {target: self._next_us.get(target, now) for target in targets}
+        self._asked_us = {key: at for key, at in self._asked_us.items() if at + AGAIN_US > now}
+        effects: list[SendTo] = []
+        for target in [target for target, next_us in self._next_us.items() if next_us <= now]:
+            wave = self._wave(target, now)
+            effects += wave
+            self._next_us[target] = now + (WAVE_US if wave else 5 * WAVE_US)
+        self.deadline = earliest(self.deadline, *self._next_us.values())
+        return effects
+
+    def _targets(self) -> list[PeerId]:
+        """Return the peers with places of their own that this node cannot dial."""
+        lacking = [peer for peer in self._plan.reserved if peer not in self._connections and peer != self._own]
+        return [peer for peer in lacking if self._connections and self._is_out_of_reach(peer)][:TARGETS_MAX]
+
+    def _is_out_of_reach(self, peer: PeerId) -> bool:
+        entry = self._book.get(peer)
+        places = [] if entry is None else list(entry.addresses)
+        places += [address for address, who in self._plan.bootstrap.items() if who == peer]
+        return all(self._dialling.failures(address) >= FAILURES_MIN for address in places)
+
+    def _wave(self, target: PeerId, now: int) -> list[SendTo]:
+        """Ask a few peers that were not asked for this target lately."""
+        record, sign = self._record, self._sign
+        peers = [peer for peer in self._connections if (target, peer) not in self._asked_us]
+        if record is None or sign is None or not peers:
+            return []
+        chosen = [peer for peer in self._rng.sample(peers, min(WAVE, len(peers))) if self._to_ask.take(peer, now)]
+        if not chosen or len(self._asked_us) + len(chosen) > ASKED_MAX:
+            return []
+        self._issued_ms = max(self._issued_ms + 1, now // 1_000)
+        call = sign_call(sign, self._genesis_hash, target, self._issued_ms, record.raw)
+        self._asked_us.update({(target, peer): now for peer in chosen})
+        self._counters["CALLS_ASKED"] += len(chosen)
+        return [SendTo(peer, call) for peer in chosen]
