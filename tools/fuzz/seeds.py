@@ -337,6 +337,7 @@ def _messages() -> Iterator[bytes]:
     header = village("simplex").stations[1].memory.blocks[0].block.header.raw
     yield wire.encode_message(wire.Links(0, (b"link",), header, b"proof"))
     yield wire.encode_message(wire.Blocks(1, (b"block", b"block"), b"proof"))
+    yield wire.encode_message(wire.FinalBlock(header, b"proof", (bytes(32),)))
 
 
 def _texts(*texts: str) -> Callable[[], Iterator[bytes]]:
