@@ -198,7 +198,11 @@ BUGS = (
                 "        if count <= 0 and size <= 0:\n            return []",
                 "        if size <= 0:\n            return []",
             ),
-            Edit("mempool/pool.py", "if len(self._by_id) < parameters.count_max and self", "if self"),
+            Edit(
+                "mempool/pool.py",
+                "return len(self._by_id) + count <= parameters.count_max and self",
+                "return self",
+            ),
         ),
     ),
     Mutant(
