@@ -27,24 +27,25 @@ def quick(cls: Callable[P, T]) -> Callable[P, T]:
     if not isinstance(cls, type) or not _only_assigns(cls):
         return cls
     fields = dataclasses.fields(cls)
-    defaults = {f"default_{field.name}": field.default for field in fields if _has_default(field)}
-    parameters = [f"{field.name}=default_{field.name}" if _has_default(field) else field.name for field in fields]
+    # No field begins like this: a name of its own for everything that is not a parameter.
+    defaults = {f"_quick_{field.name}": field.default for field in fields if _has_default(field)}
+    parameters = [f"{field.name}=_quick_{field.name}" if _has_default(field) else field.name for field in fields]
     lines = [
-        f"def make({', '.join(parameters)}):",
-        "    record = new(open_class)",
-        *[f"    record.{field.name} = {field.name}" for field in fields],
-        "    record.__class__ = frozen_class",
-        "    return record",
+        f"def _quick_make({', '.join(parameters)}):",
+        "    _quick__record = _quick__new(_quick__open)",
+        *[f"    _quick__record.{field.name} = {field.name}" for field in fields],
+        "    _quick__record.__class__ = _quick__frozen",
+        "    return _quick__record",
     ]
     scope: dict[str, Any] = {
         **defaults,
-        "new": object.__new__,
-        "open_class": _open_class(cls),
-        "frozen_class": cls,
+        "_quick__new": object.__new__,
+        "_quick__open": _open_class(cls),
+        "_quick__frozen": cls,
     }
     # As `dataclasses` itself does: of names that are attributes already, and of nothing else.
     exec("\n".join(lines), scope)  # noqa: S102 - see above
-    make: Callable[P, T] = scope["make"]
+    make: Callable[P, T] = scope["_quick_make"]
     return make
 
 

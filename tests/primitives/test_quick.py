@@ -126,3 +126,16 @@ def test_a_function_is_left_as_it_is() -> None:
         return amount
 
     assert quick(make) is make
+
+
+def test_any_name_may_be_a_field() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        record: int
+        new: int
+        make: int = 3
+        frozen_class: int = 4
+        open_class: int = 5
+
+    assert quick(Named)(1, 2) == Named(1, 2)
+    assert quick(Named)(1, 2, 6, frozen_class=7) == Named(1, 2, 6, 7)
