@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # One small run of each; of bench_finality.py, whose full parts take a minute, the parts that are short.
 SMALL = {
     "bench_blobs.py": ["--blobs 1 --bytes 65536 --runs 1"],
-    "bench_connections.py": ["--connections 8 --transactions 50"],
+    "bench_connections.py": ["--connections 8 --transactions 500"],
     "bench_delivery.py": ["--transactions 100 --turns 1"],
     "bench_finality.py": [
         "--part processes --rates 20 --seconds 2 --search 0",
