@@ -73,6 +73,7 @@ class GossipParameters:
         ban_us: the first ban, microseconds; each further one is twice as long; no source.
         ban_us_max: the longest ban, microseconds.
         topics_max: topics that this node listens to (the wire carries 64); no source, as all of what follows.
+        listening_us: peers are told which topics at most once in so long, microseconds; they close who tells too often.
         post_life_us_max: a post may expire at most this far ahead, and a minute for clocks that differ, microseconds.
         post_kept_us: how long a post is kept to serve pulls, microseconds.
         post_kept_bytes_max: bytes of posts kept of one topic; the oldest go.
@@ -154,6 +155,7 @@ class GossipParameters:
     ban_us: int = 600 * MICROSECONDS
     ban_us_max: int = 24 * _HOUR_US
     topics_max: int = 64
+    listening_us: int = MICROSECONDS // 2
     post_life_us_max: int = 600 * MICROSECONDS
     post_kept_us: int = 30 * MICROSECONDS
     post_kept_bytes_max: int = 4 * _MIB

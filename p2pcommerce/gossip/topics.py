@@ -74,7 +74,10 @@ class Topics:
         "_pulls",
         "_scheme",
         "_seen",
+        "_tell_us",
         "_told",
+        "_told_us",
+        "_topics",
     )
 
     def __init__(
@@ -99,7 +102,10 @@ class Topics:
         self._links: dict[PeerId, PostLink] = {}
         self._listeners: dict[int, tuple[str, Validator]] = {}
         self._number = 0
+        self._topics: tuple[str, ...] = ()
         self._told: tuple[str, ...] = ()
+        self._told_us: int | None = None
+        self._tell_us: int | None = None
         self._kept = KeptPosts(parameters)
         self._origins = Origins(parameters)
         self._seen = Seen(parameters.post_seen_max)
@@ -110,25 +116,25 @@ class Topics:
 
     # --- the application's side ---
 
-    def listen(self, topic: str, validator: Validator | None) -> tuple[int, list[Effect]]:
-        """Listen to a topic; return a number for `unlisten`, and what peers are told.
+    def listen(self, topic: str, validator: Validator | None, now: int) -> tuple[int, list[Effect]]:
+        """Listen to a topic; return a number for `unlisten`, and what peers are told now, if it is not too soon.
 
         Raises:
             CodecError: the topic cannot be named so.
             LocalProtocolError: too many topics.
         """
         check_topic(topic)
-        if topic not in self._told and len(self._told) >= self._parameters.topics_max:
-            raise LocalProtocolError(f"this node listens to {len(self._told)} topics already, and cannot to more")
+        if topic not in self._topics and len(self._topics) >= self._parameters.topics_max:
+            raise LocalProtocolError(f"this node listens to {len(self._topics)} topics already, and cannot to more")
         self._number += 1
         self._listeners[self._number] = (topic, validator or _accept)
-        return self._number, self._tell()
+        return self._number, self._change(now)
 
-    def unlisten(self, number: int) -> list[Effect]:
+    def unlisten(self, number: int, now: int) -> list[Effect]:
         """Stop listening; `number` is of `listen`."""
         topic, _ = self._listeners.pop(number)
-        effects = self._tell()
-        if topic not in self._told:
+        effects = self._change(now)
+        if topic not in self._topics:
             self._kept.forget(topic)
         return effects
 
@@ -234,9 +240,10 @@ class Topics:
     @property
     def deadline(self) -> int | None:
         """When announcements, pulls or expiries are due."""
-        if self._news_us is None and not len(self._kept) and self._pulls.deadline is None:
+        pulls_us = self._pulls.deadline
+        if self._news_us is None and self._tell_us is None and not len(self._kept) and pulls_us is None:
             return None
-        return earliest(self._news_us, self._pulls.deadline, self._kept.deadline)
+        return earliest(self._news_us, self._tell_us, pulls_us, self._kept.deadline)
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Do what is due."""
@@ -245,6 +252,8 @@ class Topics:
             link.score.broken += 1
         self._kept.expire(now)
         effects: list[Effect] = [*self._pulls.on_deadline(now)]
+        if self._tell_us is not None and self._tell_us <= now:
+            effects += self._tell(now)
         if self._news_us is not None and self._news_us <= now:
             self._news_us = None
             for link in self._links.values():
@@ -296,7 +305,7 @@ class Topics:
     def _unwanted(self, post: Post, now: int) -> str | None:
         """Return the counter of why a post is dropped without anybody's fault, before its signature is looked at."""
         expires_us = post.expires_ms * 1_000
-        if post.topic not in self._told:
+        if post.topic not in self._topics:
             return "posts_unknown_topic"
         if not now < expires_us <= now + self._parameters.post_life_us_max + _CLOCKS_US:
             return "posts_expired"
@@ -336,18 +345,26 @@ class Topics:
                 self._news_us = now + self._parameters.announce_us
         return effects
 
-    def _tell(self) -> list[Effect]:
-        """Tell all peers what is listened to, if that has changed."""
-        topics = tuple(sorted({topic for topic, _ in self._listeners.values()}))
-        if topics == self._told:
+    def _change(self, now: int) -> list[Effect]:
+        """See which topics are listened to now; peers are told, but not too often: they would take it for a flood."""
+        self._topics = tuple(sorted({topic for topic, _ in self._listeners.values()}))
+        if self._told_us is None or not 0 <= now - self._told_us < self._parameters.listening_us:
+            return self._tell(now)
+        self._tell_us = self._told_us + self._parameters.listening_us
+        return []
+
+    def _tell(self, now: int) -> list[Effect]:
+        """Tell all peers what is listened to, if that has changed since they were told."""
+        self._tell_us = None
+        if self._topics == self._told:
             return []
-        self._told = topics
-        return [SendTo(peer, Listening(topics)) for peer in self._links]
+        self._told, self._told_us = self._topics, now
+        return [SendTo(peer, Listening(self._told)) for peer in self._links]
 
     def statistics(self) -> Mapping[str, int]:
         """Return counters by name."""
         return {
-            "topics": len(self._told),
+            "topics": len(self._topics),
             "posts_kept": len(self._kept),
             "posts_kept_bytes": self._kept.total_bytes,
             "posts_seen": len(self._seen),

@@ -76,10 +76,14 @@ class Inbox:
 
     def take(self, peer: PeerId, message: wire.Message, now: int) -> list[Effect]:
         """Take one message of an attached peer; a peer that breaks a rule is closed and the breach counted."""
+        board = self._board
         try:
+            if not board.rates.admits(peer, message, now):
+                board.counters["over_rate"] += 1
+                return []
             return self._handlers[type(message)](peer, message, now)
         except RemoteProtocolError as error:
-            return self._board.blame(peer, error.code, str(error), now)
+            return board.blame(peer, error.code, str(error), now)
 
     def _on_fee_floor(self, peer: PeerId, message: wire.FeeFloor, _: int) -> list[Effect]:
         self._board.fee_floors.on_message(peer, message)

@@ -300,12 +300,12 @@ class Node:
             CodecError: the topic cannot be named so.
             LocalProtocolError: too many topics.
         """
-        number, effects = self._board.router.topics.listen(topic, validator)
+        number, effects = self._board.router.topics.listen(topic, validator, now)
         return number, self._board.gossip(effects, now)
 
     def on_unlisten(self, number: int, now: int) -> list[Effect]:
         """Stop what `on_listen` began."""
-        return self._board.gossip(self._board.router.topics.unlisten(number), now)
+        return self._board.gossip(self._board.router.topics.unlisten(number, now), now)
 
     def on_publish(self, post: Post, now: int) -> list[Effect]:
         """Send a post of this node's own to every peer that listens: one `Transmit` for each.

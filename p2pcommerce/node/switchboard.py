@@ -50,6 +50,7 @@ from p2pcommerce.node.own import OwnTransactions
 from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.private import PrivateTransactions
 from p2pcommerce.node.pulse import Pulse
+from p2pcommerce.node.rates import Rates
 from p2pcommerce.node.relaying import Relaying
 from p2pcommerce.node.restoring import Restoring
 from p2pcommerce.node.saved_peers import join_peers
@@ -79,7 +80,7 @@ class Switchboard:
             pulse, final_blocks, relay, relaying: rooms.
         links: peer -> the link over which it is connected.
         submissions: what waits for the pool's verdict; own: what it accepted of them; private: what is to stay so.
-        counters: events of the node as a whole.
+        counters: events of the node as a whole; rates: how often peers may send what no room limits.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Switchboard:
         self.own = OwnTransactions(self.mempool, parameters.mempool)
         self.private = PrivateTransactions(self.router, self.mempool, self.own, self.submissions)
         self.counters: Counter[str] = Counter()
+        self.rates = Rates()
         self.relaying = Relaying(self.relay, self.agreement, engine, parameters.relay, self.gossip)
         self._standing = Standing(
             public_key, chain, engine, self.discovery, self.sync, routes, parameters.relay.neighbours, rng
@@ -173,6 +175,7 @@ class Switchboard:
 
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
+        self.rates.on_disconnected(peer)
         self.pulse.on_disconnected(peer)
         self.discovery.save_soon(now)
         self.fee_floors.on_disconnected(peer)
@@ -368,7 +371,6 @@ class Switchboard:
         self.relay.on_final(now)
         self.final_blocks.on_delivered(self.chain.head)
         self.sync.on_delivered(self.chain.head, now)
-        self.sync.on_fee_floor(self.mempool.fee_floor)
 
     def beat(self, now: int) -> list[Effect]:
         """Send the pings that are due, and close peers that do not answer theirs."""

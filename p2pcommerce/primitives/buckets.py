@@ -54,6 +54,10 @@ class Buckets(Generic[K]):
         self._full_us[key] = full_us
         return True
 
+    def forget(self, key: K) -> None:
+        """Drop the bucket of `key`, as if it were full."""
+        self._full_us.pop(key, None)
+
     def _make_room(self, now: int) -> bool:
         self._full_us = {key: at for key, at in self._full_us.items() if now < at <= now + self._span_us}
         return len(self._full_us) < self._keys_max

@@ -44,8 +44,6 @@ __all__ = ["Sync"]
 _AT_ONCE: Final = 0
 """A deadline that has passed whatever the time."""
 _ROOM_FOR_LOWEST: Final = 2 * ANSWER_BYTES_MAX
-_FEE_FLOOR_MAX: Final = 2**32 - 1
-"""What a status can carry."""
 
 
 @dataclass(slots=True)
@@ -101,9 +99,8 @@ class Sync:
         self._behind_us: int | None = None
         """Since when peers claim more than this node has and nothing was delivered."""
         self._catching_up = False
-        self._fee_floor = 0
         self._news = False
-        """The head or the fee floor moved since the last status to all."""
+        """The head moved since the last status to all."""
         self._greet: dict[PeerId, None] = {}
         """Peers that have had no status yet."""
         self._told_us = 0
@@ -178,14 +175,6 @@ class Sync:
             self._behind_us = now
         self._news = True
         self._deadline = _AT_ONCE
-
-    def on_fee_floor(self, fee_floor: int) -> None:
-        """The least fee per weight that this node's pool takes has changed: the next status says so."""
-        clamped = min(fee_floor, _FEE_FLOOR_MAX)
-        if clamped != self._fee_floor:
-            self._fee_floor = clamped
-            self._news = True
-            self._deadline = _AT_ONCE
 
     def set_horizon(self, height: Height) -> None:
         """Ask for nothing above this height: the validators that could prove it are not known yet."""
@@ -384,7 +373,7 @@ class Sync:
         """Send the own status to whom it is due; return when the next one is."""
         due_us = self._told_us + self._parameters.status_interval_us
         to_all = self._news and due_us <= now
-        status = Status(self.delivered.height, self.delivered.hash, self._fee_floor)
+        status = Status(self.delivered.height, self.delivered.hash)
         effects += [SendTo(known.peer, status) for known in self._roster if to_all or known.peer in self._greet]
         self._greet.clear()
         if to_all:

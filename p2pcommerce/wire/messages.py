@@ -175,14 +175,13 @@ class Refuse(WireMessage):
     """Gossip: the answer to `Choose` of a peer that already serves as many as it can."""
 
 
-@kind(0x06, Lane.CONTROL, 64, height=U32, block_hash=HASH, fee_floor=U32)
+@kind(0x06, Lane.CONTROL, 64, height=U32, block_hash=HASH)
 @dataclass(frozen=True, slots=True)
 class Status(WireMessage):
-    """The sender's highest final block (hash: 32 bytes), and the least fee per weight that its pool takes."""
+    """The sender's highest final block (hash: 32 bytes)."""
 
     height: int
     block_hash: bytes
-    fee_floor: int
 
 
 @kind(0x19, Lane.CONTROL, 16, price=U64)

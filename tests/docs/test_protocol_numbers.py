@@ -102,7 +102,7 @@ SAID = [
     ("protocol/messages", f"{V.bytes_rate // MIB} MiB a second ({V.bytes_burst // MIB} MiB at once)"),
     ("protocol/messages", f"gathered for at most {V.announce_us // 1_000} ms; to validators that did not choose"),
     ("protocol/messages", f"asks, {V.grace_us // 1_000} ms after an announcement that nobody pushed"),
-    ("protocol/messages", f"a node serves {V.choosers_max} |"),
+    ("protocol/messages", f"a node serves {V.choosers_max};"),
     ("protocol/catching-up", f"holds at most {final_blocks.AHEAD_MAX} that are not the next"),
     ("protocol/gossip", f"have at most {V.direct_max} validators together"),
     ("protocol/gossip", f"stays connected to {V.neighbours} of them"),

@@ -28,7 +28,7 @@ class Stage(Rig):
     def __init__(self, peers=0, *, topics=("news",), validator=None, **parameters):
         super().__init__(peers, **parameters)
         self.topics = self.router.topics
-        self.numbers = [self.topics.listen(topic, validator)[0] for topic in topics]
+        self.numbers = [self.topics.listen(topic, validator, 0)[0] for topic in topics]
         for number in range(1, peers + 1):
             self.hear(number, "news")
 
@@ -104,7 +104,7 @@ def test_a_post_is_pinned():
 @pytest.mark.parametrize("topic", ["", "x" * 65, "two\nlines", "ä" * 33])
 def test_a_topic_with_a_bad_name_is_refused(topic):
     with pytest.raises(CodecError):
-        Rig().router.topics.listen(topic, None)
+        Rig().router.topics.listen(topic, None, 0)
     with pytest.raises(CodecError):
         sign_post(ED25519, seed_of(1), NETWORK, topic, b"", 1, 1)
 
@@ -120,12 +120,35 @@ def test_a_post_of_more_than_16_kib_is_refused():
 
 def test_peers_are_told_of_each_change_and_new_peers_of_all():
     rig = Rig(peers=2)
-    number, effects = rig.router.topics.listen("b", None)
+    number, effects = rig.router.topics.listen("b", None, 0)
     assert sent(effects, Listening) == {1: [Listening(("b",))], 2: [Listening(("b",))]}
-    assert rig.router.topics.listen("b", None)[1] == []
-    assert sent(rig.router.topics.listen("a", None)[1], Listening)[1] == [Listening(("a", "b"))]
+    assert rig.router.topics.listen("b", None, SECOND)[1] == []
+    assert sent(rig.router.topics.listen("a", None, SECOND)[1], Listening)[1] == [Listening(("a", "b"))]
     assert sent(rig.connect(3), Listening) == {3: [Listening(("a", "b"))]}
-    assert rig.router.topics.unlisten(number) == []
+    assert rig.router.topics.unlisten(number, SECOND) == []
+
+
+def test_of_changes_in_quick_succession_peers_are_told_the_last_half_a_second_later():
+    topics = Rig(peers=1).router.topics
+    first, effects = topics.listen("a", None, SECOND)
+    assert sent(effects, Listening) == {1: [Listening(("a",))]}
+    for _ in range(100):
+        number, effects = topics.listen("b", None, SECOND)
+        assert effects == topics.unlisten(number, SECOND) == []
+    assert topics.unlisten(first, SECOND + 1) == []
+    assert topics.listen("c", None, SECOND + 2)[1] == []
+    assert topics.on_deadline(3 * SECOND // 2 - 1) == []
+    assert topics.deadline == 3 * SECOND // 2
+    assert sent(topics.on_deadline(3 * SECOND // 2), Listening) == {1: [Listening(("c",))]}
+    assert topics.deadline is None
+
+
+def test_what_was_changed_and_changed_back_is_not_told():
+    topics = Rig(peers=1).router.topics
+    topics.listen("a", None, SECOND)
+    number, _ = topics.listen("b", None, SECOND)
+    topics.unlisten(number, SECOND)
+    assert topics.on_deadline(2 * SECOND) == []
 
 
 def test_a_node_that_listens_to_nothing_says_nothing():
@@ -135,9 +158,9 @@ def test_a_node_that_listens_to_nothing_says_nothing():
 def test_the_topics_that_a_node_listens_to_are_bounded():
     rig = Rig(topics_max=2)
     for name in ("a", "b", "b"):
-        rig.router.topics.listen(name, None)
+        rig.router.topics.listen(name, None, 0)
     with pytest.raises(LocalProtocolError):
-        rig.router.topics.listen("c", None)
+        rig.router.topics.listen("c", None, 0)
 
 
 @pytest.mark.parametrize("topics", [("b", "a"), ("a", "a"), ("",)])
@@ -177,7 +200,7 @@ def test_a_topic_unknown_is_neither_kept_nor_passed_on_nor_marked_as_seen():
     stage.hear(2, "news", "weather")
     assert stage.push(1, post) == []
     assert (stage.count("posts_unknown_topic"), stage.count("posts_kept"), stage.count("posts_seen")) == (1, 0, 0)
-    stage.topics.listen("weather", None)
+    stage.topics.listen("weather", None, 0)
     assert delivered(stage.push(1, post)) == [b"hello"]
 
 
@@ -296,8 +319,8 @@ def test_malformed_posts_are_a_ban():
 @pytest.mark.parametrize(("verdict", "invalid"), [(Verdict.ACCEPT, 0), (Verdict.IGNORE, 0), (Verdict.REJECT, 1)])
 def test_the_strictest_verdict_of_a_topic_s_validators_counts(verdict, invalid):
     stage = Stage(2, validator=lambda post: verdict)
-    stage.topics.listen("news", None)
-    stage.topics.listen("other", lambda post: Verdict.REJECT)
+    stage.topics.listen("news", None, 0)
+    stage.topics.listen("other", lambda post: Verdict.REJECT, 0)
     stage.router.on_choose(peer_of(2), stage.now)
     effects = stage.push(1, stage.post())
     assert bool(delivered(effects)) == bool(pushed(effects)) == (verdict is Verdict.ACCEPT)
@@ -352,7 +375,7 @@ def test_who_listens_no_more_keeps_nothing():
     stage = Stage(2)
     stage.push(1, stage.post())
     assert stage.count("posts_kept") == 1
-    stage.topics.unlisten(stage.numbers[0])
+    stage.topics.unlisten(stage.numbers[0], 0)
     assert stage.count("posts_kept") == 0
 
 

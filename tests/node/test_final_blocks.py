@@ -174,7 +174,7 @@ def test_what_catching_up_brought_first_is_not_held_any_more(cluster, node):
     block, proof = chain_of(1)[0]
     node.on_message(A, message_of(block, proof), cluster.now)  # its transactions are asked for, and do not come
     assert node.statistics()["blocks"]["final_blocks_held"] == 1
-    node.on_message(B, wire.Status(1, block.hash, 0), cluster.now)
+    node.on_message(B, wire.Status(1, block.hash), cluster.now)
     asked = [
         each.message
         for _ in range(2)

@@ -90,8 +90,8 @@ def test_a_node_whose_trust_ran_out_while_it_ran_stops_before_it_follows_a_peer(
         each.start()
     assert cluster.run_until(lambda: peer.key in host.attached, 30)
     late = host.node.chain.head.time_ms * 1_000 + (TRUST_S + 1) * MICROSECONDS
-    assert not halts(host.node.on_message(peer.key, Status(host.height, ZERO_HASH, 0), late))  # nothing to follow
-    (halt,) = halts(host.node.on_message(peer.key, Status(host.height + 1, ZERO_HASH, 0), late))
+    assert not halts(host.node.on_message(peer.key, Status(host.height, ZERO_HASH), late))  # nothing to follow
+    (halt,) = halts(host.node.on_message(peer.key, Status(host.height + 1, ZERO_HASH), late))
     assert "checkpoint" in halt.reason
 
 

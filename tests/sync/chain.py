@@ -125,7 +125,7 @@ class World:
             self.status(key, peer.claimed)
 
     def status(self, key, height):
-        self.act(self.sync.on_status(key, Status(height, bytes(32), 0), self.now))
+        self.act(self.sync.on_status(key, Status(height, bytes(32)), self.now))
 
     def later(self, delay_us, action):
         heapq.heappush(self._queue, (self.now + delay_us, next(self._order), action))

@@ -367,25 +367,14 @@ def test_a_status_is_sent_on_connect_and_at_most_once_a_second_when_the_head_mov
     times = [time for time, _, _ in world.statuses]
     assert 3 <= len(times) <= 4
     assert all(later - earlier >= SECOND for earlier, later in itertools.pairwise(times))
-    assert world.statuses[-1][2] == Status(30, CHAIN[29].hash, 0)
+    assert world.statuses[-1][2] == Status(30, CHAIN[29].hash)
     assert world.sync.deadline is None
-
-
-def test_a_new_fee_floor_is_told_and_capped_to_its_field():
-    world = World([Peer([])])
-    world.run(2)
-    world.statuses.clear()
-    world.sync.on_fee_floor(2**40)
-    world.run(2)
-    world.sync.on_fee_floor(2**41)
-    world.run(2)
-    assert [status.fee_floor for _, _, status in world.statuses] == [2**32 - 1]
 
 
 def test_inputs_from_strangers_do_nothing():
     world = World([Peer(CHAIN)])
     stranger = key(99)
-    assert world.sync.on_status(stranger, Status(5_000, bytes(32), 0), world.now) == []
+    assert world.sync.on_status(stranger, Status(5_000, bytes(32)), world.now) == []
     assert world.sync.on_blocks(stranger, message_of(CHAIN[:3]), world.now) == []
     world.sync.on_disconnected(stranger, world.now)
     world.run(60)

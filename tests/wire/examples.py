@@ -14,7 +14,7 @@ EXAMPLES = (
     wire.Choose(),
     wire.Unchoose(),
     wire.Refuse(),
-    wire.Status(70_000, HASH, 1),
+    wire.Status(70_000, HASH),
     wire.FeeFloor(65_536),
     wire.Transactions((b"one transaction", bytes(300))),
     wire.Announce(((SHORT, 250, 1_000), (NEXT, 16_384, 2**40))),

@@ -103,7 +103,7 @@ def records():
     queued = [
         (Lane.SYNC, b"\x33" + bytes(20_000)),
         (Lane.CONTROL, encode_message(Ping(1))),
-        (Lane.CONTROL, encode_message(Status(1, GENESIS, 1))),
+        (Lane.CONTROL, encode_message(Status(1, GENESIS))),
     ]
     for lane, message in queued:
         outgoing.push(lane, message)

@@ -37,7 +37,7 @@ class LyingSync(Adversary):
             case wire.Status():
                 self.acts["false heights"] += 1
                 higher = message.height + self.rng.randint(1, 1_000)
-                return wire.Status(higher, self.rng.randbytes(32), message.fee_floor)
+                return wire.Status(higher, self.rng.randbytes(32))
             case wire.Blocks():
                 self.acts["false ranges"] += 1
                 return self._range(message)
