@@ -225,8 +225,11 @@ def test_the_looks_of_512_peers_are_counted_and_who_was_silent_longest_is_forgot
         return library.count("doubts") > before
 
     spent, silent = stranger(1), stranger(2)
+    assert hear(spent), "it came first, but is not the one that is silent"
     for peer in (silent, spent):
-        assert [hear(peer) for _ in range(LOOKS_BURST + 1)] == [True] * LOOKS_BURST + [False]
+        for _ in range(LOOKS_BURST):
+            hear(peer)
+        assert not hear(peer)
     for number in range(10, 10 + PEERS_MAX - 1):
         assert hear(stranger(number))
     assert len(library.hindsight._peers) == PEERS_MAX
@@ -400,6 +403,20 @@ def test_a_forged_vote_accuses_nobody_and_costs_its_sender_the_connection() -> N
     library.hear(ONE, double(10))
     library.read()
     assert library.accused == {ONE: "F1"}, "the copy does not hide the real one"
+
+
+@pytest.mark.parametrize("what", [link(8, 12, "x"), Link(0, checkpoint(10, "x"), checkpoint(11, "x"))])
+def test_a_forged_quorum_accuses_and_stops_nobody_and_costs_its_sender_the_connection(what: Link) -> None:
+    library = Library()
+    good = library.quorum(what)
+    library.hear_quorum(stranger(1), replace(good, signatures=(*good.signatures[:-1], bytes(64))))
+    library.read()
+    assert library.blamed == [stranger(1)]
+    assert not library.accused
+    assert not library.is_stopped
+    library.hear_quorum(stranger(2), good)
+    library.read()
+    assert set(library.accused) == set(EVERYBODY[:-1]), "the copy does not hide the real one"
 
 
 # --- floods ---
