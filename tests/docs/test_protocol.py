@@ -59,6 +59,7 @@ NAMED = {
     "checkpoint": ("ffg", links.CHECKPOINT),
     "link": ("ffg", links.LINK),
     "link vote": ("ffg", links.LINK_VOTE),
+    "proposal head": ("ffg", ffg.PROPOSAL_HEAD),
     "quorum link": ("ffg", links.QUORUM_LINK),
     "ffg seal": ("ffg", ffg._SEAL),
     "link evidence": ("ffg", ffg_evidence.LINK_EVIDENCE._shape),

@@ -224,7 +224,7 @@ def ffg_vectors():
         ffg.Links((quorum_link(last),)),
         ffg.Proposal(headers[8], (), IDS, sign(SET.keys[0], "proposal", ballot.data)),
         ffg.Status(0, 2, 16, headers[8].hash, 0),
-        ffg.Answer(0, 7, ()),
+        ffg.Answer(0, 7, (), (ffg.ProposalHead(8, headers[7].hash, sign(SET.keys[0], "proposal", ballot.data)),)),
         ffg.Ask(0, headers[8].hash),
     ]
     return {

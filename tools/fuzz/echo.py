@@ -60,6 +60,6 @@ def _ffg(data: bytes, voter: int) -> bytes:
         case ffg.Cast():
             return ffg.encode_message(replace(message, vote=replace(message.vote, voter=voter)))
         case ffg.Status(epoch=epoch, question=question) if question:
-            return ffg.encode_message(ffg.Answer(epoch, question, ()))
+            return ffg.encode_message(ffg.Answer(epoch, question, (), ()))
         case _:
             return b""

@@ -7,7 +7,8 @@
 - `inbox`: messages of others; `messages`: their encoding; `resend`: standstill, questions, answers
 - `proof`: proofs of finality; `evidence`: double and surround votes; `forks`: what is done about another final chain
 - `hindsight`: old votes against the final blocks on the disk
-- `recovery`, `journal`: restart from the write-ahead log; `parameters`: the numbers
+- `recovery`, `journal`: restart from the write-ahead log; `heads`: of others' proposals, for them when they restart
+- `parameters`: the numbers
 """
 
 from p2pcommerce.finality.ffg.engine import FFG

@@ -19,6 +19,7 @@ from p2pcommerce.finality.ffg.messages import (
     Links,
     Message,
     Proposal,
+    ProposalHead,
     Seal,
     Status,
     decode_seal,
@@ -138,6 +139,8 @@ class Inbox(EngineInbox[Message]):
         self._check_epoch(header.epoch)
         self._check_network(header)
         seal = decode_seal(header)
+        if peer == header.proposer:
+            self._note(proposal, seal)  # though it may be refused: for its leader it is made
         self._check_time(header, seal, now)
         held = state.tree.get(header.hash)
         if held is not None and held.proposal is not None:
@@ -149,11 +152,18 @@ class Inbox(EngineInbox[Message]):
         if state.tree.is_full and held is None:
             raise CrowdedError("as many blocks as can be kept are not final")
         self._check_leader(proposal, seal)
+        self._note(proposal, seal)
         for quorum in proposal.links:
             self._on_link(peer, quorum, now)
         state.proposals.setdefault(seal.slot, []).append(proposal)
         self._accuse(proposal, seal, accepted)
         state.tree.add_proposal(proposal, tuple(dict.fromkeys((header.proposer, peer))))
+
+    def _note(self, proposal: Proposal, seal: Seal) -> None:
+        """Remember a proposal for its leader, should that restart from an older copy of its disk."""
+        leader = self._state.context.validators.index(proposal.header.proposer)
+        if leader is not None:
+            self._state.heads.note(leader, ProposalHead(seal.slot, proposal.header.hash, proposal.signature))
 
     def _check_time(self, header: Header, seal: Seal, now: int) -> None:
         state = self._state

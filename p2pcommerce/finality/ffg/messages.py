@@ -19,15 +19,18 @@ from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.ids import U64_MAX, BlockHash, TransactionId
 
 __all__ = [
+    "HEADS_MAX",
     "KINDS",
     "PROPOSAL",
     "PROPOSAL_BYTES_MAX",
+    "PROPOSAL_HEAD",
     "Answer",
     "Ask",
     "Cast",
     "Links",
     "Message",
     "Proposal",
+    "ProposalHead",
     "Seal",
     "Status",
     "decode_message",
@@ -125,7 +128,7 @@ class Status:
         justified: index of its highest justified checkpoint.
         height: of its head.
         head: hash of its head, 32 bytes.
-        question: 0, or a number that asks for the sender's newest vote after a restart.
+        question: 0, or a number that asks for the sender's newest vote and proposals after a restart.
     """
 
     epoch: int
@@ -136,18 +139,40 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalHead:
+    """What a leader signed of a proposal.
+
+    Attributes:
+        slot: of the proposal.
+        hash: of its header, 32 bytes.
+        signature: 64 bytes, of the proposer on the ballot PROPOSE.
+    """
+
+    slot: int
+    hash: BlockHash
+    signature: bytes
+
+
+HEADS_MAX: Final = 8
+"""Proposals of a validator that others remember for it, and that an answer holds at most. Those it does not know of are
+the last that it made, and a single one of them stops it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """The newest vote of a validator that restarted, as others know it.
+    """The newest vote and proposals of a validator that restarted, as others know them.
 
     Attributes:
         epoch: the answerer's epoch.
         question: as in the status.
         votes: one at most.
+        proposals: those heard last, oldest first; 8 at most.
     """
 
     epoch: int
     question: int
     votes: tuple[LinkVote, ...]
+    proposals: tuple[ProposalHead, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +185,10 @@ class Ask:
 
 Message: TypeAlias = Cast | Links | Proposal | Status | Answer | Ask
 _SMALL_BYTES_MAX: Final = 1_024
+_ANSWER_BYTES_MAX: Final = 2_048
+PROPOSAL_HEAD: Final[Shape[ProposalHead]] = record_of(
+    ProposalHead, slot=uint(U64_MAX - 1, 1), hash=HASH, signature=SIGNATURE
+)
 KINDS: Final[MessageKinds[Message]] = MessageKinds(
     {
         1: (Cast, record_of(Cast, vote=LINK_VOTE), _SMALL_BYTES_MAX),
@@ -170,7 +199,17 @@ KINDS: Final[MessageKinds[Message]] = MessageKinds(
             record_of(Status, epoch=U32, justified=uint(INDEX_MAX), height=U32, head=HASH, question=U64),
             _SMALL_BYTES_MAX,
         ),
-        5: (Answer, record_of(Answer, epoch=U32, question=U64, votes=array(LINK_VOTE, 1)), _SMALL_BYTES_MAX),
+        5: (
+            Answer,
+            record_of(
+                Answer,
+                epoch=U32,
+                question=U64,
+                votes=array(LINK_VOTE, 1),
+                proposals=array(PROPOSAL_HEAD, HEADS_MAX),
+            ),
+            _ANSWER_BYTES_MAX,
+        ),
         6: (Ask, record_of(Ask, epoch=U32, block_hash=HASH), _SMALL_BYTES_MAX),
     }
 )

@@ -1,5 +1,10 @@
 """Coming back: the log is taken up, the others are asked (`finality.recovery`), what was signed last is signed again.
 
+They are asked for the own votes and for the own proposals. Slots are counted by clocks: an older copy of the disk of a
+validator whose clock was ahead, or is behind now, would be asked by its clock to lead a slot once more, in which others
+hold a block of it. A good signature of the own key that neither log nor guard knows stops it for good, on a vote and on
+a proposal. An answer that comes after the quorum's is looked into for proposals as well.
+
 Source: the recovery of the finality specification.
 """
 
@@ -9,12 +14,15 @@ from collections.abc import Mapping, Sequence
 
 from p2pcommerce.finality.engine import Persist, Target
 from p2pcommerce.finality.ffg.journal import LOG, Journal
-from p2pcommerce.finality.ffg.messages import Answer, Proposal
+from p2pcommerce.finality.ffg.messages import Answer, Proposal, ProposalHead
 from p2pcommerce.finality.ffg.proof import decode_proof
 from p2pcommerce.finality.ffg.replica import Replica
 from p2pcommerce.finality.ffg.state import State
+from p2pcommerce.finality.ffg.voting import Proposed
 from p2pcommerce.finality.journal import UNSIGNED
+from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import Header
+from p2pcommerce.primitives.crypto import signed_bytes
 from p2pcommerce.primitives.ids import BlockHash
 
 __all__ = ["Recovery"]
@@ -27,6 +35,8 @@ class Recovery:
         """Bring these up."""
         self._state = state
         self._replica = replica
+        self._asked = 0
+        self._looked: dict[int, None] = {}
 
     def start(self, records: Sequence[bytes], blocks: Mapping[BlockHash, Header]) -> None:
         """Take up the log and ask.
@@ -47,13 +57,24 @@ class Recovery:
         state.tree.restore(self._believable(journal, blocks))
         for block in state.tree.logged:
             block.proposal = self._signed(journal, block.hash)
+            if block.proposal is not None:
+                self._note(block.proposal)
         for quorum in journal.quorums:
             self._replica.adopt(quorum, is_logged=True)
         self._restore_proposal(journal)
-        if state.rollcall.begin():
+        begins = state.rollcall.begin()
+        self._asked = state.rollcall.question
+        if begins:
             state.signer.sign_again(state.signer.newest)
         elif state.rollcall.question:
             state.send(Target.VALIDATORS, state.status())
+
+    def _note(self, proposal: Proposal) -> None:
+        """Remember a logged proposal for its leader."""
+        state, header = self._state, proposal.header
+        leader = state.context.validators.index(header.proposer)
+        if leader is not None:
+            state.heads.note(leader, ProposalHead(state.slot_of(header), header.hash, proposal.signature))
 
     def take_proof(self, proof: bytes) -> None:
         """Take up what the verified proof of a delivered block says: the final checkpoint and what is above it.
@@ -108,6 +129,23 @@ class Recovery:
         Raises:
             ForeignVoteError: it answers with somebody else's vote.
         """
+        if answer.question == self._asked != 0 and (self._state.rollcall.question or voter not in self._looked):
+            self._looked[voter] = None
+            for head in answer.proposals:
+                self._check_proposal(head)
         votes = [(vote.voter, vote.link, vote.signature) for vote in answer.votes]
         if self._state.rollcall.on_answer(voter, answer.question, votes):
             self._state.signer.sign_again(self._state.signer.newest)
+
+    def _check_proposal(self, head: ProposalHead) -> None:
+        """Stop for good if a proposal that carries the own good signature was not made here.
+
+        A bad signature proves nothing, and nobody is blamed: others keep what is said in this validator's name.
+        """
+        context, signer = self._state.context, self._state.signer
+        made = Proposed(context.epoch, head.slot, VoteKind.PROPOSE, head.hash)
+        if context.key is None or signer.knows(made):
+            return
+        signed = signed_bytes(made.domain, context.genesis_hash, made.data)
+        if context.scheme.verify(context.key, signed, head.signature):
+            signer.check(made)

@@ -47,7 +47,8 @@ class Resender:
         if status.question and self._allowance.take(peer, "answer", now):
             index = state.context.validators.index(peer)
             votes = () if index is None else state.pool.newest(index)
-            state.send(peer, Answer(state.context.epoch, status.question, votes))
+            proposals = () if index is None else state.heads.newest(index)
+            state.send(peer, Answer(state.context.epoch, status.question, votes, proposals))
         here = state.status()
         mine, theirs = (here.justified, here.height, here.head), (status.justified, status.height, status.head)
         if theirs < mine and self._allowance.take(peer, "help", now):

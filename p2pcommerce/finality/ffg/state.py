@@ -7,6 +7,7 @@ from p2pcommerce.finality.engine import Context, Evidence
 from p2pcommerce.finality.evidence import DoubleSignature
 from p2pcommerce.finality.ffg.evidence import LINK_EVIDENCE
 from p2pcommerce.finality.ffg.gadget import Gadget
+from p2pcommerce.finality.ffg.heads import ProposalHeads
 from p2pcommerce.finality.ffg.links import LinkVote
 from p2pcommerce.finality.ffg.messages import KINDS, Message, Proposal, Status
 from p2pcommerce.finality.ffg.parameters import CHECKPOINT_BLOCKS, FFGParameters
@@ -33,6 +34,7 @@ class State(EngineState[Message]):
         tree: blocks.
         gadget: justified and final checkpoints.
         pool: votes.
+        heads: of proposals, for those who made them.
         head: header of the fork choice's head; None while the justified block is not executed here.
         slot: the last one that was seen.
         proposals: by slot, the proposals that were accepted.
@@ -52,6 +54,7 @@ class State(EngineState[Message]):
         first = Checkpoint(delivered.height // CHECKPOINT_BLOCKS, delivered.hash)
         self.gadget = Gadget(first, self.parameters.waiting_max)
         self.pool = LinkPool(context.validators, self.parameters.votes_max)
+        self.heads = ProposalHeads()
         self.head: Header | None = delivered
         self.slot = self.slot_at(now)
         self.proposals: dict[int, list[Proposal]] = {}

@@ -15,7 +15,7 @@ from p2pcommerce.wire import messages as wire
 
 __all__ = ["DoubleLink"]
 
-_ANSWER = encode_message(Answer(0, 0, ()))[:1]
+_ANSWER = encode_message(Answer(0, 0, (), ()))[:1]
 _CAST_TAG = b"\x01"
 
 
@@ -30,11 +30,11 @@ class DoubleLink(DoubleVote):
 
     @override
     def on_message(self, peer: PeerId, message: wire.Message) -> wire.Message | None:
-        """Hear nothing of the own votes."""
+        """Hear nothing of the own votes and proposals."""
         if isinstance(message, wire.Engine) and message.data[:1] == _ANSWER:
             answer = decode_message(message.data)
             if isinstance(answer, Answer):
-                return wire.Engine(encode_message(replace(answer, votes=())))
+                return wire.Engine(encode_message(replace(answer, votes=(), proposals=())))
         return message
 
     @override
