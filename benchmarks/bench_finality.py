@@ -126,7 +126,7 @@ def world_of(
         liveness_us=0,
     )
     # An interval of 1 ms: what is measured is the engine, not the pace it is asked to keep.
-    chain = ChainParameters(base_delay_ms=base_delay_us // 1_000, block_interval_ms=1, term_s_min=1)
+    chain = ChainParameters(base_delay_ms=base_delay_us // 1_000, block_interval_ms=1, term_s_min=1, confirm_s_min=1)
     options = WorldOptions(
         orders=False,
         table=uniform(delay_us) if table is None else table,

@@ -90,7 +90,7 @@ def followers(seed: int) -> dict[str, object]:
         horizon_us=FOLLOWERS_S * 1_000_000,
         liveness_us=0,
     )
-    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1)
+    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1, confirm_s_min=1)
     world = World(scenario, WorldOptions(orders=False, chain=chain, watcher=watch))
     start = time.process_time()
     world.run_until(scenario.horizon_us)
@@ -141,7 +141,7 @@ def validators(options: argparse.Namespace) -> dict[str, object]:
         adversaries=mute,
     )
     parameters = NodeParameters(relay=RelayParameters(direct_max=options.direct_max))
-    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1)
+    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1, confirm_s_min=1)
     world = World(scenario, WorldOptions(orders=False, chain=chain, watcher=watch, parameters=parameters))
     world.run_until(WARM_UP_US)
     start, views = time.process_time(), counted(world, "finality", "views")

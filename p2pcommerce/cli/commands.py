@@ -1,8 +1,9 @@
 """All commands: which one is run, and what errors and signals become.
 
 Exit codes: 0 success; 1 the command ran and failed (a transaction refused, nodes that disagree, a proof that does not
-hold); 2 it cannot be done so, with one line that says what is wrong and what to type instead; 130 after Ctrl-C, 143
-after SIGTERM (of a node: 0, it is how nodes are stopped).
+hold); 2 it cannot be done so, with one line that says what is wrong and what to type instead; 3 a part was done, and
+`--partial` allowed to leave out the rest (`trace import`, `trace export`); 130 after Ctrl-C, 143 after SIGTERM (of a
+node: 0, it is how nodes are stopped).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from p2pcommerce.cli.shared import ArgumentError, add_json, minor_of_tokens, print_json, public_key_of
+from p2pcommerce.commerce import Commerce
 from p2pcommerce.finality import ENGINES, Solo
 from p2pcommerce.ledger.epochs import EPOCHS_KEPT_MAX
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
@@ -78,6 +79,7 @@ def _new(args: argparse.Namespace) -> int:
         engine=args.engine,
     )
     _check_evidence(genesis.parameters)
+    Commerce().genesis(genesis)  # what no node would start from is not written
     genesis.save(args.out)
     if args.json:
         print_json(

@@ -17,6 +17,7 @@ from p2pcommerce.primitives.ids import PublicKey
 from p2pcommerce.runtime.identity import KEY_FILE_BYTES_MAX
 
 __all__ = [
+    "PARTIAL",
     "ArgumentError",
     "CommandParser",
     "add_json",
@@ -26,6 +27,8 @@ __all__ = [
     "public_key_of",
 ]
 
+PARTIAL: Final = 3
+"""Exit code of a command that did a part, because `--partial` allowed it to leave something out."""
 _KEY: Final = re.compile(r"[0-9a-fA-F]{64}")
 _SUPPLY_MAX_MINOR: Final = 2**63 - 1
 

@@ -68,7 +68,8 @@ def _add_import(actions: argparse._SubParsersAction[Any]) -> None:
         help="put events on the ledger",
         description="Turn the events of an EPCIS document into transactions at a running node. What the ledger forbids "
         "is refused with line and reason, and then nothing is sent, unless --partial. What is on the chain already is "
-        "left out, so that the same command goes on where it was cut off.",
+        "left out, so that the same command goes on where it was cut off. Exit code 1: events were refused; with "
+        "--partial 3: the rest was imported.",
         epilog="example: p2pcommerce trace import day.jsonld --dir shop --key maker.key --key carrier.key "
         "--party urn:epc:id:pgln:9521321.00001=carrier.key",
         allow_abbrev=False,
@@ -118,7 +119,9 @@ def _add_export(actions: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--documents", type=Path, nargs="+", default=[], metavar="FILE", help="documents that hold the events"
     )
-    parser.add_argument("--partial", action="store_true", help="leave out events that are not here")
+    parser.add_argument(
+        "--partial", action="store_true", help="leave out events that are not here (exit code 3 if there are any)"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to (default: stdout)")
     add_json(parser)
     parser.set_defaults(handler=run_export)

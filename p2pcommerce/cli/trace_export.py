@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pcommerce.cli.interrupt import run_async
-from p2pcommerce.cli.shared import ArgumentError, print_json, public_key_of
+from p2pcommerce.cli.shared import PARTIAL, ArgumentError, print_json, public_key_of
 from p2pcommerce.cli.trace_archive import EventArchive
 from p2pcommerce.cli.trace_goods import ACCOUNT_URN, goods_id
 from p2pcommerce.cli.trace_import import ControlSource
@@ -126,13 +126,13 @@ def _write(
     written = write_document(events, moment.replace("+00:00", "Z"))
     if args.out is None:
         sys.stdout.write(written.decode())
-        return 0
+        return PARTIAL if missing else 0
     _create(args.out, written)
     if args.json:
         print_json({"file": str(args.out), "events": len(events), "missing": len(missing)})
     else:
-        print(f"{args.out}: {len(events)} events")
-    return 0
+        print(f"{args.out}: {len(events)} events" + (f", {len(missing)} left out" if missing else ""))
+    return PARTIAL if missing else 0
 
 
 def _create(path: Path, written: bytes) -> None:

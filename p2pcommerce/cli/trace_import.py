@@ -15,7 +15,7 @@ from typing import Final
 
 from p2pcommerce.cli.interrupt import run_async
 from p2pcommerce.cli.passphrase import read_passphrase
-from p2pcommerce.cli.shared import ArgumentError, print_json, public_key_of
+from p2pcommerce.cli.shared import PARTIAL, ArgumentError, print_json, public_key_of
 from p2pcommerce.cli.trace_archive import EventArchive, read_file
 from p2pcommerce.cli.trace_goods import Actor, Parties
 from p2pcommerce.cli.trace_plan import Plan, Planned, Planner
@@ -177,11 +177,13 @@ def _report(args: argparse.Namespace, plan: Plan, *, is_sent: bool) -> int:
             }
         )
     else:
+        if plan.refused and not is_sent and not args.dry_run:
+            print("nothing was sent; --partial imports the rest")
         verb = "imported" if is_sent else "can be imported"
         print(
             f"{len(places)} events {verb} in {len(plan.transactions)} transactions, {len(plan.skipped)} are on the "
             f"chain already, {len(plan.refused)} refused"
         )
-        if plan.refused and not is_sent and not args.dry_run:
-            print("nothing was sent; --partial imports the rest")
-    return 1 if plan.refused and not args.partial else 0
+    if not plan.refused:
+        return 0
+    return PARTIAL if args.partial and plan.events else 1

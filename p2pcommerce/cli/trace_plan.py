@@ -197,13 +197,8 @@ class Planner:
         if not todo or (step.kind is StepKind.TRANSFORM and len(todo) < len(step.goods)):
             return []
         self._check_order(event, [named[goods] for goods in todo])
-        actor, bodies = await self._ask(lambda: self._bodies(step, event, named, todo))
-        before = dict(self._copy.changed)
-        try:
-            made = [await self._execute(body, actor, place) for body in bodies]
-        except P2PError:
-            self._copy.changed = before
-            raise
+        choices = await self._ask(lambda: self._choices(step, event, named, todo))
+        made = await self._first_possible(choices, place)
         for item_id in named.values():
             self._seen[item_id].append((digest, event.time_ms))
         return made
@@ -292,10 +287,30 @@ class Planner:
     def _holder(self, item_id: bytes) -> PublicKey:
         return topmost(self._ledger(), self._item(item_id)).custodian
 
-    def _bodies(
+    async def _first_possible(self, choices: Sequence[tuple[Actor, list[Body]]], place: int) -> list[Planned]:
+        """Execute the bodies of the first actor for whom the chain takes all of them.
+
+        Raises:
+            InvalidTransactionError: it takes nobody's. If somebody may do it but cannot, for want of tokens or of a
+                key, that is the reason; else why the first one may not.
+        """
+        refused: list[InvalidTransactionError] = []
+        before = dict(self._copy.changed)
+        for actor, bodies in choices:
+            try:
+                return [await self._execute(body, actor, place) for body in bodies]
+            except P2PError as error:
+                self._copy.changed = dict(before)
+                if not isinstance(error, InvalidTransactionError):
+                    raise
+                refused.append(error)
+        raise next((error for error in refused if error.rejection is not RejectionCode.FORBIDDEN), refused[0])
+
+    def _choices(
         self, step: Step, event: Event, named: Mapping[Goods, bytes], todo: Sequence[Goods]
-    ) -> tuple[Actor, list[Body]]:
-        actor = self._actor(step, event, named)
+    ) -> list[tuple[Actor, list[Body]]]:
+        """Return who may do a step, in the order to be tried, and what each would send."""
+        actors = self._actors(step, event, named)
         for goods, units in step.goods.items():
             if units is not None and step.kind is not StepKind.COMMISSION:
                 has = self._item(named[goods]).quantity
@@ -314,16 +329,20 @@ class Planner:
             parent = named[Goods(sscc=step.parent)]
             level = self._level(parent, [named[goods] for goods in todo])
         ids = sorted(named[goods] for goods in todo)
-        return actor, list(payloads(step, event, actor, ids, todo, parent, level))
+        return [(actor, list(payloads(step, event, actor, ids, todo, parent, level))) for actor in actors]
 
     def _level(self, parent: bytes, children: Sequence[bytes]) -> int:
         found = self._ledger().get(ITEM, parent)
         return 1 + max(self._item(child).level for child in children) if found is None else found.level
 
-    def _actor(self, step: Step, event: Event, named: Mapping[Goods, bytes]) -> Actor:
-        """Return who does a step, after a look at who had the goods by the event and by the ledger."""
+    def _actors(self, step: Step, event: Event, named: Mapping[Goods, bytes]) -> Sequence[Actor]:
+        """Return who may do a step, after a look at who had the goods by the event and by the ledger.
+
+        Only an observation may be several people's: the holder's, and theirs who are attested; which attestations
+        there are, its execution tells.
+        """
         if step.kind is StepKind.COMMISSION:
-            return self._maker(step.goods)
+            return (self._maker(step.goods),)
         item = self._item(named[next(iter(step.goods))])
         holder = topmost(self._ledger(), item).custodian
         if step.kind in {StepKind.PACK, StepKind.UNPACK} and item.within is not None:
@@ -335,12 +354,12 @@ class Planner:
         actor = self._parties.actor_of(wanted)
         if actor is None and step.kind is StepKind.REJECT:
             actor = self._parties.actor_of(item.pending_to)
-        if actor is None and step.kind is StepKind.OBSERVE:
-            actor = self._parties.actors[0]
+        if step.kind is StepKind.OBSERVE:
+            return sorted(self._parties.actors, key=lambda each: each.account != holder)
         if actor is None:
             verb = "was sent to" if wanted == item.pending_to else "is held by"
             event.fail(f"it {verb} {wanted.hex()[:16]}, for whom no key was given (--key)")
-        return actor
+        return (actor,)
 
     async def _execute(self, body: Body, actor: Actor, place: int) -> Planned:
         return await self._ask(lambda: self._try(body, actor, place))

@@ -113,7 +113,8 @@ class Commerce:
         """Return the whole state at height 0.
 
         Raises:
-            GenesisError: a balance is below the state deposit of its account.
+            GenesisError: a balance is below the state deposit of its account, or no block could hold the heaviest
+                transaction.
         """
         return dict(found(genesis))
 

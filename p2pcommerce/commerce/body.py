@@ -100,7 +100,10 @@ class Body(ABC):
 
     @abstractmethod
     def records(self) -> int:
-        """Return how many records it may write, as its weight counts them; known from the body alone."""
+        """Return how many records it may write, as its weight counts them; known from the body alone.
+
+        At most `weight.RECORDS_MAX`, so that every block has room for it.
+        """
 
     def spend_minor(self, ledger: Ledger, call: Call) -> int:
         """Return what it takes from the payer in this state, besides the fee; 0 where that cannot be known."""

@@ -11,6 +11,7 @@ from p2pcommerce.commerce.delegation import DELEGATION, Delegation
 from p2pcommerce.commerce.rules import RULES, Rules
 from p2pcommerce.commerce.totals import TOTALS, Totals
 from p2pcommerce.commerce.validator import VALIDATOR, founding_validator
+from p2pcommerce.commerce.weight import WEIGHT_MAX
 from p2pcommerce.ledger.genesis import Genesis, GenesisError
 
 __all__ = ["found"]
@@ -25,10 +26,16 @@ def found(genesis: Genesis) -> dict[bytes, bytes]:
     An account's deposit comes out of its first credit, which here is its balance in the genesis.
 
     Raises:
-        GenesisError: the time is absurd, or a balance is below the deposit of its account.
+        GenesisError: the time is absurd, no block could hold the heaviest transaction, or a balance is below the
+            deposit of its account.
     """
     if genesis.time_ms > TIME_MS_MAX:
         raise GenesisError(f"genesis: time_ms must be at most {TIME_MS_MAX}: Unix milliseconds")
+    if genesis.parameters.block_weight_max < WEIGHT_MAX:
+        raise GenesisError(
+            f"genesis: block_weight_max is {genesis.parameters.block_weight_max}, but one transaction may weigh "
+            f"{WEIGHT_MAX} and would fit no block; set it to {WEIGHT_MAX} or more"
+        )
     rules = Rules.of(genesis)
     deposit = ACCOUNT_BYTES * rules.byte_price
     values = {RULES.tag: RULES.write(rules)}

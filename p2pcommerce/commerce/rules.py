@@ -26,8 +26,9 @@ class Rules:
         supply_minor: every minor unit there will ever be.
         fee_floor: minor units per weight.
         byte_price: minor units of deposit per byte of state.
-        term_s_min: least ship, confirm and dispute time, seconds.
-        term_s_max: most ship, confirm and dispute time, seconds.
+        term_s_min: least ship time and window of a team, seconds.
+        confirm_s_min: least confirm and dispute time, seconds.
+        term_s_max: most of all these times, seconds.
         done_order_s: how long a finished order is kept, seconds.
         protocol_fee_bps: basis points of a finished order's escrow.
         bond_minor_min: least stake that an account may have at a validator.
@@ -41,6 +42,7 @@ class Rules:
     fee_floor: int
     byte_price: int
     term_s_min: int
+    confirm_s_min: int
     term_s_max: int
     done_order_s: int
     protocol_fee_bps: int
@@ -59,6 +61,7 @@ class Rules:
             fee_floor=parameters.fee_floor,
             byte_price=parameters.byte_price,
             term_s_min=parameters.term_s_min,
+            confirm_s_min=parameters.confirm_s_min,
             term_s_max=parameters.term_s_max,
             done_order_s=parameters.done_order_s,
             protocol_fee_bps=parameters.protocol_fee_bps,
@@ -79,6 +82,7 @@ RULES: Final = Kind(
         fee_floor=U64,
         byte_price=U64,
         term_s_min=U64,
+        confirm_s_min=U64,
         term_s_max=U64,
         done_order_s=U64,
         protocol_fee_bps=U64,

@@ -11,13 +11,22 @@ measured; the weight that fits a block grew with it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from p2pcommerce.commerce.body import Body
+from p2pcommerce.commerce.trace import IDS_MAX, SERIALS_MAX
 from p2pcommerce.ledger.application import UNIT_WEIGHT
-from p2pcommerce.ledger.transaction import ENVELOPE_VERSION, Transaction
+from p2pcommerce.ledger.transaction import ENVELOPE_VERSION, TRANSACTION_BYTES_MAX, Transaction
 from p2pcommerce.primitives.codec import pack
 from p2pcommerce.primitives.ids import HASH_BYTES, SIGNATURE_BYTES
 
-__all__ = ["UNIT_WEIGHT", "fee_for", "weigh", "weigh_transaction"]
+__all__ = ["RECORDS_MAX", "UNIT_WEIGHT", "WEIGHT_MAX", "fee_for", "weigh", "weigh_transaction"]
+
+
+RECORDS_MAX: Final = 2 * IDS_MAX + 1 + SERIALS_MAX
+"""Records that one transaction may write at most: a `trace.transform` of full lists."""
+WEIGHT_MAX: Final = TRANSACTION_BYTES_MAX + UNIT_WEIGHT * (2 + RECORDS_MAX)
+"""What one transaction may weigh at most; a block must be able to hold it."""
 
 
 def weigh(size_bytes: int, records: int, *, sponsored: bool) -> int:

@@ -216,7 +216,8 @@ def seed_in(view: StateView, epoch: int) -> bytes:
 def sets_change_in(view: StateView) -> bool:
     """Tell whether this chain's sets change: its engine follows epochs, and one block at least is executed.
 
-    With an engine that does not, no block writes a record, and the set of the genesis is for ever that of epoch 0.
+    With an engine that does not, no block writes a record, and the set of the genesis is for ever that of epoch 0. At
+    height 0 the two cannot be told apart, for the state names no engine, and the answer is no.
     """
     return view.get(_GROWING_SEED) != view.get(_at(_SEED, 0))
 

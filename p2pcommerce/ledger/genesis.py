@@ -60,8 +60,9 @@ class ChainParameters:
         block_bytes_max: bytes of transactions in a block at most.
         block_weight_max: sum of weights in a block at most.
         block_transactions_max: transactions in a block at most.
-        term_s_min: least ship, confirm and dispute time in terms, seconds.
-        term_s_max: most ship, confirm and dispute time in terms, seconds.
+        term_s_min: least ship time in terms, and least window of a team, seconds.
+        confirm_s_min: least confirm and dispute time in terms, seconds.
+        term_s_max: most of all these times, seconds.
         done_order_s: how long a finished order waits for its review, seconds.
         protocol_fee_bps: basis points of a finished order, half of it burned.
     """
@@ -80,6 +81,7 @@ class ChainParameters:
     block_weight_max: int = 8_000_000
     block_transactions_max: int = 1_500
     term_s_min: int = 3_600
+    confirm_s_min: int = _DAY_S
     term_s_max: int = 60 * _DAY_S
     done_order_s: int = 30 * _DAY_S
     protocol_fee_bps: int = 50
@@ -94,6 +96,7 @@ class ChainParameters:
             bond_minor_min=TOKEN_MINOR,
             unbonding_s=60,
             term_s_min=1,
+            confirm_s_min=1,
             done_order_s=10,
         )
 
@@ -113,6 +116,7 @@ _PARAMETER_RANGES: Final[dict[str, tuple[int, int]]] = {
     "block_weight_max": (20_000, 2**32),
     "block_transactions_max": (1, 1_500),
     "term_s_min": (1, 365 * _DAY_S),
+    "confirm_s_min": (1, 365 * _DAY_S),
     "term_s_max": (1, 10 * 365 * _DAY_S),
     "done_order_s": (1, 10 * 365 * _DAY_S),
     "protocol_fee_bps": (0, 1_000),
@@ -159,8 +163,8 @@ class Genesis:
             raise GenesisError("genesis: network must have a name")
         if not isinstance(self.engine, str) or not _ENGINE.fullmatch(self.engine):
             raise GenesisError('genesis: engine must be a name of 1 to 16 of a-z, 0-9 and "-"')
-        if self.parameters.term_s_max < self.parameters.term_s_min:
-            raise GenesisError("genesis: term_s_max must not be below term_s_min")
+        if self.parameters.term_s_max < max(self.parameters.term_s_min, self.parameters.confirm_s_min):
+            raise GenesisError("genesis: term_s_max must not be below term_s_min or confirm_s_min")
         if self.supply_minor > SUPPLY_MAX:
             raise GenesisError(
                 f"genesis: balances and stake add up to {self.supply_minor}, at most {SUPPLY_MAX} allowed"

@@ -62,6 +62,10 @@ class Offers:
     async def take(self, effect: TakeSnapshot, frozen: FrozenState) -> None:
         """Take a snapshot; one that cannot be cut or written is said in the log, and the node goes on.
 
+        Args:
+            effect: what is to be taken.
+            frozen: the state; it is closed, whatever happens.
+
         Raises:
             StateConflictError: the stored state is not the one that the validators signed: the node must stop.
         """
@@ -75,6 +79,7 @@ class Offers:
         except (CutError, StoreError, OSError) as error:
             self._log.warning("sync", f"no snapshot of height {effect.header.height} is offered: {error}")
         finally:
+            frozen.close()  # of a node that is stopped before the thread begins nobody else would
             self._is_taking = False
 
 

@@ -57,9 +57,13 @@ class FrozenState:
         with translated(path):
             uri = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-            self._connection.execute("BEGIN")
-            # Only a read makes the transaction begin.
-            self._connection.execute("SELECT 1 FROM meta").fetchone()
+            try:
+                self._connection.execute("BEGIN")
+                # Only a read makes the transaction begin.
+                self._connection.execute("SELECT 1 FROM meta").fetchone()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def pairs(self) -> Generator[tuple[bytes, bytes], None, None]:
         """Yield every key and value."""
@@ -76,20 +80,23 @@ class Snapshots:
     """The snapshots in a node's folder. Its calls block, and are made one at a time."""
 
     def __init__(self, folder: Path, genesis_hash: GenesisHash) -> None:
-        """Find what an earlier run has left; files that are unfinished, damaged or of another network are removed."""
+        """Find what an earlier run has left; files that are unfinished, damaged or of another network are removed.
+
+        Raises:
+            StoreError: one cannot be opened.
+        """
         self._folder = folder
         self._genesis_hash = genesis_hash
         self._open: OrderedDict[int, sqlite3.Connection] = OrderedDict()
         for leftover in sorted(folder.glob(".snapshot-*.tmp*")):
             leftover.unlink()
         found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
-        for height, path in sorted(found):
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            if self._is_usable(connection, height):
-                self._keep(height, connection)
-            else:
-                connection.close()
-                path.unlink()
+        try:
+            for height, path in sorted(found):
+                self._find(height, path)
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, frozen: FrozenState, header: Header, proof: bytes, rest: Callable[[float], None]) -> float:
         """Write a snapshot; `offer` follows. Others may read meanwhile.
@@ -179,6 +186,15 @@ class Snapshots:
 
     def _path(self, height: int) -> Path:
         return self._folder / f"snapshot-{height}.sqlite3"
+
+    def _find(self, height: int, path: Path) -> None:
+        with translated(path):
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        if self._is_usable(connection, height):
+            self._keep(height, connection)
+        else:
+            connection.close()
+            path.unlink()
 
     def _keep(self, height: int, connection: sqlite3.Connection) -> None:
         before = self._open.pop(height, None)

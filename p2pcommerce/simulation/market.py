@@ -157,7 +157,7 @@ class Market:
         """Open it, without a store."""
         self._users = users
         self._rng = rng
-        self._second = chain.term_s_min
+        self._second = max(chain.term_s_min, chain.confirm_s_min)
         self._validators = validators if chain.epoch_blocks >= _BONDS_EPOCH_BLOCKS_MIN else ()
         self._bond_minor = chain.bond_minor_min
         self._demand = Demand(rng)

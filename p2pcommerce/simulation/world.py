@@ -136,7 +136,9 @@ class World:
         chain = options.chain
         if chain is None:
             delay_ms = max(1, scenario.base_delay_us // 1_000)
-            chain = ChainParameters(base_delay_ms=delay_ms, term_s_min=1, epoch_blocks=scenario.epoch_blocks)
+            chain = ChainParameters(
+                base_delay_ms=delay_ms, term_s_min=1, confirm_s_min=1, epoch_blocks=scenario.epoch_blocks
+            )
         balances = dict.fromkeys(keys, BALANCE_MINOR) | dict(self.load.balances)
         balances |= {self.scheme.public_key(seed): amount for seed, amount in options.account_seeds}
         return Genesis.new(

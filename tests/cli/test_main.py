@@ -200,6 +200,9 @@ def test_genesis_new_sets_parameters(capsys, tmp_path):
         (["epoch_blocks=10"], "set epoch_blocks to 886 or more"),
         (["block_interval_ms=0"], "block_interval_ms"),
         (["term_s_max=1"], "term_s_max must not be below term_s_min"),
+        (["confirm_s_min=0"], "confirm_s_min must be an integer from 1 to 31536000"),
+        (["confirm_s_min=9999999"], "term_s_max must not be below term_s_min or confirm_s_min"),
+        (["block_weight_max=20000"], "block_weight_max is 20000, but one transaction may weigh 209884"),
     ],
 )
 def test_genesis_new_says_which_parameter_is_wrong(capsys, tmp_path, changes, says):

@@ -1,5 +1,6 @@
 """`trace hash`, `trace import` and `trace export` as a person types them, against a running node."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,8 +11,11 @@ import pytest
 import trio
 
 from p2pcommerce.cli.main import main
+from p2pcommerce.cli.shared import ArgumentError
 from p2pcommerce.cli.trace_archive import EventArchive
-from p2pcommerce.cli.trace_export import chain_event, export_events
+from p2pcommerce.cli.trace_export import _write, chain_event, export_events
+from p2pcommerce.cli.trace_import import _report
+from p2pcommerce.cli.trace_plan import Plan, Planned, Refusal
 from p2pcommerce.commerce import HistoryEntry, KeySet, ProductSet
 from p2pcommerce.commerce.epcis import Goods, event_hash, event_hash_id, parse_document, write_document
 from p2pcommerce.runtime.identity import KeyFileCost
@@ -73,7 +77,7 @@ async def test_a_document_goes_in_and_comes_out_with_the_same_hashes(tmp_path):
         assert (code, answer["importable"], answer["imported"], answer["transactions"]) == (0, 2, 0, 2)
         assert (await node.query("item", issuer=config.identity.public_key.hex(), gtin=GTIN, serial="1")).value is None
         code, answer, _ = await command("trace", "import", bad, "--partial", *options)
-        assert (code, answer["imported"], len(answer["refused"])) == (0, 2, 1)
+        assert (code, answer["imported"], len(answer["refused"])) == (3, 2, 1)
         code, answer, _ = await command("trace", "import", good, *options)
         assert (code, answer["imported"], answer["on_chain_already"], answer["transactions"]) == (0, 0, 2, 0)
         out = tmp_path / "out.jsonld"
@@ -101,6 +105,47 @@ async def test_an_active_key_signs_what_its_account_imports(tmp_path):
         active = ("--key", tmp_path / "active.key", "--account", config.identity.public_key.hex())
         code, answer, errors = await command("trace", "import", file, *active, *options)
         assert (code, answer["imported"], errors) == (0, 1, "")
+
+
+@pytest.mark.parametrize("is_partial", [False, True])
+@pytest.mark.parametrize("is_dry", [False, True])
+@pytest.mark.parametrize("good", [0, 1])
+@pytest.mark.parametrize("bad", [0, 2])
+def test_an_import_counts_on_its_last_line_and_says_by_its_code_what_was_left_out(
+    capsys, good, bad, is_dry, is_partial
+):
+    made = [Planned(place, None, None, b"", 0, 5) for place in range(1, 1 + good)]
+    refused = [Refusal(place, 7, "BAD_EPCIS", "it is wrong") for place in range(8, 8 + bad)]
+    plan = Plan(transactions=made, refused=refused, skipped=[99], events=[None] * (good + 1))
+    if not good:
+        plan.skipped, plan.events = [], []
+    args = argparse.Namespace(file="a.jsonld", json=False, dry_run=is_dry, partial=is_partial)
+    is_sent = not is_dry and (is_partial or not bad)
+    code = _report(args, plan, is_sent=is_sent)
+    told, complaints = capsys.readouterr()
+    verb = "imported" if is_sent else "can be imported"
+    assert told.splitlines()[-1] == (
+        f"{good} events {verb} in {good} transactions, {good} are on the chain already, {bad} refused"
+    )
+    assert ("nothing was sent; --partial" in told) == (bad > 0 and not is_partial and not is_dry)
+    assert complaints.count("a.jsonld:7: event") == bad
+    assert code == (0 if not bad else 3 if is_partial and good else 1)
+
+
+def test_an_export_says_by_its_code_that_events_were_left_out(tmp_path, capsys):
+    entry = HistoryEntry(bytes(32), "trace.ship", bytes(32), bytes(32), 0, 5)
+
+    def write(missing, **options):
+        args = argparse.Namespace(**{"partial": True, "out": None, "json": False} | options)
+        return _write(args, [], missing, [entry]), capsys.readouterr().out
+
+    assert write([])[0] == 0
+    assert write([entry])[0] == 3
+    assert write([entry], out=tmp_path / "a") == (3, f"{tmp_path / 'a'}: 0 events, 1 left out\n")
+    code, told = write([entry], out=tmp_path / "b", json=True)
+    assert (code, json.loads(told)["missing"]) == (3, 1)
+    with pytest.raises(ArgumentError, match="leave them out"):
+        write([entry], partial=False)
 
 
 def run(capsys, *argv):

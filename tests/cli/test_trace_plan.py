@@ -1,5 +1,6 @@
 """Planning an import: what events become, and why they are refused; on a chain without a node."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,11 +8,14 @@ import pytest
 from p2pcommerce.cli.trace_goods import ACCOUNT_URN, Actor, Parties, goods_id
 from p2pcommerce.cli.trace_plan import CLOCK_SKEW_MS, Planner
 from p2pcommerce.commerce import (
+    AttestIssue,
     KeySet,
     Operator,
     ProductSet,
     Rights,
     StoreSet,
+    Subject,
+    SubjectKind,
     TraceShip,
     entry_from,
     extends_history,
@@ -328,6 +332,54 @@ async def test_goods_of_somebody_whose_key_is_not_here_are_refused(world):
     assert refused[1].startswith("it was sent to")
     (refused,) = await refusals(chain, shipped(3, TAG + "1"), who=parties("shop"))
     assert refused[1].startswith("it is held by")
+
+
+def observed(minute, *epcs, **fields):
+    return event(minute=minute, action="OBSERVE", bizStep="inspecting", epcList=list(epcs), **fields)
+
+
+def attest(world, name, issuer="maker"):
+    subject = Subject(SubjectKind.ACCOUNT, worlds.key(name))
+    world.do(issuer, AttestIssue(subject, "observe", HASH, NOW_MS * 2))
+
+
+async def test_every_key_is_tried_for_an_observation_the_holder_s_first(world):
+    attest(world, "helper")
+    chain = Chain(world)
+    chain.send((await plan(chain, made(1, "1"))).transactions)
+    look = observed(2, TAG + "1")
+    known = parties("maker").known()
+    strangers = dataclasses.replace(parties("carrier", "shop"), issuers=known)
+    assert [code for code, _ in await refusals(chain, look, who=strangers)] == ["FORBIDDEN"]
+    with_attested = dataclasses.replace(parties("carrier", "shop", "helper"), issuers=known)
+    (found,) = (await plan(chain, look, who=with_attested)).transactions
+    assert found.sender == worlds.key("helper")
+    (found,) = (await plan(chain, look, who=parties("carrier", "helper", "maker"))).transactions
+    assert found.sender == worlds.key("maker")
+    chain.send([found])
+    assert len(await chain.history(goods_id(Goods(GTIN, serial="1"), worlds.key("maker")))) == 2
+
+
+async def test_a_refused_try_leaves_nothing_behind_in_the_plan(world):
+    attest(world, "helper")
+    events = (made(1, "1"), *(observed(minute, TAG + "1") for minute in (2, 3)))
+    chain = Chain(world)
+    chain.send((await plan(chain, events[0])).transactions)
+    who = dataclasses.replace(parties("carrier", "helper"), issuers=parties("maker").known())
+    found = (await plan(chain, *events, who=who)).transactions
+    assert [(one.sender, one.nonce) for one in found] == [(worlds.key("helper"), nonce) for nonce in (0, 1)]
+    chain.send(found)
+
+
+async def test_the_reason_is_why_the_one_who_may_observe_cannot(world):
+    attest(world, "helper")
+    world.do("helper", KeySet(worlds.key("shop")))
+    chain = Chain(world)
+    chain.send((await plan(chain, made(1, "1"))).transactions)
+    who = dataclasses.replace(parties("carrier", "helper"), issuers=parties("maker").known())
+    (refused,) = await refusals(chain, observed(2, TAG + "1"), who=who)
+    assert refused[0] == "BAD_SIGNATURE"
+    assert "signs with its active key" in refused[1]
 
 
 async def test_a_part_of_a_lot_is_refused_until_it_is_split_off(world):

@@ -7,6 +7,7 @@ import pytest
 from p2pcommerce.commerce import BODIES, Commerce, OrderConfirm, OrderPlace, StoreSet, Transfer, scan
 from p2pcommerce.commerce.account import ACCOUNT_BYTES
 from p2pcommerce.commerce.order_place import OrderLine
+from p2pcommerce.commerce.weight import WEIGHT_MAX
 from p2pcommerce.ledger.application import UNIT_WEIGHT, Admission, Application, InvalidTransactionError, Rejection
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis, GenesisError
 from p2pcommerce.ledger.state import State
@@ -229,6 +230,16 @@ def test_genesis_refuses_a_balance_below_its_deposit():
 def test_genesis_refuses_an_absurd_time():
     with pytest.raises(GenesisError, match="time_ms"):
         Commerce().genesis(Genesis.local("test", {key("validator"): TOKEN}, time_ms=2**53 + 1))
+
+
+def test_genesis_refuses_blocks_that_could_not_hold_the_heaviest_transaction():
+    def founded(weight_max):
+        parameters = dataclasses.replace(ChainParameters.local(), block_weight_max=weight_max)
+        return Commerce().genesis(Genesis.new("test", {key("validator"): TOKEN}, parameters=parameters))
+
+    assert founded(WEIGHT_MAX)
+    with pytest.raises(GenesisError, match=f"would fit no block; set it to {WEIGHT_MAX} or more"):
+        founded(WEIGHT_MAX - 1)
 
 
 def test_a_state_of_another_application_is_refused(world):

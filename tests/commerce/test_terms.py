@@ -32,15 +32,30 @@ def test_terms_need_a_store(world):
     world.refused("NOT_FOUND", "other", GOOD)
 
 
-@pytest.mark.parametrize("name", ["ship_s", "confirm_s", "dispute_s"])
-def test_deadlines_are_within_the_limits_of_the_chain(name):
-    parameters = dataclasses.replace(ChainParameters.local(), term_s_min=10, term_s_max=1_000)
+@pytest.mark.parametrize(("name", "least"), [("ship_s", 10), ("confirm_s", 70), ("dispute_s", 70)])
+def test_deadlines_are_within_the_limits_of_the_chain(name, least):
+    parameters = dataclasses.replace(ChainParameters.local(), term_s_min=10, confirm_s_min=70, term_s_max=1_000)
     world = World("shop", parameters=parameters)
     world.do("shop", StoreSet("Shop", HASH, HASH))
-    for wrong in (9, 1_001):
-        assert name in world.refused("LIMIT", "shop", dataclasses.replace(GOOD, cancel_s=0, **{name: wrong}))
-    for number, right in enumerate((10, 1_000)):
+    for wrong in (least - 1, 1_001):
+        said = world.refused("LIMIT", "shop", dataclasses.replace(GOOD, cancel_s=0, **{name: wrong}))
+        assert f"{name} must be from {least} to 1000 seconds" in said
+    for number, right in enumerate((least, 1_000)):
         world.do("shop", dataclasses.replace(GOOD, number=number, cancel_s=0, **{name: right}))
+
+
+def test_a_wide_network_has_the_limits_of_the_specification():
+    world = World("shop", parameters=ChainParameters())
+    world.do("shop", StoreSet("Shop", HASH, HASH))
+    hour, day = 3_600, 86_400
+    shortest = dataclasses.replace(GOOD, ship_s=hour, confirm_s=day, dispute_s=day, cancel_s=hour)
+    longest = dataclasses.replace(GOOD, number=8, ship_s=60 * day, confirm_s=60 * day, dispute_s=60 * day)
+    for terms in (shortest, longest):
+        for name in ("ship_s", "confirm_s", "dispute_s"):
+            step = -1 if terms is shortest else 1
+            beyond = dataclasses.replace(terms, cancel_s=0, **{name: getattr(terms, name) + step})
+            assert name in world.refused("LIMIT", "shop", beyond)
+        world.do("shop", terms)
 
 
 def test_cancel_is_not_above_ship(world):

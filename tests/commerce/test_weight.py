@@ -37,9 +37,15 @@ from p2pcommerce.commerce import (
     Withdraw,
     build_transaction,
     fee_for,
+    item_id,
 )
-from p2pcommerce.commerce.weight import UNIT_WEIGHT, weigh_transaction
+from p2pcommerce.commerce.evidence import EVIDENCE_BYTES_MAX
+from p2pcommerce.commerce.rules import Rules
+from p2pcommerce.commerce.trace_pack import TracePack
+from p2pcommerce.commerce.trace_transform import Output, TraceTransform
+from p2pcommerce.commerce.weight import RECORDS_MAX, UNIT_WEIGHT, WEIGHT_MAX, weigh_transaction
 from p2pcommerce.ledger.genesis import ChainParameters, Genesis
+from p2pcommerce.ledger.transaction import TRANSACTION_BYTES_MAX
 from p2pcommerce.primitives.crypto import ED25519
 from tests.commerce.world import GTIN, HASH, SCHEME, TOKEN, key, seed
 
@@ -120,6 +126,32 @@ def test_a_built_transaction_pays_the_floor_of_its_chain_and_verifies():
 
 def test_a_given_fee_is_kept():
     assert build_transaction(Transfer(HASH, 5), GENESIS, seed("a"), 0, 9, fee=12_345, scheme=SCHEME).fee == 12_345
+
+
+LOTS = tuple(sorted(item_id(key("shop"), GTIN, lot=f"{i:02d}") for i in range(64)))
+SERIALS = tuple(sorted(f"{i:x}" for i in range(256)))
+FULLEST = [
+    SubmitEvidence(bytes(EVIDENCE_BYTES_MAX)),
+    OrderPlace(HASH, (OrderLine(1, HASH, 1),) * 64, points=(PointsSpent(HASH, 1),) * 4),
+    OrderShip(HASH, LOTS),
+    TraceCommission(GTIN, SERIALS, None, HASH, 1),
+    TraceShip(LOTS, HASH, HASH, 1),
+    TracePack(LOTS[0], 1, LOTS, HASH, 1),
+    TraceTransform(LOTS, (Output(GTIN, SERIALS, None),), HASH, 1),
+]
+
+
+@pytest.mark.parametrize("payload", FULLEST, ids=lambda payload: payload.TYPE)
+def test_the_fullest_body_of_a_type_stays_below_the_greatest_weight(payload):
+    assert payload.records() <= RECORDS_MAX
+    built = build_transaction(payload, GENESIS, seed("a"), 2**63, 9, sponsor=Sponsor(seed("b")), scheme=SCHEME)
+    assert len(built.raw) <= TRANSACTION_BYTES_MAX
+    assert weigh_transaction(payload, built) <= WEIGHT_MAX
+
+
+def test_a_full_transformation_writes_the_most_records_that_any_transaction_may():
+    FULLEST[-1].check(Rules.of(GENESIS))
+    assert FULLEST[-1].records() == RECORDS_MAX
 
 
 def test_as_many_transfers_as_a_block_may_hold_fit_its_weight():

@@ -18,6 +18,7 @@ from p2pcommerce.ledger.epochs import (
     is_system_key,
     seed_in,
     set_key,
+    sets_change_in,
     sets_in,
     settle,
 )
@@ -70,6 +71,16 @@ def test_an_epoch_is_so_many_heights_and_genesis_is_in_the_first(height, epoch, 
     assert epoch_of(height, BLOCKS) == epoch
     assert is_boundary(height, BLOCKS) is ends
     assert boundary_of(epoch, BLOCKS) == (epoch + 1) * BLOCKS
+
+
+def test_from_the_first_block_on_the_state_says_that_sets_change_and_before_it_says_no():
+    ledger = Ledger()
+    assert not sets_change_in(ledger.view)
+    ledger.block()
+    assert sets_change_in(ledger.view)
+    for _ in range(3 * BLOCKS):
+        ledger.block()
+    assert sets_change_in(ledger.view)
 
 
 def test_the_genesis_set_decides_the_first_two_epochs():

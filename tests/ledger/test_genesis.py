@@ -61,7 +61,8 @@ def test_the_hash_ignores_the_order_of_validators_and_balances():
 def test_the_hash_commits_to_every_field(changes):
     if isinstance(changes.get("parameters"), dict):
         changed = dataclasses.replace(GENESIS.parameters, **changes["parameters"])
-        changes = {"parameters": dataclasses.replace(changed, term_s_max=max(changed.term_s_max, changed.term_s_min))}
+        longest = max(changed.term_s_max, changed.term_s_min, changed.confirm_s_min)
+        changes = {"parameters": dataclasses.replace(changed, term_s_max=longest)}
     assert dataclasses.replace(GENESIS, **changes).hash != GENESIS.hash
 
 
@@ -97,9 +98,17 @@ def test_the_ranges_name_every_parameter():
     assert list(RANGES) == [field.name for field in dataclasses.fields(ChainParameters)]
 
 
-def test_the_longest_term_is_not_below_the_shortest():
-    with pytest.raises(GenesisError, match="term_s_max"):
-        Genesis.new("n", {key_of(1): 1}, parameters=parameters(term_s_min=100, term_s_max=99))
+@pytest.mark.parametrize("name", ["term_s_min", "confirm_s_min"])
+def test_the_longest_term_is_not_below_the_shortest(name):
+    low = {"term_s_min": 100, "confirm_s_min": 100}
+    Genesis.new("n", {key_of(1): 1}, parameters=parameters(**low, term_s_max=100))
+    with pytest.raises(GenesisError, match="term_s_max must not be below term_s_min or confirm_s_min"):
+        Genesis.new("n", {key_of(1): 1}, parameters=parameters(**low | {name: 101}, term_s_max=100))
+
+
+def test_a_wide_network_gives_buyers_and_arbiters_a_day_and_a_local_one_a_second():
+    assert (ChainParameters().term_s_min, ChainParameters().confirm_s_min) == (3_600, 86_400)
+    assert (ChainParameters.local().term_s_min, ChainParameters.local().confirm_s_min) == (1, 1)
 
 
 @pytest.mark.parametrize("name", ["", "e" * 17, "Simplex", "a b", "a\n", 7, None])

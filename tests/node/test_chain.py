@@ -2,6 +2,7 @@
 
 import pytest
 
+from p2pcommerce.commerce.weight import WEIGHT_MAX
 from p2pcommerce.ledger.application import InvalidTransactionError
 from p2pcommerce.ledger.block import Block
 from p2pcommerce.ledger.genesis import ChainParameters
@@ -153,10 +154,10 @@ def test_too_many_bytes_are_refused():
 
 
 def test_too_much_weight_is_refused():
-    genesis = make_genesis(parameters=replace(LOCAL, block_weight_max=20_000))
+    genesis = make_genesis(parameters=replace(LOCAL, block_weight_max=WEIGHT_MAX))
     maker, taker = Site(genesis), Site(genesis)
     weight = maker.application.weight(*maker.transfers("ann", 0))
-    fits = 20_000 // weight
+    fits = WEIGHT_MAX // weight
     taker.take(maker.build(*maker.transfers("ann", *range(fits))))
     with pytest.raises(InvalidBlockError, match="weigh"):
         taker.take(maker.build(*maker.transfers("ann", *range(fits + 1))))

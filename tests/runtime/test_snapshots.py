@@ -16,8 +16,9 @@ from p2pcommerce.primitives.errors import LocalProtocolError
 from p2pcommerce.primitives.sparse_merkle import SparseMerkleTree
 from p2pcommerce.runtime.pace import RESTS as PACE_RESTS
 from p2pcommerce.runtime.pace import SLICE_S
-from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, Snapshots, StateConflictError
+from p2pcommerce.runtime.snapshots import SNAPSHOTS_KEPT, FrozenState, Snapshots, StateConflictError
 from p2pcommerce.runtime.store import Store
+from p2pcommerce.runtime.store_error import StoreError
 from p2pcommerce.sync.chunks import read_chunk, read_depths
 
 from .test_store import FOUNDING, GENESIS, STATE, chain, committed
@@ -152,6 +153,48 @@ def test_the_last_two_are_kept_and_found_again(store, snapshots, tmp_path):
     other = Snapshots(tmp_path, bytes(32))
     assert other.newest() == []
     assert not list(tmp_path.glob("*snapshot-*"))
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Return the connections that are opened from now on."""
+    connect, made = sqlite3.connect, []
+
+    def note(*arguments, **options):
+        made.append(connect(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", note)
+    return made
+
+
+def is_open(connection):
+    try:
+        connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+def test_a_state_that_cannot_be_frozen_leaves_no_file_open(tmp_path, opened):
+    path = tmp_path / "other.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (t TEXT)")
+    with pytest.raises(StoreError, match="no such table: meta"):
+        FrozenState(path)
+    assert len(opened) == 2
+    assert not any(map(is_open, opened))
+
+
+def test_one_snapshot_that_cannot_be_opened_leaves_none_open(store, tmp_path, opened):
+    with closing(Snapshots(tmp_path, GENESIS.hash)) as snapshots:
+        taken(snapshots, store)
+    (tmp_path / "snapshot-90.sqlite3").mkdir()
+    opened.clear()
+    with pytest.raises(StoreError, match=r"snapshot-90.sqlite3: cannot be opened"):
+        Snapshots(tmp_path, GENESIS.hash)
+    assert len(opened) == 1
+    assert not is_open(opened[0])
 
 
 def test_a_restored_state_takes_the_place_of_the_old_one_whole(store):

@@ -198,7 +198,8 @@ def test_an_honest_node_that_is_accused_is_a_violation():
 
 
 def test_who_was_punished_and_is_not_jailed_is_a_violation():
-    world = run(world_of("mute", 1, 1, seconds=30))
+    world = run(world_of("mute", 2, 1))
+    assert epoch_of(world.hosts[0].height, EPOCH_BLOCKS) >= 2, "the world ends before anybody had to leave"
     world.convictions.punished[world.hosts[1].key] = 1
     world.convictions.check_end(world.now_us)
     words = [violation.words for violation in world.oracles.violations]

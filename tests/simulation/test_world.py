@@ -256,7 +256,7 @@ def test_a_world_in_which_finality_resumes_too_late_is_stalled():
 @pytest.mark.parametrize(("delays", "blocks"), [(6, 15), (8, 10)])
 def test_finality_goes_on_where_every_message_takes_many_base_delays(delays, blocks):
     base_delay_us = 50_000
-    chain = ChainParameters(base_delay_ms=base_delay_us // 1_000, block_interval_ms=1, term_s_min=1)
+    chain = ChainParameters(base_delay_ms=base_delay_us // 1_000, block_interval_ms=1, term_s_min=1, confirm_s_min=1)
     options = WorldOptions(orders=False, table=uniform(delays * base_delay_us), chain=chain)
     slow = scenario(1, seconds=18, liveness=0, base_delay_us=base_delay_us, load_tps=4)
     result = run(World(slow, options)).result()

@@ -23,11 +23,12 @@ from p2pcommerce.node.compact import COMPACT_MAGIC, COMPACT_VERSION
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.light import ConflictError, LightClient
 from p2pcommerce.node.log_records import sort_records
+from p2pcommerce.node.proof import Proof, ProofError, proof_bytes, require_proof
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives import codec, curve, vrf
 from p2pcommerce.primitives.crypto import ED25519, aead_open, blake2b_256, secretbox_open, x25519
 from p2pcommerce.primitives.errors import CodecError, RemoteProtocolError, UsageError
-from p2pcommerce.primitives.ids import ZERO_HASH, Epoch
+from p2pcommerce.primitives.ids import ZERO_HASH, Epoch, Height
 from p2pcommerce.primitives.merkle import INCLUSION_PROOF, verify_inclusion
 from p2pcommerce.sync.chunks import Place, read_chunk
 from p2pcommerce.sync.run import read_run
@@ -178,6 +179,36 @@ def _proof(data: bytes) -> object:
     return light_client().verify_proof(data, START_US)
 
 
+def _proof_form(data: bytes) -> object:
+    """What `proof qr` asks of a file before it shows it: the form of a proof, with the checksum or put right."""
+    compact = data[: len(COMPACT_MAGIC)] == COMPACT_MAGIC
+    raw = data + blake2b_256(data)[:4] if compact else data
+    try:
+        require_proof(raw)
+    except ProofError:
+        check(not _proves(raw), "what has not the form of a proof proves nothing")
+        raise
+    check(proof_bytes(Proof(raw, Height(0)).text) == raw, "a proof's text reads as the proof")
+    return raw
+
+
+def _proves(raw: bytes) -> bool:
+    try:
+        light_client().verify_proof(raw, START_US)
+    except (RemoteProtocolError, UsageError):
+        return False
+    return True
+
+
+def _proof_text(data: bytes) -> object:
+    """A proof as bytes or text, as a file, a pipe or a scanner gives it."""
+    raw = proof_bytes(data)
+    if raw is not data:
+        check(proof_bytes(data.decode("latin-1")) == raw, "bytes and text of a proof read as the same")
+        check(Proof(raw, Height(0)).text.encode() == data.strip(), "a proof has one text")
+    return raw
+
+
 def _compact(body: bytes) -> object:
     """Check the body of a compact proof: its checksum would stop every change."""
     data = COMPACT_MAGIC + bytes([COMPACT_VERSION]) + body
@@ -271,6 +302,8 @@ def decoder_targets() -> tuple[Target, ...]:
         decoder("node.log", lambda data: sort_records(_rows(data))),
         Target("node.light", _light),
         decoder("node.proof", _proof),
+        decoder("node.proof.form", _proof_form, covers=["node.proof.require_proof"]),
+        decoder("node.proof.text", _proof_text, covers=["node.proof.proof_bytes"], form=Form.TEXT),
         decoder("node.compact", _compact, covers=["node.compact.read_outline"]),
         decoder("sync.run", _read_blocks),
         decoder("sync.chunk", _chunk, covers=["sync.chunks.read_chunk"]),

@@ -24,11 +24,11 @@ from p2pcommerce.finality.simplex.messages import Justify, Seal, encode_seal
 from p2pcommerce.finality.simplex.misjustified import Misjustified, encode_misjustified, fault_of
 from p2pcommerce.finality.voting import Ballot, VoteKind, anchor_hash
 from p2pcommerce.node.chain import genesis_header
-from p2pcommerce.node.compact import Claim
+from p2pcommerce.node.compact import COMPACT_MAGIC, COMPACT_VERSION, Claim
 from p2pcommerce.node.effects import LinksOf
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.log_records import ENGINE_RECORD
-from p2pcommerce.node.proof import make_compact_proof, make_proof, subject_of
+from p2pcommerce.node.proof import Proof, make_compact_proof, make_proof, subject_of
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.codec import encode, pack
 from p2pcommerce.primitives.ids import ZERO_HASH, BlockHash, Height
@@ -286,6 +286,20 @@ def _compact() -> Iterator[bytes]:
             yield make_compact_proof(claim, validators, carries_validators=carries_validators).raw[2:-4]
 
 
+def _proof_forms() -> Iterator[bytes]:
+    """Yield proofs of both forms; the target puts the checksum of compact ones."""
+    yield from _proof()
+    yield from (COMPACT_MAGIC + bytes([COMPACT_VERSION]) + body for body in _compact())
+
+
+def _proof_texts() -> Iterator[bytes]:
+    """Yield proofs as text, one with what a pipe or an editor puts around it, and one as bytes."""
+    for raw in _proof_forms():
+        yield Proof(raw, Height(0)).text.encode()
+    yield b" \r\n" + Proof(b"\x01", Height(0)).text.encode() + b"\n"
+    yield next(_proof())
+
+
 def _inclusion() -> Iterator[bytes]:
     leaves = [b"leaf", b"other", b"third"]
     yield pack((root(leaves), b"leaf", encode(INCLUSION_PROOF, prove(leaves, 0))))
@@ -375,6 +389,8 @@ _BY_HAND: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
     "node.light": _light,
     "node.compact": _compact,
     "node.proof": _proof,
+    "node.proof.form": _proof_forms,
+    "node.proof.text": _proof_texts,
     "node.trust": _trust,
     "primitives.inclusion": _inclusion,
     "sync.chunk": _chunks,
