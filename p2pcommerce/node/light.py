@@ -29,7 +29,7 @@ from p2pcommerce.finality.proof import decode_proof
 from p2pcommerce.finality.simplex import Simplex
 from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.ledger.block import Header
-from p2pcommerce.ledger.epochs import boundary_of
+from p2pcommerce.ledger.epochs import boundary_of, epoch_of
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.epoch_links import EpochLink, EpochLinkError, follow_link
@@ -199,8 +199,8 @@ class LightClient:
 
         Raises:
             TrustExpiredError: what is trusted is too old.
-            NotFinalError: it is not shown to be final, its epoch's validators are not known, or may have taken their
-                stake back.
+            NotFinalError: it is not shown to be final, its height is not of its epoch, that epoch's validators are not
+                known, or may have taken their stake back.
             ConflictError: another block is final at the same height.
         """
         self._check_sound()
@@ -212,6 +212,10 @@ class LightClient:
             raise NotFinalError("a header of another network")
         if self._is_carrier(header):
             raise NotFinalError("a carrier: it decides on the block below it, and is none itself")
+        if not self._is_of_its_epoch(header):
+            raise NotFinalError(
+                f"height {header.height} is not of epoch {header.epoch}: its validators do not decide it"
+            )
         if header.epoch not in self._sets:
             raise NotFinalError(f"the validators of epoch {header.epoch} are not known: follow the links to it first")
         if not self.believes(header.epoch, now):
@@ -275,6 +279,10 @@ class LightClient:
                 f"the link of epoch {header.epoch} holds the block of height {header.height}, not the last one ({last})"
             )
 
+    def _is_of_its_epoch(self, header: Header) -> bool:
+        epoch = epoch_of(header.height, self._epoch_blocks) if self._engine.follows_epochs else 0
+        return header.epoch == epoch
+
     def _is_carrier(self, header: Header) -> bool:
         return self._engine.name == Simplex.name and is_carrier(header)
 
@@ -293,6 +301,7 @@ class LightClient:
         known = self._headers.get(header.height)
         if known is None or known.header == header or self._is_carrier(header):
             return
+        self._check_end(header)
         if not self.believes(header.epoch, now):  # who has left can sign anything
             return
         if not self._engine.verify(header, link.finality, self._sets.__getitem__):

@@ -4,8 +4,17 @@ from functools import cache
 
 import pytest
 
+from p2pcommerce.finality.certificates import Vote, make_certificate
+from p2pcommerce.finality.proof import encode_proof
+from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, VoteKind
+from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.node import effects as out
 from p2pcommerce.node.final_blocks import AHEAD_MAX, FRESH_US
+from p2pcommerce.primitives.crypto import signed_bytes
+from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.ids import ZERO_HASH
+from p2pcommerce.sync.run import FinalityProofError, read_run
 from p2pcommerce.wire import messages as wire
 
 from .cluster import KEYED, MS, SECOND, Cluster, make_genesis, replace, seed_of, transfer
@@ -66,6 +75,16 @@ def hear(cluster, node, number, peer=A, seed=1, **changes):
                 peer, wire.BlockTransactions(request.block_hash, block.transactions), cluster.now
             )
     return effects
+
+
+def decided_by(cluster, header):
+    """Return a proof of finality by the validators of the genesis, whatever the epoch."""
+    validators = cluster.genesis.validators
+    seeds = {host.key: seed_of(f"validator {number}") for number, host in enumerate(cluster.validators)}
+    ballot = Ballot(header.epoch, 9_999, VoteKind.FINALIZE, header.hash)
+    message = signed_bytes(VOTE_DOMAIN, header.genesis_hash, ballot.data)
+    votes = [Vote(ballot, n, KEYED.sign(seeds[key], message)) for n, key in enumerate(validators.keys)]
+    return encode_proof(make_certificate(votes, validators), ())
 
 
 def committed(effects):
@@ -168,6 +187,29 @@ def test_a_final_block_that_stands_on_another_chain_stops_the_node(cluster, node
     effects = hear(cluster, node, 1, peer=B, seed=2)
     effects += node.on_deadline(cluster.now + SECOND)  # after the others have been told
     assert any(isinstance(effect, out.Halt) and "another chain" in effect.reason for effect in effects)
+
+
+def test_validators_of_an_epoch_that_is_over_have_no_say_above_its_last_block():
+    short = make_genesis(parameters=replace(ChainParameters.local(), epoch_blocks=2))
+    cluster = Cluster(genesis=short, followers=1).start()
+    connected(cluster)
+    load(cluster, range(6), pause_s=0.3)
+    cluster.settle()
+    (follower,) = cluster.followers
+    head = follower.node.chain.head
+    assert head.epoch > 1
+    for epoch, pusher in zip((0, head.epoch - 1, head.epoch + 5), cluster.validators, strict=False):
+        forged = replace(head, epoch=epoch, height=head.height + 1, parent_hash=head.hash, tx_root=ZERO_HASH)
+        proof = decided_by(cluster, forged)
+        assert follower.node._engine.verify(forged, proof, lambda _: short.validators)  # by itself it would hold
+        with pytest.raises(RemoteProtocolError, match="does not show it to be final"):
+            follower.node._board.final_blocks.on_message(
+                pusher.key, wire.FinalBlock(forged.raw, proof, ()), cluster.now
+            )
+        with pytest.raises(FinalityProofError):
+            read_run(
+                wire.Blocks(forged.height, (Block(forged, ()).raw,), proof), short.hash, follower.node._board._verify
+            )
 
 
 def test_what_catching_up_brought_first_is_not_held_any_more(cluster, node):
