@@ -33,7 +33,14 @@ from p2pcommerce.ledger.epochs import boundary_of, epoch_of
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.epoch_links import EpochLink, EpochLinkError, follow_link
-from p2pcommerce.node.final_header import Conflict, ConflictError, FinalHeader, NotFinalError, NotProvenError
+from p2pcommerce.node.final_header import (
+    Conflict,
+    ConflictError,
+    FinalHeader,
+    NotFinalError,
+    NotProvenError,
+    proof_of_ancestor,
+)
 from p2pcommerce.node.proof import Proven, verify_proof_by
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
@@ -228,6 +235,17 @@ class LightClient:
         final = FinalHeader(header, finality)
         self._remember(final)
         return final
+
+    def verify_ancestor(self, header: Header, above: Sequence[Header], finality: bytes, now: int) -> FinalHeader:
+        """Check that a header is final by the proof of one above it, and compare it; raises as `verify_header` does.
+
+        Args:
+            header: untrusted.
+            above: from its child to the header that is proven, untrusted; none: the proof is its own.
+            finality: the proof, untrusted.
+            now: microseconds of Unix time.
+        """
+        return self.verify_header(header, proof_of_ancestor(self._engine.name, above, finality), now)
 
     def verify_proof(self, proof: bytes, now: int) -> Proven:
         """Check an offline proof (at most 4 MB) that ends in a known epoch, or leads on by links of its own.
