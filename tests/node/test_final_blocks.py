@@ -144,6 +144,39 @@ def test_a_block_is_passed_on_before_it_is_stored_and_not_to_who_has_it(cluster,
     assert shown
 
 
+def test_a_body_that_its_pusher_keeps_back_is_asked_of_the_next_who_pushed_it(cluster, node):
+    others = [KEYED.public_key(seed_of(f"peer {number}")) for number in range(8)]
+    for link, peer in enumerate(others, 3):
+        meet(node, peer, link, cluster.now)
+    block, proof = chain_of(1)[0]
+    node.on_message(A, message_of(block, proof), cluster.now)
+    assert node.on_message(B, message_of(block, proof), cluster.now) == []  # A may still answer
+    effects = node.on_deadline(node._board.final_blocks.deadline)
+    asked = [each for each in effects if isinstance(each, out.Transmit) and type(each.message) is wire.GetTransactions]
+    assert asked == [out.Transmit(B, wire.GetTransactions(block.hash, block.transaction_ids))]
+    effects = node.on_message(B, wire.BlockTransactions(block.hash, block.transactions), cluster.now)
+    assert committed(effects) == [1]
+
+
+def test_a_body_that_was_given_up_is_asked_for_again_when_the_block_is_pushed_again(cluster, node):
+    block, proof = chain_of(1)[0]
+    final_blocks = node._board.final_blocks
+    final_blocks.on_message(A, message_of(block, proof), cluster.now)
+    while (now := final_blocks.deadline) is not None:  # nobody answers
+        final_blocks.on_deadline(now)
+    assert node.statistics()["blocks"]["final_blocks_held"] == 1
+    (asked,) = final_blocks.on_message(B, message_of(block, proof), cluster.now)
+    assert asked == out.Transmit(B, wire.GetTransactions(block.hash, block.transaction_ids))
+
+
+def test_false_ids_of_a_known_block_ask_for_nothing_that_it_does_not_hold(cluster, node):
+    block, proof = chain_of(1)[0]
+    node.on_message(A, message_of(block, proof), cluster.now)
+    assert node.on_message(B, replace(message_of(block, proof), transaction_ids=(bytes(32),)), cluster.now) == []
+    effects = node.on_message(A, wire.BlockTransactions(block.hash, block.transactions), cluster.now)
+    assert committed(effects) == [1]
+
+
 def test_a_height_that_is_known_is_left_aside(cluster, node):
     hear(cluster, node, 0)
     assert hear(cluster, node, 0, peer=B) == []
