@@ -135,9 +135,12 @@ class FinalBlocks:
             raise RemoteProtocolError(f"height {height} pushed as final after a higher one", "FINAL_REPEATED")
         self._heard[peer] = height
         held = self._held.get(height)
-        if height <= self._chain.head.height or (held is not None and held.header == header):
+        if height <= self._chain.head.height:
             self.counters["final_blocks_known"] += 1
             return []
+        if held is not None and held.header == header:
+            self.counters["final_blocks_known"] += 1
+            return self._ask_too(peer, held, tuple(map(TransactionId, message.transaction_ids)), now)
         if height > min(self._chain.head.height + AHEAD_MAX, self._chain.rules.horizon(self._chain.head.height)):
             self.counters["final_blocks_far"] += 1
             return []
@@ -153,6 +156,14 @@ class FinalBlocks:
         self.counters["final_blocks_taken"] += 1
         self._held[height] = _Held(header, message.proof)
         effects: list[Effect] = [*self._bodies.want(Fetch(header.hash, header, ids, (peer,)), now)]
+        self._complete()
+        return effects
+
+    def _ask_too(self, peer: PeerId, held: _Held, ids: tuple[TransactionId, ...], now: int) -> list[Effect]:
+        """Another peer (32 bytes) has a block, too: if who pushed it first keeps its body back, this one is next."""
+        if held.block is not None:
+            return []
+        effects: list[Effect] = [*self._bodies.want(Fetch(held.header.hash, held.header, ids, (peer,)), now)]
         self._complete()
         return effects
 

@@ -5,8 +5,12 @@ Source: the light client of the finality specification.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from p2pcommerce.finality.ffg import FFG
+from p2pcommerce.finality.ffg import proof as ffg_proof
+from p2pcommerce.finality.proof import PROOF_HEADERS_MAX, decode_proof, encode_proof
 from p2pcommerce.ledger.block import Header
 from p2pcommerce.ledger.receipt import Outcome, outcome_hash
 from p2pcommerce.primitives.errors import P2PError, RemoteProtocolError
@@ -14,7 +18,7 @@ from p2pcommerce.primitives.ids import TransactionId, short
 from p2pcommerce.primitives.merkle import InclusionProof, verify_inclusion
 from p2pcommerce.primitives.sparse_merkle import StateProof, verify_state
 
-__all__ = ["Conflict", "ConflictError", "FinalHeader", "NotFinalError", "NotProvenError"]
+__all__ = ["Conflict", "ConflictError", "FinalHeader", "NotFinalError", "NotProvenError", "proof_of_ancestor"]
 
 
 class NotFinalError(RemoteProtocolError):
@@ -95,6 +99,27 @@ class FinalHeader:
         is_same_place = (place.index, place.count) == (proof.index, proof.count)
         if not is_same_place or not verify_inclusion(self.header.receipts_root, outcome_hash(outcome), proof):
             raise NotProvenError(f"transaction {short(tx_id)} is not shown to have had this outcome")
+
+
+def proof_of_ancestor(engine: str, above: Sequence[Header], finality: bytes) -> bytes:
+    """Return the proof of a block, made of that of a block above it; empty if it would be too long.
+
+    Args:
+        engine: name of the engine whose proof it is.
+        above: from the block's child to the block that is proven; none: the proof is the block's own.
+        finality: untrusted.
+
+    Raises:
+        CodecError: the proof is malformed.
+    """
+    if not above:
+        return finality
+    if engine == FFG.name:
+        claim = ffg_proof.decode_proof(finality)
+        return ffg_proof.encode_proof(claim.links, (*above, *claim.headers))
+    shown = decode_proof(finality)
+    headers = (*above, *shown.headers)
+    return encode_proof(shown.certificate, headers) if len(headers) <= PROOF_HEADERS_MAX else b""
 
 
 @dataclass(frozen=True, slots=True)

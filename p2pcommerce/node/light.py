@@ -29,11 +29,18 @@ from p2pcommerce.finality.proof import decode_proof
 from p2pcommerce.finality.simplex import Simplex
 from p2pcommerce.finality.simplex.messages import is_carrier
 from p2pcommerce.ledger.block import Header
-from p2pcommerce.ledger.epochs import boundary_of
+from p2pcommerce.ledger.epochs import boundary_of, epoch_of
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.validators import ValidatorSet
 from p2pcommerce.node.epoch_links import EpochLink, EpochLinkError, follow_link
-from p2pcommerce.node.final_header import Conflict, ConflictError, FinalHeader, NotFinalError, NotProvenError
+from p2pcommerce.node.final_header import (
+    Conflict,
+    ConflictError,
+    FinalHeader,
+    NotFinalError,
+    NotProvenError,
+    proof_of_ancestor,
+)
 from p2pcommerce.node.proof import Proven, verify_proof_by
 from p2pcommerce.node.trust import TrustAnchor
 from p2pcommerce.primitives.crypto import ED25519, SignatureScheme
@@ -199,8 +206,8 @@ class LightClient:
 
         Raises:
             TrustExpiredError: what is trusted is too old.
-            NotFinalError: it is not shown to be final, its epoch's validators are not known, or may have taken their
-                stake back.
+            NotFinalError: it is not shown to be final, its height is not of its epoch, that epoch's validators are not
+                known, or may have taken their stake back.
             ConflictError: another block is final at the same height.
         """
         self._check_sound()
@@ -212,6 +219,10 @@ class LightClient:
             raise NotFinalError("a header of another network")
         if self._is_carrier(header):
             raise NotFinalError("a carrier: it decides on the block below it, and is none itself")
+        if not self._is_of_its_epoch(header):
+            raise NotFinalError(
+                f"height {header.height} is not of epoch {header.epoch}: its validators do not decide it"
+            )
         if header.epoch not in self._sets:
             raise NotFinalError(f"the validators of epoch {header.epoch} are not known: follow the links to it first")
         if not self.believes(header.epoch, now):
@@ -224,6 +235,17 @@ class LightClient:
         final = FinalHeader(header, finality)
         self._remember(final)
         return final
+
+    def verify_ancestor(self, header: Header, above: Sequence[Header], finality: bytes, now: int) -> FinalHeader:
+        """Check that a header is final by the proof of one above it, and compare it; raises as `verify_header` does.
+
+        Args:
+            header: untrusted.
+            above: from its child to the header that is proven, untrusted; none: the proof is its own.
+            finality: the proof, untrusted.
+            now: microseconds of Unix time.
+        """
+        return self.verify_header(header, proof_of_ancestor(self._engine.name, above, finality), now)
 
     def verify_proof(self, proof: bytes, now: int) -> Proven:
         """Check an offline proof (at most 4 MB) that ends in a known epoch, or leads on by links of its own.
@@ -275,6 +297,10 @@ class LightClient:
                 f"the link of epoch {header.epoch} holds the block of height {header.height}, not the last one ({last})"
             )
 
+    def _is_of_its_epoch(self, header: Header) -> bool:
+        epoch = epoch_of(header.height, self._epoch_blocks) if self._engine.follows_epochs else 0
+        return header.epoch == epoch
+
     def _is_carrier(self, header: Header) -> bool:
         return self._engine.name == Simplex.name and is_carrier(header)
 
@@ -293,6 +319,7 @@ class LightClient:
         known = self._headers.get(header.height)
         if known is None or known.header == header or self._is_carrier(header):
             return
+        self._check_end(header)
         if not self.believes(header.epoch, now):  # who has left can sign anything
             return
         if not self._engine.verify(header, link.finality, self._sets.__getitem__):

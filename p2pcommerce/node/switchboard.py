@@ -385,6 +385,9 @@ class Switchboard:
         return None if entry is None else entry.record.raw
 
     def _verify(self, header: Header, proof: bytes) -> bool:
+        # Sets of long ago are known as well: those who left must not decide on heights of epochs after theirs.
+        if header.epoch != self.chain.rules.epoch(header.height):
+            return False
         return self._engine.verify(header, proof, self.chain.sets)
 
 

@@ -5,7 +5,9 @@
     proven = client.verify_proof(proof, now)
 
 The first node that answers leads; the others are witnesses: their links and the block that they have at the same height
-are compared. A node that lies or is silent is counted and left; what two nodes prove against each other is an error.
+are compared. Whoever is ahead is asked for the block at the height of who is behind, for two branches of a fork seldom
+end at one height. A node that lies, is silent or cannot be compared is counted and left; what two nodes prove against
+each other is an error.
 
 Source: the light client of the finality specification (cross-check two witnesses when online).
 """
@@ -13,8 +15,8 @@ Source: the light client of the finality specification (cross-check two witnesse
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -22,7 +24,7 @@ from typing import Final, TypeVar
 import trio
 
 from p2pcommerce.discovery import sign_record
-from p2pcommerce.ledger.block import decode_block, decode_header
+from p2pcommerce.ledger.block import Header, decode_header
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.node.epoch_links import decode_link
 from p2pcommerce.node.light import FinalHeader, LightClient
@@ -32,6 +34,7 @@ from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.transport import Transport, TransportError
 from p2pcommerce.runtime.transport.tcp import TcpTransport
+from p2pcommerce.sync.run import read_run
 from p2pcommerce.wire import Blocks, GetBlocks, GetLinks, HandshakeDone, Links, LocalPeer, Message, Ping, Pong, Session
 
 __all__ = ["ANSWER_S", "Followed", "NoAnswerError", "follow"]
@@ -58,7 +61,7 @@ class Followed:
     Attributes:
         epochs: by how many epochs the client went on.
         head: the newest final block that a node showed; None: none beyond what was known.
-        agreed: addresses of those that showed the same chain.
+        agreed: addresses of those that showed the same chain, compared at the height of whoever was behind.
         failed: address -> why what it said does not count.
     """
 
@@ -86,21 +89,35 @@ async def follow(
     """
     clock, known = Clock(), {transport.scheme: transport for transport in (TcpTransport(), *transports)}
     client.check_age(clock.now())
-    before, head = client.epoch, None
+    before, head, leader = client.epoch, None, ""
     agreed: list[str] = []
+    silent: list[str] = []
+    behind: list[tuple[str, FinalHeader]] = []
     failed: dict[str, str] = {}
     for address in addresses:
         try:
             async with _connected(genesis, address, known) as peer:
                 shown = await _walk(client, peer, clock)
-                if head is not None:
+                if head is not None and shown is not None and shown.header.height > head.header.height:
                     await _compare(client, peer, head, clock)
         except (RemoteProtocolError, TransportError) as error:
             failed[address] = str(error)
             continue
-        agreed.append(address)
-        if shown is not None and (head is None or shown.header.height > head.header.height):
-            head = shown
+        if shown is None:
+            silent.append(address)
+        elif head is not None and shown.header.height < head.header.height:
+            behind.append((address, shown))
+        else:  # of one height there would be a conflict
+            agreed.append(address)
+            head, leader = shown, address
+    if head is None:
+        agreed += silent
+    else:
+        failed |= dict.fromkeys(silent, "it shows no final block")
+    if behind:
+        compared = await _compare_behind(client, partial(_connected, genesis, leader, known), behind, clock)
+        agreed += [address for address, _ in behind if address not in compared]
+        failed |= compared
     if not agreed:
         told = "; ".join(f"{address}: {reason}" for address, reason in failed.items())
         raise NoAnswerError(f"no node gave an answer that holds ({told or 'none was named'}); name others")
@@ -123,11 +140,50 @@ async def _walk(client: LightClient, peer: _Peer, clock: Clock) -> FinalHeader |
     return client.verify_header(header, answer.proof, clock.now()) if answer.proof else None
 
 
-async def _compare(client: LightClient, peer: _Peer, head: FinalHeader, clock: Clock) -> None:
-    """Ask a witness for the block at the height of a head that is known; it may not have come so far."""
-    answer = await peer.ask(GetBlocks(head.header.height, 1), Blocks)
-    if len(answer.blocks) == 1 and answer.proof:
-        client.verify_header(decode_block(answer.blocks[0]).header, answer.proof, clock.now())
+async def _compare(client: LightClient, peer: _Peer, known: FinalHeader, clock: Clock) -> None:
+    """Ask a node that shows a higher block for the one at the height of another, which the client knows.
+
+    Raises:
+        ConflictError: it has another one there.
+        RemoteProtocolError: it does not show which one it has.
+    """
+    height, genesis_hash = known.header.height, known.header.genesis_hash
+    answer = await peer.ask(GetBlocks(height, 1), Blocks)
+    if answer.from_height != height or not answer.blocks:
+        raise RemoteProtocolError(f"it does not show its block of height {height}", "NO_BLOCK")
+
+    def verify(header: Header, finality: bytes) -> bool:
+        return client.verify_header(header, finality, clock.now()).header == header
+
+    # Who caught up has not a proof for each block: then the answer goes on to the first that has one.
+    first, *above = [block.header for block in read_run(answer, genesis_hash, verify).blocks]
+    client.verify_ancestor(first, above, answer.proof, clock.now())
+
+
+async def _compare_behind(
+    client: LightClient,
+    connect: Callable[[], AbstractAsyncContextManager[_Peer]],
+    behind: Sequence[tuple[str, FinalHeader]],
+    clock: Clock,
+) -> dict[str, str]:
+    """Compare what nodes show that are behind with what the node has there that showed the highest block.
+
+    Returns:
+        Address -> why what it shows could not be compared.
+    """
+    left = dict(behind)
+    try:
+        async with connect() as peer:
+            for address, shown in behind:
+                await _compare(client, peer, shown, clock)
+                left.pop(address, None)
+    except (RemoteProtocolError, TransportError) as error:
+        reason = str(error)
+        return {
+            address: f"its block of height {shown.header.height} cannot be compared with the highest node's: {reason}"
+            for address, shown in left.items()
+        }
+    return {}
 
 
 @asynccontextmanager

@@ -178,7 +178,21 @@ class Reading:
 
     async def history(self, from_height: int, count: int) -> list[bytes]:
         """Return header, proof and justify of final blocks that are kept whole, one after the other, without gaps."""
-        return await self._read(self._store.justifies.history, from_height, count)
+        return await self._read(self._sound_history, from_height, count)
+
+    def _sound_history(self, from_height: int, count: int) -> list[bytes]:
+        """Return what is stored up to a header that the disk has changed: it would be taken for another chain's."""
+        items = self._store.justifies.history(from_height, count)
+        for place in range(0, len(items), 3):
+            height = from_height + place // 3
+            try:
+                header = decode_header(items[place])
+            except CodecError:
+                header = None
+            if header is None or self._store.height_of(header.hash) != height:
+                self._tell_damage(height)
+                return items[:place]
+        return items
 
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []

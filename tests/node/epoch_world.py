@@ -51,8 +51,9 @@ class EpochWorld:
         """An hour after the last link, microseconds."""
         return (TIME_MS + (len(self.links) + 1) * HOUR_MS) * US
 
-    def client(self, **more):
-        return LightClient(self.anchor, scheme=self.scheme, **more)
+    def client(self, *, epoch_blocks=BLOCKS, **more):
+        """Return a light client; one with longer epochs takes the heights above for those of the first one."""
+        return LightClient(replace(self.anchor, epoch_blocks=epoch_blocks), scheme=self.scheme, **more)
 
     def set_of(self, epoch):
         # As the ledger has it, the second set is the genesis set too.

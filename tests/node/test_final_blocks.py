@@ -4,8 +4,17 @@ from functools import cache
 
 import pytest
 
+from p2pcommerce.finality.certificates import Vote, make_certificate
+from p2pcommerce.finality.proof import encode_proof
+from p2pcommerce.finality.voting import VOTE_DOMAIN, Ballot, VoteKind
+from p2pcommerce.ledger.block import Block
+from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.node import effects as out
 from p2pcommerce.node.final_blocks import AHEAD_MAX, FRESH_US
+from p2pcommerce.primitives.crypto import signed_bytes
+from p2pcommerce.primitives.errors import RemoteProtocolError
+from p2pcommerce.primitives.ids import ZERO_HASH
+from p2pcommerce.sync.run import FinalityProofError, read_run
 from p2pcommerce.wire import messages as wire
 
 from .cluster import KEYED, MS, SECOND, Cluster, make_genesis, replace, seed_of, transfer
@@ -68,6 +77,16 @@ def hear(cluster, node, number, peer=A, seed=1, **changes):
     return effects
 
 
+def decided_by(cluster, header):
+    """Return a proof of finality by the validators of the genesis, whatever the epoch."""
+    validators = cluster.genesis.validators
+    seeds = {host.key: seed_of(f"validator {number}") for number, host in enumerate(cluster.validators)}
+    ballot = Ballot(header.epoch, 9_999, VoteKind.FINALIZE, header.hash)
+    message = signed_bytes(VOTE_DOMAIN, header.genesis_hash, ballot.data)
+    votes = [Vote(ballot, n, KEYED.sign(seeds[key], message)) for n, key in enumerate(validators.keys)]
+    return encode_proof(make_certificate(votes, validators), ())
+
+
 def committed(effects):
     return [each.block.header.height for effect in effects if isinstance(effect, out.Commit) for each in effect.blocks]
 
@@ -125,6 +144,39 @@ def test_a_block_is_passed_on_before_it_is_stored_and_not_to_who_has_it(cluster,
     assert shown
 
 
+def test_a_body_that_its_pusher_keeps_back_is_asked_of_the_next_who_pushed_it(cluster, node):
+    others = [KEYED.public_key(seed_of(f"peer {number}")) for number in range(8)]
+    for link, peer in enumerate(others, 3):
+        meet(node, peer, link, cluster.now)
+    block, proof = chain_of(1)[0]
+    node.on_message(A, message_of(block, proof), cluster.now)
+    assert node.on_message(B, message_of(block, proof), cluster.now) == []  # A may still answer
+    effects = node.on_deadline(node._board.final_blocks.deadline)
+    asked = [each for each in effects if isinstance(each, out.Transmit) and type(each.message) is wire.GetTransactions]
+    assert asked == [out.Transmit(B, wire.GetTransactions(block.hash, block.transaction_ids))]
+    effects = node.on_message(B, wire.BlockTransactions(block.hash, block.transactions), cluster.now)
+    assert committed(effects) == [1]
+
+
+def test_a_body_that_was_given_up_is_asked_for_again_when_the_block_is_pushed_again(cluster, node):
+    block, proof = chain_of(1)[0]
+    final_blocks = node._board.final_blocks
+    final_blocks.on_message(A, message_of(block, proof), cluster.now)
+    while (now := final_blocks.deadline) is not None:  # nobody answers
+        final_blocks.on_deadline(now)
+    assert node.statistics()["blocks"]["final_blocks_held"] == 1
+    (asked,) = final_blocks.on_message(B, message_of(block, proof), cluster.now)
+    assert asked == out.Transmit(B, wire.GetTransactions(block.hash, block.transaction_ids))
+
+
+def test_false_ids_of_a_known_block_ask_for_nothing_that_it_does_not_hold(cluster, node):
+    block, proof = chain_of(1)[0]
+    node.on_message(A, message_of(block, proof), cluster.now)
+    assert node.on_message(B, replace(message_of(block, proof), transaction_ids=(bytes(32),)), cluster.now) == []
+    effects = node.on_message(A, wire.BlockTransactions(block.hash, block.transactions), cluster.now)
+    assert committed(effects) == [1]
+
+
 def test_a_height_that_is_known_is_left_aside(cluster, node):
     hear(cluster, node, 0)
     assert hear(cluster, node, 0, peer=B) == []
@@ -168,6 +220,29 @@ def test_a_final_block_that_stands_on_another_chain_stops_the_node(cluster, node
     effects = hear(cluster, node, 1, peer=B, seed=2)
     effects += node.on_deadline(cluster.now + SECOND)  # after the others have been told
     assert any(isinstance(effect, out.Halt) and "another chain" in effect.reason for effect in effects)
+
+
+def test_validators_of_an_epoch_that_is_over_have_no_say_above_its_last_block():
+    short = make_genesis(parameters=replace(ChainParameters.local(), epoch_blocks=2))
+    cluster = Cluster(genesis=short, followers=1).start()
+    connected(cluster)
+    load(cluster, range(6), pause_s=0.3)
+    cluster.settle()
+    (follower,) = cluster.followers
+    head = follower.node.chain.head
+    assert head.epoch > 1
+    for epoch, pusher in zip((0, head.epoch - 1, head.epoch + 5), cluster.validators, strict=False):
+        forged = replace(head, epoch=epoch, height=head.height + 1, parent_hash=head.hash, tx_root=ZERO_HASH)
+        proof = decided_by(cluster, forged)
+        assert follower.node._engine.verify(forged, proof, lambda _: short.validators)  # by itself it would hold
+        with pytest.raises(RemoteProtocolError, match="does not show it to be final"):
+            follower.node._board.final_blocks.on_message(
+                pusher.key, wire.FinalBlock(forged.raw, proof, ()), cluster.now
+            )
+        with pytest.raises(FinalityProofError):
+            read_run(
+                wire.Blocks(forged.height, (Block(forged, ()).raw,), proof), short.hash, follower.node._board._verify
+            )
 
 
 def test_what_catching_up_brought_first_is_not_held_any_more(cluster, node):

@@ -138,6 +138,19 @@ def test_headers_without_a_quorum_of_unknown_epochs_of_other_networks_and_carrie
             client.verify_header(wrong, its_proof, NOW)
 
 
+def test_validators_do_not_decide_on_heights_of_other_epochs(client):
+    header, proof = head_of(WORLD)
+    client.verify_header(header, proof, NOW)
+    for height in (header.height, 6 * BLOCKS, 7 * BLOCKS + 1):
+        foreign = WORLD.header(5 if height > 6 * BLOCKS else 6, height)
+        with pytest.raises(NotFinalError, match="is not of epoch"):
+            client.verify_header(foreign, WORLD.certify(foreign), NOW)
+    forged = WORLD.header(4, header.height)
+    with pytest.raises(EpochLinkError, match="not the last one"):
+        client.follow([replace(WORLD.links[4], header=forged, finality=WORLD.certify(forged))], NOW)
+    assert client.conflict is None
+
+
 def test_two_final_headers_of_one_height_convict_who_signed_both(client):
     header, proof = head_of(WORLD)
     other = replace(header, time_ms=header.time_ms + 1)
@@ -215,12 +228,12 @@ def test_what_it_remembers_is_bounded():
     old = world.header(5, 5 * BLOCKS + 5)
     with pytest.raises(NotFinalError, match="not known"):
         client.verify_header(old, world.certify(old), world.now)
-    epoch = len(world.links)
+    assert len(client._sets) == EPOCHS_REMEMBERED_MAX
+    client = world.client(epoch_blocks=2 * HEADERS_REMEMBERED_MAX)
     for number in range(HEADERS_REMEMBERED_MAX + 5):
-        header = world.header(epoch, 10_000 + number)
+        header = world.header(0, 1 + number)
         client.verify_header(header, world.certify(header), world.now)
     assert len(client._headers) == HEADERS_REMEMBERED_MAX
-    assert len(client._sets) == EPOCHS_REMEMBERED_MAX
 
 
 def bundle(world, links, epoch=6):

@@ -98,7 +98,7 @@ def test_two_final_blocks_of_one_height_stop_the_node():
     room.on_status(A, 10**6, START_US)
     world = EpochWorld()
     begun(room)
-    room._trail = room._attempt._trail = _Trail(world.client())
+    room._trail = room._attempt._trail = _Trail(world.client(epoch_blocks=1_000))
     room._attempt._genesis_hash = world.genesis.hash
     room._attempt.on_connected(B)
     room.on_deadline(START_US + 2 * MICROSECONDS)

@@ -256,6 +256,48 @@ async def test_a_disk_that_fails_raises_and_nothing_after_it_is_done(jumping_clo
     assert rig.done == []
 
 
+@pytest.mark.parametrize("failing", range(1, 9))
+async def test_whichever_write_fails_nothing_is_signed_or_sent_that_is_not_on_the_disk(jumping_clock, failing):
+    """Two turns of the thread, each with three frames of the log and one of the guard; `failing`: which one is lost."""
+    rig, writes = Rig(), 0
+    note = rig.note
+
+    def fail_at(what, value):
+        nonlocal writes
+        if what in {"append", "guard append"}:
+            writes += 1
+            if writes == failing:
+                raise JournalWriteError("no space left")
+        note(what, value)
+
+    rig.note = fail_at
+    large = bytes(FRAME_BYTES_MAX // 2)
+    turns = [
+        [
+            [Append(b"%d" % turn + large), Append(large), Append(large), SignRequest(turn, "vote", b"%d" % turn)],
+            [say(turn)],
+        ]
+        for turn in range(2)
+    ]
+    with pytest.RaisesGroup(JournalWriteError):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(rig.disk.run_log)
+            for lists in turns:
+                for effects in lists:
+                    rig.disk.give(effects)
+                await until(lambda: not rig.disk._lists)
+            await trio.sleep_forever()
+    order = [what for what in rig.names() if what.endswith("append")]
+    assert order == (["append"] * 3 + ["guard append"]) * ((failing - 1) // 4) + ["append"] * ((failing - 1) % 4)
+    whole = (failing - 1) // 4  # turns that were over before
+    assert list(rig.signatures) == list(range(whole))
+    assert [value for what, value in rig.done if what == "perform"] == list(range(whole))
+    for turn in range(whole):
+        signed = rig.done.index(("signed", (turn, True)))
+        assert rig.names()[:signed].count("append") == 3 * (turn + 1)
+        assert ("guard append", [b"frame %d" % turn]) in rig.done[:signed]
+
+
 def test_the_first_durable_effect_is_found():
     assert Disk.first_durable([]) == 0
     assert Disk.first_durable([say("a")]) == 1

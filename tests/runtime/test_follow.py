@@ -12,6 +12,8 @@ from dataclasses import replace
 import pytest
 
 import p2pcommerce as p2p
+import p2pcommerce.runtime.light
+from p2pcommerce import wire
 from p2pcommerce.cli.light import _follow
 from p2pcommerce.runtime.light import NoAnswerError
 from p2pcommerce.runtime.snapshots import StateConflictError
@@ -59,6 +61,67 @@ async def test_nodes_of_other_networks_and_nobody_are_said(tmp_path, network, ge
     async with open_memory(config_of(tmp_path), network):
         with pytest.raises(NoAnswerError, match=r"memory://n0: .*memory://n9: .*name others"):
             await p2p.follow(client_of(genesis), genesis, ["memory://n0", "memory://n9"], transports=[network])
+
+
+@pytest.mark.parametrize("engine", ["simplex", "ffg", "solo"])
+@pytest.mark.parametrize("heights", [(6, 4), (4, 6), (5, 5)])
+async def test_two_branches_are_found_whichever_node_is_ahead(
+    tmp_path, network, genesis, jumping_clock, heights, engine
+):
+    # With no end of an epoch on which they differ already.
+    forked = replace(genesis, engine=engine, parameters=replace(genesis.parameters, epoch_blocks=1_000))
+    first, second = (
+        config_of(tmp_path / name, genesis=forked, listen=(f"memory://{name}",)) for name in ("one", "other")
+    )
+    async with open_memory(first, network) as one, open_memory(second, network) as other:
+        for node, height, amount_minor in zip((one, other), heights, (5_000_000, 6_000_000), strict=True):
+            while node.height < height:
+                await node.wait_finalized(await node.submit(pay(amount_minor)))
+        with pytest.raises(p2p.ConflictError, match="two blocks are final at height"):
+            await p2p.follow(client_of(forked), forked, ["memory://one", "memory://other"], transports=[network])
+
+
+async def test_a_node_that_shows_no_final_block_agrees_with_nobody_who_shows_one(
+    tmp_path, network, genesis, jumping_clock
+):
+    asked = ["memory://n1", "memory://n0"]
+    async with open_memory(config_of(tmp_path, 1, genesis=genesis), network):
+        alone = await p2p.follow(client_of(genesis), genesis, asked[:1], transports=[network])
+        assert (alone.agreed, alone.head, alone.failed) == (("memory://n1",), None, {})
+        async with open_memory(config_of(tmp_path, genesis=genesis), network) as node:
+            await advance(node, 2)
+            for order in (asked, asked[::-1]):
+                followed = await p2p.follow(client_of(genesis), genesis, order, transports=[network])
+                assert followed.agreed == ("memory://n0",)
+                assert followed.failed == {"memory://n1": "it shows no final block"}
+
+
+class Reticent(p2pcommerce.runtime.light._Peer):
+    """Asks like a light client of a node that answers no question for blocks."""
+
+    async def ask(self, question, kind):
+        return wire.Blocks(question.from_height, (), b"") if kind is wire.Blocks else await super().ask(question, kind)
+
+
+async def test_a_node_that_hides_what_it_has_where_another_is_cannot_be_compared(
+    tmp_path, network, genesis, jumping_clock, monkeypatch
+):
+    ahead, behind = "memory://n0", "memory://n1"
+    async with open_memory(config_of(tmp_path, genesis=genesis), network) as node:
+        async with open_memory(config_of(tmp_path, 1, genesis=genesis, bootstrap=(ahead,)), network) as follower:
+            await advance(node, 4)
+            await follower.wait_height(4)
+        async with open_memory(config_of(tmp_path, 1, genesis=genesis), network):  # nobody tells it how things go on
+            await advance(node, 6)
+            followed = await p2p.follow(client_of(genesis), genesis, [ahead, behind], transports=[network])
+            assert followed.agreed == (ahead, behind)
+            monkeypatch.setattr(p2pcommerce.runtime.light, "_Peer", Reticent)
+            followed = await p2p.follow(client_of(genesis), genesis, [ahead, behind], transports=[network])
+            assert followed.agreed == (ahead,)
+            assert "cannot be compared with the highest node's: it does not show" in followed.failed[behind]
+            followed = await p2p.follow(client_of(genesis), genesis, [behind, ahead], transports=[network])
+            assert followed.agreed == (behind,)
+            assert "it does not show its block of height" in followed.failed[ahead]
 
 
 async def test_an_old_genesis_is_refused_before_anybody_is_asked(genesis, jumping_clock):

@@ -46,6 +46,28 @@ async def test_a_block_that_the_disk_has_changed_is_not_sent_and_is_told_once(tm
     assert "move it away" in line
 
 
+async def test_a_header_that_the_disk_has_changed_is_compared_with_nothing_and_is_told_once(tmp_path):
+    """Any bit of it: an old certificate would be taken for another chain's, and the node would stop."""
+    path = tmp_path / "chain.sqlite3"
+    with closing(Store.open(path, GENESIS)) as store:
+        blocks = chain([1, 1, 1])
+        store.commit_many([FOUNDING, *blocks])
+        raw = blocks[1].block.header.raw
+        log = Lines()
+        reading = Reading(store, trio.CapacityLimiter(1), log)
+        assert (await reading.history(1, 9))[::3] == [each.block.header.raw for each in blocks]
+        for place in range(0, len(raw), 13):
+            flipped = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("UPDATE blocks SET header = ? WHERE height = 2", (flipped,))
+                connection.commit()
+            assert (await reading.history(1, 9))[::3] == [blocks[0].block.header.raw]
+            assert await reading.history(2, 2) == []
+        assert len(await reading.history(3, 1)) == 3
+        (line,) = log.lines
+    assert "block 2 is not what was stored" in line
+
+
 async def test_the_read_at_work_ends_before_the_store_is_closed_and_later_ones_hear_that_the_node_stopped(tmp_path):
     entered, go_on = threading.Event(), threading.Event()
     heard = []
