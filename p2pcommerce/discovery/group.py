@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from p2pcommerce.discovery.address import Address, AddressError, parse_address
 
-__all__ = ["group_of", "host_of", "is_local", "known_place", "source_group_of"]
+__all__ = ["group_of", "host_of", "is_local", "is_name", "known_place", "source_group_of"]
 
 _IP: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -61,6 +61,17 @@ def is_local(address: str) -> bool:
         AddressError: malformed.
     """
     return _is_local(parse_address(address))
+
+
+@lru_cache(_REMEMBERED)
+def is_name(address: str) -> bool:
+    """Tell whether an address is a name that is not local: where it leads is told by whoever owns it.
+
+    Raises:
+        AddressError: malformed.
+    """
+    place = parse_address(address)
+    return not _is_local(place) and _ip(place) is None
 
 
 def host_of(address: str) -> str | None:

@@ -10,6 +10,7 @@ Source: the discovery section of the networking specification; the idea of self-
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,6 +47,7 @@ __all__ = [
     "check_owner",
     "check_record",
     "decode_record",
+    "narrow_record",
     "sign_record",
 ]
 
@@ -147,6 +149,19 @@ def _message(public_key: bytes, genesis_hash: bytes, addresses: tuple[str, ...],
     return pack((_VERSION, public_key, genesis_hash, addresses, sequence, expires))
 
 
+def _sign(
+    sign: Callable[[bytes], bytes],
+    public_key: PeerId,
+    genesis_hash: GenesisHash,
+    addresses: tuple[str, ...],
+    sequence: int,
+    expires_ms: int,
+) -> bytes:
+    message = _message(public_key, genesis_hash, addresses, sequence, expires_ms)
+    signature = sign(signed_bytes(_DOMAIN, genesis_hash, message))
+    return pack((_VERSION, public_key, genesis_hash, addresses, sequence, expires_ms, signature))
+
+
 def sign_record(
     scheme: SignatureScheme,
     seed: bytes,
@@ -173,11 +188,21 @@ def sign_record(
     """
     public_key = scheme.public_key(seed)
     written = tuple(str(parse_address(address)) for address in addresses)
-    message = _message(public_key, genesis_hash, written, sequence, expires_ms)
-    signature = scheme.sign(seed, signed_bytes(_DOMAIN, genesis_hash, message))
-    raw = pack((_VERSION, public_key, genesis_hash, written, sequence, expires_ms, signature))
+    raw = _sign(lambda message: scheme.sign(seed, message), public_key, genesis_hash, written, sequence, expires_ms)
     if len(raw) > RECORD_BYTES_MAX:
         raise RecordTooLargeError(f"the record would have {len(raw)} bytes, {RECORD_BYTES_MAX} at most: announce less")
+    return decode_record(raw)
+
+
+def narrow_record(own: PeerRecord, addresses: tuple[str, ...], sign: Callable[[bytes], bytes]) -> PeerRecord:
+    """Return this node's own record as it is to be told where some of its addresses are of no use.
+
+    Args:
+        own: as signed.
+        addresses: some of its addresses, in its order.
+        sign: signs bytes with the key of the record, 64 bytes.
+    """
+    raw = _sign(sign, own.public_key, own.genesis_hash, addresses, own.sequence, own.expires_ms)
     return decode_record(raw)
 
 

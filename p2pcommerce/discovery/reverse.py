@@ -8,13 +8,18 @@ Three parts, and a node may play each:
 - *Requester*: lacks a peer with a place of its own (a validator, a configured peer) that has no address, or whose
   addresses all failed twice; it asks three of its peers at a time until the peer has called.
 
-Nobody is to be made a weapon. A relay takes a request from its signer alone, and only if one of the record's addresses
-is in the group from which the signer speaks. A target dials at most once in 5 s over all requests, and twice in a
-minute in one address group. A request costs as much to send as the dial that it causes. The connection takes the place
-of an inbound one at the target: whoever asks gains nothing over one who calls. A dial that fails changes nothing but a
-counter; nothing is learnt of the address. Which peers a node has is told to nobody: a relay gives no answer.
+Nobody is to be made a weapon. A relay takes a request from its signer alone, and only if every address of the record
+is in the group from which the signer speaks; so the requester tells each relay the addresses alone for which it can
+vouch. A relay may be hostile, so a target trusts none: it dials no names, for any number of them may lead to one place,
+and over all relays and requesters 8 times, then once in 5 s, and in one address group 2 times, then once in 30 s. A
+request costs as much to send as the dial that it causes. The connection takes the place of an inbound one at the
+target: whoever asks gains nothing over one who calls. A dial that fails changes nothing but a counter; nothing is
+learnt of the address. Which peers a node has is told to nobody: a relay gives no answer, and whoever asks waits for
+none: it asks others until the target calls.
 
 Source: the discovery section of the networking specification (reverse dialling through a mutual peer).
+Deviations: a node whose record holds names alone, or global addresses of several groups of one family, is passed on by
+nobody.
 """
 
 from __future__ import annotations
@@ -30,9 +35,9 @@ from p2pcommerce.discovery.connections import Connection, Connections
 from p2pcommerce.discovery.dial_plan import DialPlan
 from p2pcommerce.discovery.dialling import Dialling, Purpose
 from p2pcommerce.discovery.effects import Dial, Effect, SendTo
-from p2pcommerce.discovery.group import group_of, is_local, source_group_of
+from p2pcommerce.discovery.group import is_local, is_name, source_group_of
 from p2pcommerce.discovery.reach import Reach
-from p2pcommerce.discovery.record import PeerRecord, RecordExpiredError, decode_record
+from p2pcommerce.discovery.record import PeerRecord, RecordExpiredError, decode_record, narrow_record
 from p2pcommerce.primitives.buckets import Buckets
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
@@ -52,11 +57,13 @@ WAVE_US: Final = 2 * MICROSECONDS
 AGAIN_US: Final = 60 * MICROSECONDS
 """Until a peer is asked again for the same target."""
 TARGETS_MAX: Final = 32
-"""Peers that others are asked for at one time."""
+"""Peers that others are asked for at one time; of more, others after `AGAIN_US`."""
 ASKED_MAX: Final = TARGETS_MAX * 64
 """Questions that are remembered."""
 _KEYS_MAX: Final = 1_024
 _ALL: Final = b""
+_FAMILY_BYTES: Final = 4
+"""A group of global addresses begins with `ip4 ` or `ip6 `."""
 
 
 class ReverseDialling:
@@ -189,16 +196,19 @@ class ReverseDialling:
         return self._dial(record, connection, now)
 
     def _dial(self, record: PeerRecord, relay: Connection, now: int) -> Dial | str:
-        """Dial one address of a record; of a relay from afar local addresses mean nothing here."""
+        """Dial one address of a record, but no name; of a relay from afar local addresses mean nothing here."""
         places = [
             address
             for address in record.addresses
-            if address not in self._plan.bootstrap and (relay.source.is_local or not is_local(address))
+            if address not in self._plan.bootstrap
+            and (relay.source.is_local if is_local(address) else not is_name(address))
         ]
         address = self._dialling.best(places, now)
         if address is None or not self._plan.has_room:
             return "CALLS_WITHOUT_PLACE"
-        taken = self._for_requester.take(record.public_key, now) and self._in_group.take(group_of(address), now)
+        # By host where addresses are local, so that nobody has the ports of a neighbour tried.
+        group = source_group_of(address)
+        taken = self._for_requester.take(record.public_key, now) and self._in_group.take(group, now)
         if not taken or not self._dialled.take(_ALL, now):
             return "CALLS_OVER_RATE"
         self._counters["CALLS_DIALLED"] += 1
@@ -217,8 +227,8 @@ class ReverseDialling:
         if not is_fresh(call, now):
             return "CALLS_EXPIRED"
         record = check_call(call, self._scheme, self._genesis_hash, now, requester)
-        if not any(source_group_of(address) == asker.source.group for address in record.addresses) and (
-            not asker.source.is_local
+        if not record.addresses or not (
+            asker.source.is_local or all(source_group_of(address) == asker.source.group for address in record.addresses)
         ):
             return "CALLS_FROM_ELSEWHERE"
         if not self._to_target.take(target, now) or not self._relayed.take(_ALL, now):
@@ -230,7 +240,7 @@ class ReverseDialling:
 
     def _ask(self, now: int) -> list[SendTo]:
         """Ask some peers for each target whose turn it is."""
-        targets = self._targets() if self._record is not None and self._record.addresses else []
+        targets = self._targets(now) if self._record is not None and self._record.addresses else []
         self._next_us = {target: self._next_us.get(target, now) for target in targets}
         self._asked_us = {key: at for key, at in self._asked_us.items() if at + AGAIN_US > now}
         effects: list[SendTo] = []
@@ -241,10 +251,14 @@ class ReverseDialling:
         self.deadline = earliest(self.deadline, *self._next_us.values())
         return effects
 
-    def _targets(self) -> list[PeerId]:
-        """Return the peers with places of their own that this node cannot dial."""
+    def _targets(self, now: int) -> list[PeerId]:
+        """Return the peers with places of their own that this node cannot dial: of many, some in turn."""
         lacking = [peer for peer in self._plan.reserved if peer not in self._connections and peer != self._own]
-        return [peer for peer in lacking if self._connections and self._is_out_of_reach(peer)][:TARGETS_MAX]
+        targets = [peer for peer in lacking if self._connections and self._is_out_of_reach(peer)]
+        if len(targets) <= TARGETS_MAX:
+            return targets
+        first = now // AGAIN_US * TARGETS_MAX % len(targets)
+        return [*targets[first:], *targets[:first]][:TARGETS_MAX]
 
     def _is_out_of_reach(self, peer: PeerId) -> bool:
         entry = self._book.get(peer)
@@ -254,15 +268,29 @@ class ReverseDialling:
 
     def _wave(self, target: PeerId, now: int) -> list[SendTo]:
         """Ask a few peers that were not asked for this target lately."""
-        record, sign = self._record, self._sign
-        peers = [peer for peer in self._connections if (target, peer) not in self._asked_us]
-        if record is None or sign is None or not peers:
-            return []
+        peers = [peer for peer in self._connections if (target, peer) not in self._asked_us and self._told_to(peer)]
         chosen = [peer for peer in self._rng.sample(peers, min(WAVE, len(peers))) if self._to_ask.take(peer, now)]
-        if not chosen or len(self._asked_us) + len(chosen) > ASKED_MAX:
+        if self._record is None or self._sign is None or len(self._asked_us) + len(chosen) > ASKED_MAX:
             return []
         self._issued_ms = max(self._issued_ms + 1, now // 1_000)
-        call = sign_call(sign, self._genesis_hash, target, self._issued_ms, record.raw)
         self._asked_us.update({(target, peer): now for peer in chosen})
         self._counters["CALLS_ASKED"] += len(chosen)
-        return [SendTo(peer, call) for peer in chosen]
+        effects: list[SendTo] = []
+        for peer in chosen:
+            told = self._told_to(peer)
+            record = self._record if told == self._record.addresses else narrow_record(self._record, told, self._sign)
+            call = sign_call(self._sign, self._genesis_hash, target, self._issued_ms, record.raw)
+            effects.append(SendTo(peer, call))
+        return effects
+
+    def _told_to(self, relay: PeerId) -> tuple[str, ...]:
+        """Return those own addresses for which a connected peer can vouch: of the family in which it is spoken to."""
+        source, record = self._connections[relay].source, self._record
+        if record is None or source.is_local:
+            return () if record is None else record.addresses
+        family = source.group[:_FAMILY_BYTES]
+        return tuple(
+            address
+            for address in record.addresses
+            if not is_name(address) and source_group_of(address)[:_FAMILY_BYTES] == family
+        )

@@ -1,6 +1,6 @@
 import pytest
 
-from p2pcommerce.discovery.group import group_of, host_of, is_local, known_place, source_group_of
+from p2pcommerce.discovery.group import group_of, host_of, is_local, is_name, known_place, source_group_of
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,13 @@ def test_the_host_of_a_place_is_its_global_address():
 def test_what_a_transport_says_may_be_no_address():
     assert known_place("tcp://[2A00:1450::0]:1") == "tcp://[2a00:1450::]:1"
     assert known_place("unix socket") is None
+
+
+@pytest.mark.parametrize("address", ["tcp://seed.example:1", "tcp://1.seed.example:1"])
+def test_a_name_leads_wherever_its_owner_wants(address):
+    assert is_name(address)
+
+
+@pytest.mark.parametrize("address", ["tcp://9.9.9.9:1", "tcp://[2a00:1450::1]:1", "tcp://localhost:1", "memory://a"])
+def test_an_address_that_is_no_name(address):
+    assert not is_name(address)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.cli.shared import print_json
-from p2pcommerce.cli.sim import poison
+from p2pcommerce.cli.sim import nat, poison
 from p2pcommerce.cli.sim.progress import Progress
 from p2pcommerce.cli.sim.workers import terminable
 from p2pcommerce.primitives.errors import UsageError
@@ -48,6 +48,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "mesh": "mesh",
     "idontwant": "idontwant",
     "private": "private",
+    "nat": "nat",
 }
 """Option -> field of the scenario, which has the default."""
 _DELIVERIES: Final = 200_000
@@ -87,6 +88,10 @@ def run(args: argparse.Namespace) -> int:
         told |= {"baseline": quiet.to_json(), "p99_over_baseline": ratio}
         lines += [] if result.swarm is None else _swarm_lines(result.swarm)
         lines.append(_quiet_line(quiet, ratio))
+    if scenario.nat:
+        found = nat.run(scenario.seed, scenario.nodes, scenario.nat)
+        told |= {"nat": {name: each.to_json() for name, each in found.items()}}
+        lines += nat.lines(found)
     if args.json:
         print_json(told)
     else:

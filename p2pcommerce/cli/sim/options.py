@@ -49,6 +49,12 @@ def add_gossip(parser: argparse.ArgumentParser) -> None:
     add(
         "--settle", type=float, metavar="S", help="seconds of attack before measuring (default 0; sybil and eclipse 60)"
     )
+    add(
+        "--nat",
+        type=float,
+        metavar="X",
+        help="share of nodes that nobody can dial, 0 to 0.8 (default 0); who finds whom is told, too",
+    )
     add("--book", metavar="NAME", help="of poison: buckets (default; the product's address book) or flat")
     add("--restarts", type=int, metavar="N", help="of poison: restarts of the victim (default 100)")
     add("--latency", metavar="TABLE", help="aws (default), simblock or ethereum8")

@@ -104,6 +104,8 @@ class Network:
         self._starts = 0
         self._connections = 0
         self._banned: dict[tuple[int, int], None] = {}
+        hidden = streams.of("nat").sample(range(scenario.nodes), int(scenario.nat * scenario.nodes))
+        self._hidden = dict.fromkeys(hidden)
         self.stations = [Station(node, peer, self._strategy(peer)) for node, peer in enumerate(ids)]
         for node in away:
             self.stations[node].since_us = OFFLINE
@@ -150,6 +152,8 @@ class Network:
 
     def _crowd(self, runner: Runner, station: Station, targets: Sequence[int], now: int) -> None:
         for target in targets:
+            if target in self._hidden:
+                continue
             if target not in self._topology.neighbours[station.index] and self._topology.call(station.index, target):
                 self._connect(runner, station, self.stations[target], now)
 
@@ -189,6 +193,7 @@ class Network:
         banned = self._banned
         return (
             self.stations[callee].since_us != OFFLINE
+            and callee not in self._hidden
             and (caller, callee) not in banned
             and (callee, caller) not in banned
         )

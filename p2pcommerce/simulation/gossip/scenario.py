@@ -13,10 +13,12 @@ from p2pcommerce.simulation.gossip.attacks import ATTACKS
 from p2pcommerce.simulation.gossip.strategies import STRATEGIES
 from p2pcommerce.simulation.tables import table
 
-__all__ = ["NODES_MAX", "TRANSACTIONS_MAX", "GossipScenario", "GossipScenarioError"]
+__all__ = ["NAT_MAX", "NODES_MAX", "TRANSACTIONS_MAX", "GossipScenario", "GossipScenarioError"]
 
 NODES_MAX = 100_000
 TRANSACTIONS_MAX = 1_000_000
+NAT_MAX = 0.8
+"""Beyond, the places for calls of all others (40 each) do not hold the 8 calls of each node."""
 _HONEST_MIN = 2
 _PAYLOAD_BYTES_MIN = 16
 _PAYLOAD_BYTES_MAX = 16 * 1024
@@ -56,6 +58,7 @@ class GossipScenario:
         final_s: seconds after which a transaction is final and no longer offered; no source.
         private: every transaction goes by a stem before it is public; `chosen` alone can do that.
         idontwant: gossipsub's option.
+        nat: share of the nodes that nobody can dial, as behind a router that lets nobody in.
         mesh: D of gossipsub; D_lo is 2 less, but 5 at least, as in go-libp2p.
     """
 
@@ -81,6 +84,7 @@ class GossipScenario:
     final_s: float = 5.0
     private: bool = False
     idontwant: bool = False
+    nat: float = 0.0
     mesh: int = 8
 
     def __post_init__(self) -> None:
@@ -103,6 +107,7 @@ class GossipScenario:
         _within("outbound", self.outbound, 1, 1_000)
         _within("inbound_max", self.inbound_max, self.outbound, 10_000)
         _within("bandwidth_bps", self.bandwidth_bps, 1_000, 1_000_000_000_000)
+        _within("nat", self.nat, 0, NAT_MAX)
         _within("mesh", self.mesh, 6, 12)
         _within("admission_us", self.admission_us, 0, 1_000_000)
         for name in ("warmup_s", "drain_s", "final_s"):

@@ -35,11 +35,14 @@ class Host:
         life: changes with each start.
         wake_us: the earliest wake-up in the queue; None: none.
         is_hostile: it belongs to the attacker.
+        is_hidden: nobody can dial it, as behind a router that lets nobody in.
     """
 
-    __slots__ = ("address", "book", "core", "is_hostile", "key", "life", "links", "record", "wake_us")
+    __slots__ = ("address", "book", "core", "is_hidden", "is_hostile", "key", "life", "links", "record", "wake_us")
 
-    def __init__(self, address: str, key: PeerId, record: bytes, *, is_hostile: bool) -> None:
+    def __init__(
+        self, address: str, key: PeerId, record: bytes, *, is_hostile: bool = False, is_hidden: bool = False
+    ) -> None:
         """Start down."""
         self.address = address
         self.key = key
@@ -50,3 +53,4 @@ class Host:
         self.life = 0
         self.wake_us: int | None = None
         self.is_hostile = is_hostile
+        self.is_hidden = is_hidden

@@ -1,7 +1,7 @@
 """A world of discovery: its real cores over a queue of events, and an attacker's puppets that answer every call.
 
 Connections stand one round trip after they are dialled; both ends see each other's address. Nothing but records is
-said over them. A dial to nobody fails after a while.
+said over them, and who is to be dialled. A dial to nobody, or to a hidden host, fails after a while.
 
 Source: the deterministic simulator specification.
 Deviations: no links with bandwidth, no encryption: what is looked at is who is connected to whom.
@@ -20,7 +20,7 @@ from p2pcommerce.simulation.clocks import UNIX_BASE_US
 from p2pcommerce.simulation.peers.host import Host, Link
 from p2pcommerce.simulation.queue import EventQueue
 from p2pcommerce.simulation.trace import Trace
-from p2pcommerce.wire.messages import GetPeers, Peers
+from p2pcommerce.wire.messages import CallBack, GetPeers, Peers, TakesCalls
 
 __all__ = ["PeersWorld"]
 
@@ -113,7 +113,7 @@ class PeersWorld:
         if host.life != life:
             return
         other = self.hosts.get(address)
-        is_there = other is not None and (other.is_hostile or other.core is not None)
+        is_there = other is not None and not other.is_hidden and (other.is_hostile or other.core is not None)
         if other is None or other is host or not is_there or expected not in {None, other.key}:
             self.at(self.now_us + _NOBODY_US, partial(self._fail, host, life, address))
             return
@@ -179,6 +179,10 @@ class PeersWorld:
                     self._act(target, target.core.on_get_peers(source.key, count, self.unix_us))
                 case Peers(records):
                     self._act(target, target.core.on_peers(source.key, records, self.unix_us))
+                case TakesCalls(is_willing):
+                    target.core.calls.on_takes_calls(source.key, is_willing=is_willing)
+                case CallBack():
+                    self._act(target, target.core.calls.on_call(source.key, message, self.unix_us))
                 case _:
                     pass  # where a host is seen makes no difference here
 
