@@ -34,6 +34,12 @@ def key_of(number):
     return blake2b_256(b"key %d" % number)[:16]
 
 
+def series(raw):
+    """Read "ballot .../voter/signature" as a vote, and nothing else."""
+    says, _, rest = raw.partition(b"/")
+    return (says, int(rest.partition(b"/")[0])) if says.startswith(b"ballot") else None
+
+
 class Rig:
     """One relay among `count` connected validators, of `members` in all, and what it was told of them."""
 
@@ -44,7 +50,7 @@ class Rig:
         self.now = SECOND
         self.scores = Scores(GOSSIP)
         self.numbers = RelayParameters(**numbers)
-        self.relay = Relay(self.numbers, GOSSIP, self.scores, random.Random(1), self.blame)
+        self.relay = Relay(self.numbers, GOSSIP, self.scores, random.Random(1), self.blame, series)
         self.first = self.relay.set_audience([peer_of(number) for number in range(members)], self.now)
         for number in range(count):
             self.connect(number)
@@ -76,6 +82,9 @@ class Rig:
     def wait(self, wait_us):
         self.now += wait_us
         return self.relay.on_deadline(self.now)
+
+    def news(self):
+        return self.wait(self.numbers.announce_us)
 
     @property
     def counts(self):
@@ -162,13 +171,13 @@ def test_only_validators_relay_and_are_relayed_to():
     assert rig.hear(2, b"vote") == []
     assert rig.judged == []
     assert rig.counts["relayed_unasked"] == 1
-    assert rig.relay.on_ids(peer_of(2), RelayIds(False, (bytes(8),)), rig.now) == []
+    assert rig.relay.on_ids(peer_of(2), RelayIds(False, (bytes(8),), ()), rig.now) == []
     refused = rig.relay.on_role(peer_of(2), ROLE_CHOSEN, rig.now)
     assert refused == [SendTo(peer_of(2), RelayRole(ROLE_REFUSED))]
 
 
 def test_a_peer_is_taken_in_by_the_router_first():
-    relay = Relay(RelayParameters(), GOSSIP, Scores(GOSSIP), random.Random(1), lambda *_: [])
+    relay = Relay(RelayParameters(), GOSSIP, Scores(GOSSIP), random.Random(1), lambda *_: [], series)
     with pytest.raises(LocalProtocolError):
         relay.on_connected(peer_of(0), own_key=OWN_KEY, peer_key=key_of(0), outbound=True, now=0)
 
@@ -185,12 +194,12 @@ def test_who_is_no_validator_any_more_is_told_nothing_and_who_becomes_one_is():
 
 def test_an_announced_message_is_pulled_after_the_grace_and_served_once():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     pulls = rig.wait(rig.numbers.grace_us)
-    assert SendTo(peer_of(0), RelayIds(True, (own_short(b"vote"),))) in pulls
+    assert SendTo(peer_of(0), RelayIds(True, (own_short(b"vote"),), ())) in pulls
     rig.hear(0, b"vote")
     rig.wait(rig.numbers.announce_us)
-    asked = RelayIds(True, (short_id(key_of(4), blake2b_256(b"vote")),))
+    asked = RelayIds(True, (short_id(key_of(4), blake2b_256(b"vote")),), ())
     assert pushed(rig.relay.on_ids(peer_of(4), asked, rig.now), b"vote") == {peer_of(4)}
     assert rig.relay.on_ids(peer_of(4), asked, rig.now) == []
     assert (rig.counts["relayed_served"], rig.counts["relayed_unserved"]) == (1, 1)
@@ -198,7 +207,7 @@ def test_an_announced_message_is_pulled_after_the_grace_and_served_once():
 
 def test_what_a_push_brought_is_not_pulled():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     rig.hear(1, b"vote")
     assert not any(isinstance(each.message, RelayIds) and each.message.is_pull for each in rig.wait(SECOND))
     assert rig.counts["relayed_wanted"] == 0
@@ -206,7 +215,7 @@ def test_what_a_push_brought_is_not_pulled():
 
 def test_a_broken_promise_counts_against_who_announced():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     rig.wait(rig.numbers.grace_us)
     rig.wait(SECOND)
     assert rig.scores.of(peer_of(0)).broken == 1
@@ -300,7 +309,7 @@ def test_announcements_beyond_a_peers_share_are_not_taken():
     rig = Rig()
     shorts = [blake2b_256(b"%d" % number)[:8] for number in range(GOSSIP.announced_max + RELAY_IDS_MAX)]
     for start in range(0, len(shorts), RELAY_IDS_MAX):
-        rig.relay.on_ids(peer_of(0), RelayIds(False, tuple(shorts[start : start + RELAY_IDS_MAX])), rig.now)
+        rig.relay.on_ids(peer_of(0), RelayIds(False, tuple(shorts[start : start + RELAY_IDS_MAX]), ()), rig.now)
     assert rig.counts["relayed_wanted"] == GOSSIP.announced_max
 
 

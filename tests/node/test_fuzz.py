@@ -78,7 +78,7 @@ def recorded():
         wire.FeeFloor(2**64 - 1),
         wire.FinalBlock(first.header.raw, block.proof, first.transaction_ids),
         wire.Relayed((b"\x01vote", b"\x03proposal")),
-        wire.RelayIds(False, (b"shortid8",)),
+        wire.RelayIds(False, (b"shortid8",), ((b"a ballot", b"\x07"),)),
         wire.RelayRole(1),
         wire.Stem((*first.transactions[:2], b"stem")),
         wire.Listening(("news", "weather")),
