@@ -82,8 +82,10 @@ class Watch:
             for item in message.items:
                 self._count(f"pushed.{TAGS.get(item[0], 'other')}", len(item) + 3)
         elif isinstance(message, RelayIds):
-            count = len(message.short_ids)
-            self._count("pulled.ids" if message.is_pull else "told.ids", 8 * count, count)
+            way = "pulled" if message.is_pull else "told"
+            self._count(f"{way}.ids", 8 * len(message.short_ids), len(message.short_ids))
+            votes = sum(int.from_bytes(bitmap, "little").bit_count() for _, bitmap in message.places)
+            self._count(f"{way}.votes", sum(13 + len(bitmap) for _, bitmap in message.places), votes)
 
     def _count(self, name: str, size: int, count: int = 1) -> None:
         self.sent[name] += count

@@ -183,6 +183,10 @@ class FinalityEngine(Protocol):
         """
         ...
 
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return whose (32 bytes) a relayed message is that was accepted; None: nobody's alone, or it is not known."""
+        ...
+
     @property
     def position(self) -> tuple[int, int]:
         """The present epoch, and the view or slot in it: what came too early is to be judged again when it changes."""

@@ -79,6 +79,10 @@ class EngineShell(ABC):
         """Return what a message says and who says it: of this engine, for nobody."""
         return None
 
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return whose a message is: of this engine, for nobody."""
+        return None
+
     @property
     def position(self) -> tuple[int, int]:
         """The present epoch, and the view or slot in it."""

@@ -1,9 +1,9 @@
 """Finality messages on their way among many validators.
 
 Up to 64 validators everybody is connected with everybody, and tells all others straight. Beyond, each stays connected
-to some of the others, and what one says reaches the rest by relaying: pushed at once to those that chose this node as a
-sender, announced to the other connected validators, and pulled by these if it does not come to them by push. Who says
-something itself pushes it to all of them. Only validators relay, and only to validators.
+to some of the others, and what one says reaches the rest by relaying: pushed to those that chose this node as a sender
+and do not hear its maker straight, announced to the other connected validators, and pulled by these if it does not come
+to them. Who says something itself pushes it to all of them. Only validators relay, and only to validators.
 
 The messages are opaque bytes with an id (BLAKE2b-256). Whoever owns them judges each once, before it is passed on:
 ACCEPT - it is signed and changes something here -, IGNORE - it changes nothing any more -, REJECT - no honest node
@@ -36,6 +36,7 @@ from p2pcommerce.gossip.kept_messages import KeptMessages
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.pulls import Pulls
+from p2pcommerce.gossip.relay_hearing import Hearing, Maker
 from p2pcommerce.gossip.relay_link import RelayLink, RelayPeer
 from p2pcommerce.gossip.relay_names import Names, Series, names_in, names_message
 from p2pcommerce.gossip.relay_parameters import RelayParameters
@@ -72,6 +73,7 @@ class Relay:
         rng: random.Random,
         blame: Callable[[PeerId, int, int], list[Effect]],
         series: Series,
+        maker: Maker,
     ) -> None:
         """Relay for nobody.
 
@@ -82,6 +84,7 @@ class Relay:
             rng: draws the random senders.
             blame: counts invalid messages of a peer in its score: (peer, how many, now).
             series: tells votes on one ballot, which are named together.
+            maker: tells whose a message is.
         """
         self._parameters = parameters
         self._gossip = numbers = replace(
@@ -96,6 +99,7 @@ class Relay:
         self._peers: dict[PeerId, RelayPeer] = {}
         self._connections = 0
         self._links: dict[PeerId, RelayLink] = {}
+        self._hearing = Hearing(self._links, maker)
         links = cast("dict[PeerId, Link]", self._links)  # the rooms below only look links up
         self._counts: Counter[str] = Counter()
         self._senders = Senders(numbers, links, scores, rng)
@@ -126,6 +130,7 @@ class Relay:
         self._audience = members
         for peer in [peer for peer in self._links if peer not in members]:
             self._pulls.forget(self._links.pop(peer), now)
+            self._hearing.changed(now)
         for known in self._peers.values():
             if known.peer in members and known.peer not in self._links:
                 self._join(known, now)
@@ -155,6 +160,7 @@ class Relay:
         if link is None:
             return []
         self._pulls.forget(link, now)
+        self._hearing.changed(now)
         return self._roles(self._senders.fill(now))
 
     def on_rtt(self, peer: PeerId, rtt_us: int, now: int) -> list[Effect]:
@@ -169,6 +175,7 @@ class Relay:
 
     def _join(self, known: RelayPeer, now: int) -> None:
         link = self._links[known.peer] = RelayLink(known, self._parameters, len(self._audience), self._names, now)
+        self._hearing.changed(now)
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.first_rerank_us
         self._tell_kept(link, now)
@@ -185,7 +192,7 @@ class Relay:
         else:
             self._seen.add(item_id, OWN)
             self._counts["relayed_own"] += 1
-            self._note(item_id, raw, OWN)
+            self._names.note(self._seen.key, item_id, raw, OWN)
             self._kept.put(item_id, raw)
         for link in self._links.values():
             link.owe(item_id, raw)
@@ -230,7 +237,7 @@ class Relay:
             invalid += verdict is Verdict.REJECT
             self._seen.add(item_id, REJECTED if verdict is Verdict.REJECT else now)
             if verdict is not Verdict.REJECT:
-                self._note(item_id, raw, now)
+                self._names.note(key, item_id, raw, now)
             self._counts[f"relayed_{verdict.name.lower()}"] += 1
             if verdict is Verdict.ACCEPT:
                 link.score.useful += 1
@@ -265,12 +272,13 @@ class Relay:
         self._senders.on_shown(link, now)
         return []
 
-    def on_role(self, peer: PeerId, role: int, now: int) -> list[Effect]:
-        """Learn what this node is to a peer (32 bytes)."""
-        link = self._links.get(peer)
+    def on_role(self, peer: PeerId, message: RelayRole, now: int) -> list[Effect]:
+        """Learn what this node is to a peer (32 bytes), and whom that hears."""
+        link, role = self._links.get(peer), message.role
         if link is None:
-            return [SendTo(peer, RelayRole(ROLE_REFUSED))] if role == ROLE_CHOSEN and peer in self._peers else []
+            return [SendTo(peer, RelayRole(ROLE_REFUSED, ()))] if role == ROLE_CHOSEN and peer in self._peers else []
         if role == ROLE_CHOSEN:
+            self._hearing.on_chosen(link, message.hears, self._audience, self._seen.key or b"")
             return self._roles(self._choosers.add(peer))
         if role == ROLE_NONE:
             self._choosers.discard(peer)
@@ -284,9 +292,8 @@ class Relay:
         """When announcements, pulls or rankings are due, microseconds; None: never."""
         if not self._links:
             return None
-        return earliest(
-            self._turn_us, self._news_us, self._pulls.deadline, self._rerank_us, self._senders.stall_check_us
-        )
+        rooms = self._hearing.deadline, self._pulls.deadline, self._senders.stall_check_us
+        return earliest(self._turn_us, self._news_us, self._rerank_us, *rooms)
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Do what is due."""
@@ -303,7 +310,7 @@ class Relay:
             effects += self._roles(self._senders.check_stalls(now))
         if self._turn_us is not None and self._turn_us <= now:
             effects += self._flush(now)
-        effects += self._pulls.on_deadline(now)
+        effects += [*self._hearing.on_deadline(now), *self._pulls.on_deadline(now)]
         if self._news_us is not None and self._news_us <= now:
             self._news_us = None
             for each in self._links.values():
@@ -323,10 +330,11 @@ class Relay:
     def _spread(self, item_id: TransactionId, raw: bytes, shown: Sequence[PeerId], now: int) -> None:
         """Push to choosers, and announce to the others."""
         self._kept.put(item_id, raw)
+        maker = self._hearing.maker(raw)
         for peer, link in self._links.items():
-            if peer in shown:
+            if peer in shown or peer == maker:
                 continue
-            if link.is_chooser:
+            if link.is_chooser and maker not in link.hears:
                 link.owe(item_id, raw)
             else:
                 self._tell(link, item_id, raw, now)
@@ -349,10 +357,6 @@ class Relay:
         for link in self._links.values():
             self._tell_kept(link, now)
 
-    def _note(self, item_id: TransactionId, raw: bytes, first_us: int) -> None:
-        if self._seen.key is not None:
-            self._names.note(self._seen.key, item_id, raw, first_us)
-
     def _turn(self, now: int) -> list[Effect]:
         """Push what is owed, unless that was done just now: then soon, with what comes until then."""
         if now - self._turned_us >= self._parameters.turn_us:
@@ -371,7 +375,7 @@ class Relay:
     def _roles(self, effects: Sequence[Effect]) -> list[Effect]:
         """Say what the choice of senders says in the words of this room."""
         return [
-            SendTo(effect.peer, RelayRole(_ROLES[type(effect.message)]))
+            SendTo(effect.peer, self._hearing.role(effect.peer, _ROLES[type(effect.message)]))
             for effect in effects
             if isinstance(effect, SendTo)
         ]

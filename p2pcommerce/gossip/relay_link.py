@@ -49,15 +49,17 @@ class RelayLink(Link):
 
     Attributes:
         budget: new messages that may yet be taken of it.
+        hears: whom it hears straight, as it says.
     """
 
-    __slots__ = ("_names", "_owed", "budget")
+    __slots__ = ("_names", "_owed", "budget", "hears")
 
     def __init__(self, peer: RelayPeer, parameters: RelayParameters, validators: int, names: Names, now: int) -> None:
         """Begin without any role; `validators`: how many there are; `names`: of messages."""
         super().__init__(peer.peer, peer.number, peer.key, peer.score, outbound=peer.outbound)
         self.rtt_us = peer.rtt_us
         self.shown_us = now
+        self.hears: frozenset[PeerId] = frozenset()
         self._names = names
         self._owed: dict[TransactionId, bytes] = {}
         self.budget = Budget(

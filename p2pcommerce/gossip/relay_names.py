@@ -81,10 +81,13 @@ class Names:
         found = self._series(raw)
         return short_id(key, item_id) if found is None else self._short(key, found[0]) + bytes((found[1],))
 
-    def note(self, key: bytes, item_id: TransactionId, raw: bytes, first_us: int) -> None:
-        """Know a message, if it is a vote, by its name under this node's key, as `Seen` knows the others by theirs."""
+    def note(self, key: bytes | None, item_id: TransactionId, raw: bytes, first_us: int) -> None:
+        """Know a message, if it is a vote, by its name under this node's key, as `Seen` knows the others by theirs.
+
+        Before the first connection there is no key, and nobody who could tell of it.
+        """
         found = self._series(raw)
-        if found is None:
+        if found is None or key is None:
             return
         short = self._short(key, found[0])
         voters = self._known.get(short)

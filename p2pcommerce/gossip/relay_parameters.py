@@ -50,8 +50,8 @@ class RelayParameters:
     senders: int = 3
     senders_random: int = 1
     choosers_max: int = 8
-    announce_us: int = 40 * _MS
-    turn_us: int = 8 * _MS
+    announce_us: int = 50 * _MS
+    turn_us: int = 3 * _MS
     grace_us: int = 20 * _MS
     first_rerank_us: int = 3 * MICROSECONDS
     kept_us: int = 2 * MICROSECONDS

@@ -123,7 +123,13 @@ class Switchboard:
         self.bodies = Bodies(self.mempool.raw, patience_us, rng)
         self.final_blocks = FinalBlocks(chain, self._verify, self.mempool.raw, patience_us, rng)
         self.relay = Relay(
-            parameters.relay, parameters.gossip, self.router.scores, rng, self.router.blame, engine.series
+            parameters.relay,
+            parameters.gossip,
+            self.router.scores,
+            rng,
+            self.router.blame,
+            engine.series,
+            engine.maker,
         )
         routes = FinalityRoutes(engine, self.relay, public_key, parameters.relay.direct_max)
         self.offences = Offences(engine, chain, application, genesis, public_key, rng)

@@ -28,6 +28,7 @@ __all__ = [
     "RELAYED_ITEMS_MAX",
     "RELAYED_ITEM_BYTES_MAX",
     "RELAYED_SHARED_BYTES_MAX",
+    "RELAY_HEARS_MAX",
     "RELAY_IDS_MAX",
     "RELAY_PLACES_MAX",
     "ROLE_CHOSEN",
@@ -49,6 +50,8 @@ RELAYED_SHARED_BYTES_MAX: Final = 255
 RELAY_IDS_MAX: Final = 512
 RELAY_PLACES_MAX: Final = 512
 """Votes named by one message, whatever the number of ballots."""
+RELAY_HEARS_MAX: Final = 255
+"""All other validators."""
 ROLE_NONE: Final = 0
 """Announce finality messages to me instead of pushing them."""
 ROLE_CHOSEN: Final = 1
@@ -165,9 +168,16 @@ class RelayIds(WireMessage):
     places: tuple[Places, ...]
 
 
-@kind(0x4F, Lane.FINALITY, 16, role=uint(ROLE_REFUSED))
+@kind(0x4F, Lane.FINALITY, 4 * 1024, role=uint(ROLE_REFUSED), hears=short_ids(RELAY_HEARS_MAX))
 @dataclass(frozen=True, slots=True)
 class RelayRole(WireMessage):
-    """What the receiver is to the sender from now on: `ROLE_NONE`, `ROLE_CHOSEN` or `ROLE_REFUSED`."""
+    """What the receiver is to the sender from now on.
+
+    Attributes:
+        role: `ROLE_NONE`, `ROLE_CHOSEN` or `ROLE_REFUSED`.
+        hears: whom the sender hears straight, for `ROLE_CHOSEN`: 8 bytes of each key under the receiver's announcement
+            key. It is announced what these make.
+    """
 
     role: int
+    hears: tuple[bytes, ...]

@@ -244,6 +244,20 @@ def test_only_votes_that_say_all_by_themselves_have_a_name_together() -> None:
     assert series_of(encode_message(Cast(bench.vote(Z, 2, 0, bench.others[0]), None))) is not None
 
 
+def test_a_vote_is_its_voters_a_proposal_its_proposers_and_a_certificate_nobodys() -> None:
+    bench = Bench(stakes=(1,) * 7)
+    proposal = notarized(bench)
+    voter = bench.others[2]
+    engine, vote = bench.engine, bench.vote(N, 2, H1, voter)
+    assert engine.maker(encode_message(Cast(vote, None))) == bench.validators.keys[voter]
+    assert engine.maker(encode_message(proposal)) == proposal.header.proposer
+    assert engine.maker(encode_message(Certificates((bench.certificate(N, 1, proposal.header.hash),)))) is None
+    other_epoch = replace(vote, ballot=replace(vote.ballot, epoch=1))
+    assert engine.maker(encode_message(Cast(other_epoch, None))) is None
+    assert engine.maker(encode_message(Cast(replace(vote, voter=100), None))) is None
+    assert engine.maker(b"\x01nothing") is None
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_whatever_comes_has_a_name_or_none(data: bytes, is_like_a_vote: bool) -> None:
     found = series_of(b"\x01" + data + b"\xc4\x40" + bytes(64) + b"\xc0" if is_like_a_vote else data)

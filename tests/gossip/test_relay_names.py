@@ -7,10 +7,10 @@ from p2pcommerce.gossip import SendTo, short_id
 from p2pcommerce.gossip.relay_names import names_in, names_message
 from p2pcommerce.primitives.crypto import blake2b_256, keyed_hash
 from p2pcommerce.primitives.errors import Verdict
-from p2pcommerce.wire.finality_messages import RelayIds
+from p2pcommerce.wire.finality_messages import ROLE_CHOSEN, RelayIds, RelayRole
 from p2pcommerce.wire.messages import decode_message, encode_message
 
-from .test_relay import OWN_KEY, SECOND, Rig, key_of, peer_of, pushed
+from .test_relay import OWN_KEY, SECOND, Rig, key_of, peer_of, pushed, told
 
 
 def vote(voter, ballot=b"ballot", signature=b"signature"):
@@ -95,6 +95,44 @@ def test_pushes_of_one_turn_go_together_and_not_to_who_shows_them_meanwhile():
     assert rig.hear(1, vote(1)) == []
     pushes = {effect.peer: effect.message.items for effect in rig.wait(rig.numbers.turn_us)}
     assert pushes == {peer_of(1): (vote(2),), peer_of(2): (vote(1), vote(2))}
+
+
+def test_what_a_chooser_hears_straight_is_announced_to_it_and_not_pushed():
+    rig = Rig(count=6)
+    hears = tuple(keyed_hash(OWN_KEY, peer_of(number), 8) for number in (5, 50))
+    rig.relay.on_role(peer_of(1), RelayRole(ROLE_CHOSEN, hears), rig.now)
+    rig.choose(2)
+    effects = rig.hear(0, b"by 5: heard", b"by 50: heard", b"by 4: not heard", b"of nobody")
+    assert next(each.message.items for each in effects if each.peer == peer_of(1)) == (b"by 4: not heard", b"of nobody")
+    assert pushed(effects, b"by 5: heard") == pushed(effects, b"by 50: heard") == {peer_of(2)}
+    news = rig.news()
+    assert told(news, 1, b"by 5: heard")
+    assert told(news, 1, b"by 50: heard")
+    assert not told(news, 5, b"by 5: heard")  # who made it
+    rig.relay.on_role(peer_of(1), RelayRole(ROLE_CHOSEN, ()), rig.now)
+    assert pushed(rig.hear(0, b"by 5: more"), b"by 5: more") == {peer_of(1), peer_of(2)}
+
+
+def test_a_sender_is_told_whom_this_node_hears_and_again_a_while_after_that_has_changed():
+    rig = Rig(count=4)
+
+    def said(effects):
+        return {
+            each.peer: set(each.message.hears)
+            for each in effects
+            if isinstance(each.message, RelayRole) and each.message.role == ROLE_CHOSEN
+        }
+
+    def heard(by, *numbers):
+        return {keyed_hash(key_of(by), peer_of(number), 8) for number in numbers if number != by}
+
+    assert said(rig.first[:1]) == {peer_of(0): set()}
+    assert said(rig.wait(SECOND // 5)) == {peer_of(by): heard(by, 0, 1, 2, 3) for by in range(3)}
+    assert said(rig.wait(SECOND)) == {}
+    rig.relay.on_disconnected(peer_of(3), rig.now)
+    rig.wait(SECOND // 10)
+    rig.connect(9)
+    assert said(rig.wait(SECOND // 10)) == {peer_of(by): heard(by, 0, 1, 2, 9) for by in range(3)}
 
 
 def test_what_this_node_says_itself_waits_for_no_turn():

@@ -30,7 +30,7 @@ EXAMPLES = (
     wire.FinalBlock(b"header", b"proof", (HASH, OTHER)),
     wire.Relayed((b"\x01a vote", b"\x01a vote more", b"\x03a proposal")),
     wire.RelayIds(True, (SHORT, NEXT), ((SHORT, b"\x00\x81"),)),
-    wire.RelayRole(1),
+    wire.RelayRole(1, (SHORT,)),
     wire.GetTransactions(HASH, (HASH, OTHER)),
     wire.BlockTransactions(HASH, (b"a transaction",)),
     wire.GetBlock(HASH),

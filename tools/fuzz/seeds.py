@@ -142,7 +142,9 @@ def _relayed() -> Iterator[bytes]:
         else step
         for step in village("simplex").script
     ]
-    roles = [Step(0, peer, wire.encode_message(wire.RelayRole(peer % 3))) for peer in (1, 2, 3)]
+    roles = [
+        Step(0, peer, wire.encode_message(wire.RelayRole(peer % 3, (bytes(8),) * (peer % 2)))) for peer in (1, 2, 3)
+    ]
     ids = [wire.RelayIds(is_pull, (bytes(8),), ((bytes(8), b"\x07"),)) for is_pull in (False, True)]
     told = [Step(0, 2, wire.encode_message(each)) for each in ids]
     for count in (12, 30, 60):

@@ -172,6 +172,11 @@ class Simplex(RoomEngine[_Rooms]):
         return series_of(data)
 
     @override
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return who voted or proposed."""
+        return self._running.hearsay.maker(data)
+
+    @override
     def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:
         """Take what a peer passes on, and say whether to pass it on."""
         rooms = self._running
