@@ -9,6 +9,7 @@
 - `dial_plan`: whom to dial now; `selection`: whom of the book; `dialling`: addresses being dialled or resting
 - `connections`: who is connected; `duplicate`: which of two connections with one peer stays; `eviction`: who makes room
 - `observed`, `reach`: at which address others see this node, and whether they reach it; `advertised`: what it says
+- `reverse`: a node that nobody can dial dials out; `call_request`: the signed request to do so
 - `seed_text`: what the TXT records of a DNS seed hold; `beacon`: datagrams of the local network
 - `parameters`, `effects`: the numbers, and what it wants done
 """

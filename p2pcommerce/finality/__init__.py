@@ -1,7 +1,7 @@
 """Floor 2: which block is next, and when it is final.
 
 - `engine`: the seam: what an engine is asked, and what it may want done
-- `engines`: the engines by name
+- `engines`: the engines by name; `effects`: what they want done
 - `simplex/`: the default engine, by stake; `ffg/`: a gadget over a longest chain; `solo`: one node, for development
 - `shell`: what any engine answers in the same way; `state`: what its rooms share; `inbox`, `messages`: untrusted bytes
 - `tree`: blocks above the head; `journal`: the write-ahead log; `signer`: own messages; `recovery`: ask before signing;

@@ -34,7 +34,7 @@ from p2pcommerce.node.parameters import NodeParameters
 from p2pcommerce.node.saved_peers import split_peers
 from p2pcommerce.node.submissions import SUBMISSIONS_MAX
 from p2pcommerce.node.switchboard import Switchboard
-from p2pcommerce.primitives.core import earliest
+from p2pcommerce.node.timetable import Timetable
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.errors import CodecError, LocalProtocolError
 from p2pcommerce.primitives.ids import BlockHash, Height, PeerId, PublicKey, TransactionId
@@ -114,6 +114,7 @@ class Node:
             verifier=verifier,
         )
         self._inbox = Inbox(self._board)
+        self._timetable = Timetable(self._board)
         self.mempool: Mempool = self._board.mempool
         self.off_chain: OffChain = self._board.off_chain
         self.discovery: Discovery = self._board.discovery
@@ -168,47 +169,11 @@ class Node:
     @property
     def deadline(self) -> int | None:
         """When it wants to be woken, microseconds."""
-        board = self._board
-        return earliest(
-            board.mempool.deadline,
-            board.router.deadline,
-            board.agreement.deadline,
-            board.sync.deadline,
-            board.offences.deadline,
-            board.restoring.deadline,
-            board.discovery.deadline,
-            board.pulse.deadline,
-            board.fee_floors.deadline,
-            board.off_chain.deadline,
-            board.final_blocks.deadline,
-            board.relay.deadline,
-        )
+        return self._timetable.deadline
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Act on the passing of time, and on what the inputs of this tick have gathered."""
-        board = self._board
-        effects: list[Effect] = []
-        if _due(board.mempool.deadline, now):
-            effects += board.verdicts(board.mempool.on_deadline(now), now)
-        if _due(board.agreement.deadline, now):
-            effects += board.after(board.agreement.on_deadline(now), now)
-        if _due(board.router.deadline, now):
-            effects += board.gossip(board.router.on_deadline(now), now)
-        if _due(board.sync.deadline, now):
-            effects += board.catch_up(board.sync.on_deadline(now), now)
-        if _due(board.restoring.deadline, now):
-            effects += board.restore(board.restoring.on_deadline(now), now)
-        if _due(board.discovery.deadline, now):
-            effects += board.discover(board.discovery.on_deadline(now), now)
-        if _due(board.pulse.deadline, now):
-            effects += board.beat(now)
-        if _due(board.fee_floors.deadline, now):
-            effects += board.fee_floors.on_deadline(board.links, now)
-        if _due(board.offences.deadline, now):
-            effects += board.offences.on_deadline(now)
-        effects += board.gossip(board.relay.on_deadline(now), now)
-        effects += board.deliver_pushed(board.final_blocks.on_deadline(now), now)
-        return effects + board.off_chain.on_deadline(now)
+        return self._timetable.on_deadline(now)
 
     # --- peers ---
 
@@ -400,7 +365,3 @@ class Node:
                 **board.final_blocks.statistics(),
             },
         }
-
-
-def _due(deadline: int | None, now: int) -> bool:
-    return deadline is not None and deadline <= now

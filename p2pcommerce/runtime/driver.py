@@ -10,11 +10,7 @@ sends it in one piece.
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Final
 
 import trio
 
@@ -40,22 +36,19 @@ from p2pcommerce.node.effects import (
     Transmit,
 )
 from p2pcommerce.node.node import Connected, Node
-from p2pcommerce.node.resources import ResourceLimits, Resources
-from p2pcommerce.primitives.errors import P2PError, UsageError
-from p2pcommerce.primitives.ids import PeerId, short
+from p2pcommerce.node.resources import ResourceLimits
+from p2pcommerce.primitives.errors import P2PError
+from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.connection import Connection
 from p2pcommerce.runtime.disk import Disk
+from p2pcommerce.runtime.links import Links
 from p2pcommerce.runtime.log import Log as LogFile
 from p2pcommerce.runtime.ticker import Ticker
-from p2pcommerce.runtime.traffic import Traffic
-from p2pcommerce.runtime.transport import Listener, Transport, TransportError
-from p2pcommerce.wire import HandshakeDone, LocalPeer, Message, Session
+from p2pcommerce.runtime.transport import Listener, Transport
+from p2pcommerce.wire import HandshakeDone, LocalPeer, Message
 
-__all__ = ["DIAL_S", "Driver", "NodeHaltedError"]
-
-DIAL_S: Final = 10.0
-"""Seconds that opening a connection may take."""
+__all__ = ["Driver", "NodeHaltedError"]
 
 
 class NodeHaltedError(P2PError):
@@ -70,8 +63,7 @@ class Driver:
     Attributes:
         core: the node.
         clock: its clock.
-        counters: connections ended and refused, by code.
-        resources: what connections take, and may take.
+        links: its connections.
     """
 
     def __init__(
@@ -108,9 +100,7 @@ class Driver:
         """
         self.core = core
         self.clock = clock
-        self.counters: Counter[str] = Counter()
-        self._local = local
-        self._transports = transports
+        self.links = Links(local=local, transports=transports, limits=limits, log=log, owner=self)
         self._log = log
         self._on_own = on_own
         self._on_dropped = on_dropped
@@ -122,13 +112,8 @@ class Driver:
         self._off_chain: Callable[[OffChainWork], None] | None = None
         self._on_post: Callable[[Post], None] | None = None
         self._nursery: trio.Nursery | None = None
-        self._links: dict[int, Connection] = {}
-        self._peers: dict[PeerId, Connection] = {}
+        self._peers: Mapping[PeerId, Connection] = self.links.attached
         self._dirty: dict[Connection, None] = {}
-        self._next_link = 1
-        self.resources = Resources(limits)
-        self._traffic = Traffic()
-        self._announcement_key = secrets.token_bytes(16)
         self._ticker = Ticker(core, clock)
 
     # --- life ---
@@ -168,7 +153,7 @@ class Driver:
                 self.give(begin())
                 nursery.start_soon(self._tick)
                 for listener in listeners:
-                    nursery.start_soon(self._accept, listener)
+                    nursery.start_soon(self._accept, listener, nursery)
                 task_status.started()
         finally:
             self._nursery = None
@@ -223,9 +208,10 @@ class Driver:
                         self._ticker.wake()
                     self._dirty[connection] = None
             case Attach(peer, link):
-                self._attach(peer, link)
+                if self.links.attach(peer, link):
+                    self._on_attached()
             case Close(link, code, reason):
-                self._close(link, code, reason)
+                self.links.close(link, code, reason)
             case Dial():
                 if self._nursery is not None:
                     self._nursery.start_soon(self._dial, effect)
@@ -253,120 +239,42 @@ class Driver:
             case _:
                 raise TypeError(f"{type(effect).__name__} is the disk's")
 
-    def _attach(self, peer: PeerId, link: int) -> None:
-        connection = self._links.get(link)
-        if connection is not None:
-            self._peers[peer] = connection
-            self._on_attached()
-
-    def _close(self, link: int, code: str, reason: str) -> None:
-        connection = self._links.pop(link, None)
-        if connection is None:
-            return
-        if connection.peer is not None and self._peers.get(connection.peer) is connection:
-            del self._peers[connection.peer]
-        connection.close(code, reason)
-
     # --- connections ---
 
-    async def _accept(self, listener: Listener) -> None:
+    async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
         while True:
             stream, address = await listener.accept()
-            link = self._new_link()
-            admission = self.resources.admit(link, address, self.clock.now())
-            displaced = None if admission.displaced is None else self._links.get(admission.displaced)
-            if displaced is not None:
-                displaced.close("DISPLACED", "a newer caller took its place in the handshake")
-            if self._nursery is None or admission.refused:
-                self.counters["closed_too_many_callers"] += 1
-                self._log.debug("connection", "refused", address=address, code=admission.refused)
+            connection = self.links.accept(stream, address, self.clock.now())
+            if connection is None:
                 await trio.aclose_forcefully(stream)
             else:
-                self._nursery.start_soon(self._run_connection, self._connection(stream, address, link))
-
-    def _new_link(self) -> int:
-        link, self._next_link = self._next_link, self._next_link + 1
-        return link
+                nursery.start_soon(self._run_connection, connection)
 
     async def _dial(self, dial: Dial) -> None:
-        scheme = dial.address.partition("://")[0]
-        stream: trio.abc.Stream | None = None
-        try:
-            with trio.move_on_after(DIAL_S):
-                stream = await self._transport(scheme).dial(dial.address)
-        except UsageError as error:
-            self._log.debug("dialler", str(error))
-        if stream is None:
-            self.counters["dial_failed"] += 1
+        connection = await self.links.dial(dial.address, dial.peer)
+        if connection is None:
             self.give(self.core.on_dial_failed(dial.address, self.clock.now()))
-            return
-        link = self._new_link()
-        self.resources.dialled(link, dial.address)
-        await self._run_connection(self._connection(stream, dial.address, link, outbound=True, expected=dial.peer))
-
-    def _transport(self, scheme: str) -> Transport:
-        transport = self._transports.get(scheme)
-        if transport is None:
-            raise TransportError(
-                f'"{scheme}" is no transport of this node; it has {", ".join(sorted(self._transports))}'
-            )
-        return transport
-
-    def _connection(
-        self,
-        stream: trio.abc.Stream,
-        address: str,
-        link: int,
-        *,
-        outbound: bool = False,
-        expected: PeerId | None = None,
-    ) -> Connection:
-        connection = self._links[link] = Connection(
-            link=link,
-            stream=stream,
-            session=Session(
-                self._local(),
-                initiator=outbound,
-                announcement_key=self._announcement_key,
-                ephemeral_secret=secrets.token_bytes(32),
-                expected=expected,
-            ),
-            owner=self,
-            outbound=outbound,
-            address=address,
-            announcement_key=self._announcement_key,
-            hold=partial(self.resources.hold, link),
-        )
-        return connection
+        else:
+            await self._run_connection(connection)
 
     async def _run_connection(self, connection: Connection) -> None:
         try:
             await connection.run()
         finally:
-            self.resources.close(connection.link)
-        self._on_end(connection)
-
-    def _on_end(self, connection: Connection) -> None:
-        code, reason = connection.reason or ("CLOSED", "")
-        self.counters[f"closed_{code.lower()}"] += 1
-        who = "?" if connection.peer is None else short(connection.peer)
-        self._log.debug("connection", reason, peer=who, address=connection.address, code=code)
+            self.links.resources.close(connection.link)
         self._dirty.pop(connection, None)
-        self._traffic.end(connection.session)
-        if self._links.pop(connection.link, None) is None:
+        if not self.links.ended(connection):
             return
         if connection.peer is not None:
-            if self._peers.get(connection.peer) is connection:
-                del self._peers[connection.peer]
             self.give(self.core.on_disconnected(connection.peer, connection.link, self.clock.now()))
         elif connection.outbound:
-            if code == "SELF_CONNECTION":
+            if connection.reason is not None and connection.reason[0] == "SELF_CONNECTION":
                 self.core.on_self_dialled(connection.address)
             self.give(self.core.on_dial_failed(connection.address, self.clock.now()))
 
     def on_open(self, connection: Connection, done: HandshakeDone) -> None:
         """The other end has proven who it is."""
-        self.resources.proven(connection.link)
+        self.links.resources.proven(connection.link)
         self.give(
             self.core.on_connected(
                 Connected(
@@ -410,16 +318,3 @@ class Driver:
 
     def _has_room(self, peer: PeerId | None) -> bool:
         return (self._disk is None or self._disk.has_room) and (peer is None or self.core.has_room(peer))
-
-    @property
-    def peers_count(self) -> int:
-        """How many peers are attached."""
-        return len(self._peers)
-
-    def connections(self) -> dict[PeerId, Connection]:
-        """Return the attached connections by peer."""
-        return dict(self._peers)
-
-    def traffic(self) -> dict[str, int]:
-        """Return the bytes, records and messages that connections have moved."""
-        return self._traffic.statistics(connection.session for connection in self._links.values())

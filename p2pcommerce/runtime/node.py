@@ -77,7 +77,7 @@ async def open_node(
             except BaseExceptionGroup as group:
                 failure = _told(group, body)
             finally:
-                node.close()
+                await node.close()
                 assembly.log.info("node", "stopped", height=node.height)
     finally:
         assembly.close()

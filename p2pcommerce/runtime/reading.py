@@ -1,10 +1,10 @@
-"""Reads from the store, in its thread, one at a time."""
+"""Reads from the store, in its thread, one at a time, until the node stops."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
@@ -30,6 +30,7 @@ from p2pcommerce.sync import ANSWER_BYTES_MAX
 
 __all__ = ["Reading"]
 
+_T = TypeVar("_T")
 _FOR_THE_VERIFIER: Final = frozenset(("since_epoch", "validators"))
 """Arguments that say what the verifier of a proof trusts, and not what it is about."""
 
@@ -44,21 +45,37 @@ class Reading:
         self._told: dict[int, None] = {}
         self._limiter = limiter
         self._for_peers = trio.Lock()
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Wait for the read at work; then the store may be closed: who asks from now on hears that the node stopped."""
+        self._is_closed = True
+        with trio.CancelScope(shield=True):
+            async with self._limiter:
+                pass
+
+    async def _read(self, read: Callable[..., _T], *arguments: object) -> _T:
+        def unless_closed() -> _T:
+            if self._is_closed:
+                raise trio.ClosedResourceError("the node has stopped")
+            return read(*arguments)
+
+        return await trio.to_thread.run_sync(unless_closed, limiter=self._limiter)
 
     async def anchor(self, genesis: Genesis, *, follows: bool) -> TrustAnchor:
         """Return what `anchor_of_store` does."""
         read = partial(anchor_of_store, self._store, genesis, follows=follows)
-        return await trio.to_thread.run_sync(read, limiter=self._limiter)
+        return await self._read(read)
 
     async def receipt(self, tx_id: TransactionId) -> Receipt | None:
         """Return the receipt of a final transaction (id of 32 bytes), None if it is not final here."""
-        return await trio.to_thread.run_sync(self._store.receipt, tx_id, limiter=self._limiter)
+        return await self._read(self._store.receipt, tx_id)
 
     async def rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
         """Return the bytes and proofs of consecutive blocks, for a peer."""
         # The store's budget counts headers and proofs too, the answer's only blocks: `answer` applies the real cap.
         async with self._for_peers:  # one at a time waits for the store: commits and own reads stand behind one at most
-            return await trio.to_thread.run_sync(self._sound_rows, from_height, count, limiter=self._limiter)
+            return await self._read(self._sound_rows, from_height, count)
 
     def _sound_rows(self, from_height: int, count: int) -> list[tuple[bytes, bytes]]:
         """Return rows up to one that the disk has changed: who sent that would be taken for a liar."""
@@ -77,7 +94,7 @@ class Reading:
 
     async def blocks(self, from_height: int, count: int) -> Sequence[FinalizedBlock]:
         """Return stored blocks as events, for a subscriber that begins in the past."""
-        return await trio.to_thread.run_sync(self._blocks, from_height, count, limiter=self._limiter)
+        return await self._read(self._blocks, from_height, count)
 
     def _blocks(self, from_height: int, count: int) -> list[FinalizedBlock]:
         found: list[FinalizedBlock] = []
@@ -124,9 +141,7 @@ class Reading:
         history: list[HistoryEntry] = []
         if subject.history_id is not None and value is not None:
             await wait_stored(head.height)
-            history = await trio.to_thread.run_sync(
-                self._history, subject.history_id, head.height, limiter=self._limiter
-            )
+            history = await self._read(self._history, subject.history_id, head.height)
             self._check_whole(history, value, head.height)
         if since == head.epoch:
             claim = Claim(engine, head, finality, subject.key, value, state, tuple(history))
@@ -159,11 +174,11 @@ class Reading:
             to_epoch: whose validators are to be known; it has begun.
             epoch_blocks: blocks in an epoch.
         """
-        return await trio.to_thread.run_sync(self._links, from_epoch, to_epoch, epoch_blocks, limiter=self._limiter)
+        return await self._read(self._links, from_epoch, to_epoch, epoch_blocks)
 
     async def history(self, from_height: int, count: int) -> list[bytes]:
         """Return header, proof and justify of final blocks that are kept whole, one after the other, without gaps."""
-        return await trio.to_thread.run_sync(self._store.justifies.history, from_height, count, limiter=self._limiter)
+        return await self._read(self._store.justifies.history, from_height, count)
 
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []

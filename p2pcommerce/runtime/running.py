@@ -220,7 +220,8 @@ class RunningNode(OffChainNode):
         Args:
             topic: its name, at most 64 bytes of UTF-8.
             validator: says of each post, once: ACCEPT (deliver it and pass it on), IGNORE (drop it) or REJECT (drop it,
-                and lower the score of the peer that sent it); None: all are accepted. An error in it stops the node.
+                and lower the score of the peer that sent it); None: all are accepted. One that raises has ignored the
+                post; the log says so once.
             capacity: posts that may wait; the oldest are dropped beyond, and counted in `TopicListener.dropped`.
 
         Raises:
@@ -270,7 +271,7 @@ class RunningNode(OffChainNode):
         Raises:
             ClosedResourceError: the node has stopped.
         """
-        await self._wait(lambda: self._driver.peers_count >= count)
+        await self._wait(lambda: len(self._driver.links.attached) >= count)
 
     async def _wait(self, is_so: Callable[[], bool]) -> None:
         """Wait for what stored blocks and new peers can make true."""
@@ -292,7 +293,7 @@ class RunningNode(OffChainNode):
         """Return the connected peers."""
         return tuple(
             PeerInfo(peer, connection.address, connection.outbound, self._core.rtt_us(peer))
-            for peer, connection in self._driver.connections().items()
+            for peer, connection in self._driver.links.attached.items()
         )
 
     def statistics(self) -> dict[str, object]:
@@ -373,7 +374,7 @@ class RunningNode(OffChainNode):
             self._wallet.note(decode_transaction(raw))
         return effects + self._desk.start(self._clock.now())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing will happen any more: whoever still waits for something is told so; used by `open_node`."""
         self._closed = True
         self._nursery = None
@@ -386,3 +387,4 @@ class RunningNode(OffChainNode):
         self._on_progress()
         self._driver.close()
         self._submitting.close()
+        await self._reading.close()

@@ -1,21 +1,44 @@
 """Floor 4, beside the runtime: the same cores under simulated links, clocks and disks.
 
-- `scenario`: what decides a world, as JSON; `faults`: the table of fault kinds
-- `streams`: one seed, a random stream for each name; `queue`: what happens next; `trace`: one hash over all of it
-- `links`: when a message arrives; `tables`: how far regions are apart; `downlink`: a receiver's bandwidth;
-  `link_faults`: what links suffer
-- `clocks`, `disks`: of one host, with their faults
-- `scheme`: cheap signatures, for simulations only
+A world:
+
 - `cluster`: `Cluster`, for an application's own tests; `arguments`: what it refuses; `simulation`: one whole scenario;
   `world`: one world of whole nodes, the biggest idea; `options`: what a program may choose of it; `result`: what came
   of it
-- `host`: one node with clock, disk and connections; `surroundings`: what it needs of the world; `disk_queue`,
-  `storage`, `journal`: its disk at work; `connections`, `windows`, `message_sizes`: its links at work
-- `schedule`: which fault strikes when; `load`, `purse`: what users do; `adversaries/`: who does not follow the rules
+- `scenario`: what decides a world, as JSON; `faults`: the table of fault kinds; `schedule`: which strikes when
+- `streams`: one seed, a random stream for each name; `queue`: what happens next; `trace`: one hash over all of it;
+  `words`: its events in words
+- `links`: when a message arrives; `tables`: how far regions are apart; `downlink`: a receiver's bandwidth;
+  `link_faults`: what links suffer
+- `clocks`, `disks`: of one host, with their faults; `scheme`: cheap signatures, for simulations only
+- `host`: one node with clock, disk and connections; `surroundings`: what it needs of the world; `behaviour`: how it
+  departs from what its core wants
+- `disk_queue`, `storage`, `journal`, `own_queue`, `off_chain`, `offers`: a host's disk at work; `connections`,
+  `windows`, `message_sizes`: its links at work
+- `load`, `purse`, `market`, `demand`: what users do; `churn`: validators that change; `adversaries/`: who does not
+  follow the rules
+
+What must hold:
+
+- `oracles`, `ballots`: at each step; `liveness`, `gates`: whether finality resumes, and how soon
+- `conduct`, `commitments`, `certified`, `justified`: what was signed and proven, with code of its own
+- `boundaries`, `epoch_judge`, `memberships`: epochs
+- `convictions`, `evidence_judge`: who is convicted, and who must be
+- `books`, `order_rules`: the application's money and orders, written a second time
+- `buffers`: caps of what rooms hold; `defects`: where an exception came from
+
+Many worlds:
+
+- `campaign`: one for each seed; `sweep`, `dask_cluster`: over processes and machines; `tally`: the sum
+- `outcome`, `outcome_file`, `outcome_csv`, `line_file`, `program`: what is kept of each, so that a sweep resumes
+- `shrink`: from a world that fails to a small one; `pictures/`: what worlds show, as a paper prints it
+
+Worlds of other kinds:
+
+- `gossip/`, `baselines/`: how transactions spread, by the product or by what it is measured against
+- `peers/`: discovery alone; `flood`, `junk`: a mempool under a flood
 - `trade/`: random trade on the application alone, its properties judged after every transaction
 - `twins/`: one validator twice, in every small scenario of leaders and partitions, on engines alone
-- `flood`: a mempool under a flood; `junk`: what it is flooded with
-- `oracles`, `ballots`: what must hold at each step; `liveness`: whether finality resumes
 """
 
 from p2pcommerce.simulation.clocks import UNIX_BASE_US, HostClock

@@ -6,7 +6,9 @@
 - `peers`: claims, requests and faults of each peer
 - `serve`: the answer to a peer that asks
 - `parameters`, `effects`: the numbers, and what it wants done
-- `restore`: the whole state from a snapshot, from several peers; `restore_parameters`, `restore_effects`: its own
+- `headway`: how fast it goes, for people
+- `restore`: the whole state from a snapshot, from several peers; `restore_sources`, `restore_parameters`,
+  `restore_effects`: its own
 - `chunks`: a state in chunks, each provable under its root
 """
 

@@ -3,8 +3,9 @@
 - `session`: one connection as one object: bytes in, events out; messages in, bytes out (start here)
 - `messages`: the schema: every kind of message with its lane, its cap and its fields; `archive_messages`: those about
   links and snapshots; `block_messages`: about blocks; `reconcile_messages`: about what a peer lacks;
-  `off_chain_messages`: about blobs and sealed messages; `stem_messages`: private transactions; `kinds`: how kinds are
-  entered
+  `off_chain_messages`: about blobs and sealed messages; `stem_messages`: private transactions;
+  `topic_messages`: what applications publish; `finality_messages`: what is final, for those further off;
+  `call_messages`: reverse dialling; `kinds`: how kinds are entered; `announcing`: announcements as columns
 - `handshake`: network magic, version, Noise XX, and the proof of identity
 - `noise`: Noise_XX_25519_ChaChaPoly_BLAKE2s
 - `records`: length-prefixed ciphertexts on the stream, and rekeying

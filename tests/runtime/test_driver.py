@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from p2pcommerce.node.effects import Append, Attach, Close, Commit, Dial, Halt, Log, SaveBook, SignRequest, Transmit
-from p2pcommerce.runtime import driver as driver_room
+from p2pcommerce.runtime import links as links_room
 from p2pcommerce.runtime.driver import NodeHaltedError
 from p2pcommerce.runtime.transport.memory import MemoryTransport
 from p2pcommerce.wire import Ping, Pong
@@ -89,7 +89,7 @@ async def test_a_transport_that_does_not_answer_is_given_up(tmp_path, network, j
     async with running_node(tmp_path, Mute(), bootstrap=("memory://mute",)) as node:
         begun = trio.current_time()
         await until(lambda: counted(node).get("dial_failed"))
-        assert trio.current_time() - begun == pytest.approx(driver_room.DIAL_S, abs=1)
+        assert trio.current_time() - begun == pytest.approx(links_room.DIAL_S, abs=1)
 
 
 async def test_of_two_connections_with_one_peer_one_is_closed(node, network, jumping_clock):
@@ -131,7 +131,7 @@ async def test_effects_for_connections_that_are_gone_do_nothing(node, network, j
     caller = Caller(await dial(network), GENESIS)
     await caller.shake()
     await until(node.peers)
-    (connection,) = node._driver.connections().values()
+    (connection,) = node._driver.links.attached.values()
     node._driver.give([Close(connection.link, "TEST", "it is told to")])
     node._driver.give([Transmit(connection.peer, Ping(1)), Attach(connection.peer, connection.link)])
     node._driver.give([Close(connection.link, "TEST", "again")])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 
 import trio
+import trio.testing
 
 from p2pcommerce.runtime.reading import Reading
 from p2pcommerce.runtime.store import Store
@@ -42,3 +44,33 @@ async def test_a_block_that_the_disk_has_changed_is_not_sent_and_is_told_once(tm
         (line,) = log.lines
     assert "block 2 is not what was stored" in line
     assert "move it away" in line
+
+
+async def test_the_read_at_work_ends_before_the_store_is_closed_and_later_ones_hear_that_the_node_stopped(tmp_path):
+    entered, go_on = threading.Event(), threading.Event()
+    heard = []
+
+    class Slow:
+        def receipt(self, tx_id):
+            entered.set()
+            go_on.wait(60)
+            return tx_id
+
+    reading = Reading(Slow(), trio.CapacityLimiter(1), Lines())
+
+    async def ask(tx_id):
+        try:
+            heard.append(await reading.receipt(tx_id))
+        except trio.ClosedResourceError as error:
+            heard.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, bytes(32))
+        await trio.to_thread.run_sync(entered.wait)
+        nursery.start_soon(ask, bytes(31))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(reading.close)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not heard
+        go_on.set()
+    assert heard == [bytes(32), "the node has stopped"]

@@ -1,6 +1,7 @@
 """EPCIS 2.0 events and the standard hash by which the chain refers to them.
 
 - `document`: JSON-LD bytes to events
+- `structure`: which fields each type of event has
 - `lines`: where its events stand; `writing`: events to JSON-LD bytes
 - `steps`: what an event asks of the ledger
 - `event_hash`: the EPCIS Event Hash ID of an event

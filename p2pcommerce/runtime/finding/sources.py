@@ -63,7 +63,7 @@ class Sources:
         seeds = DnsSeeds(config.dns_seeds, config.dns_server, config.genesis.hash, self._on_seed, self._assembly.log)
         self._statistics["dns_seeds"] = seeds.counters
         is_known = len(self._driver.core.discovery.book) > 0
-        nursery.start_soon(seeds.run, is_known, lambda: self._driver.peers_count)
+        nursery.start_soon(seeds.run, is_known, lambda: len(self._driver.links.attached))
 
     def _on_seed(self, name: str, told: SeedAnswer) -> None:
         discovery = self._driver.core.discovery
@@ -123,4 +123,4 @@ class Sources:
 
     def _tell_peers(self) -> None:
         record = self._record()
-        self._driver.give([Transmit(peer, Peers((record,))) for peer in self._driver.connections()])
+        self._driver.give([Transmit(peer, Peers((record,))) for peer in self._driver.links.attached])

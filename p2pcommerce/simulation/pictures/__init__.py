@@ -2,7 +2,8 @@
 
 - `album`: all pictures by name, what each needs to be measured, how it is drawn (start here)
 - `latency`: how long a transaction takes to a node, by strategy; `traffic`: what that costs in bytes
-- `attacks`: what of it is left under attack; `delays`: what faults do to finality; `spacetime`: one seed in detail
+- `attacks`: what of it is left under attack; `delays`: what faults do to finality; `spacetime`: one seed in detail,
+  from its `recording`
 - `samples`: the worlds behind the pictures and what is taken from them; `canvas`: the style, and the files
 
 A picture is made in two steps: worlds are run and leave plain data, which is kept as JSON; the data is drawn. Drawing
