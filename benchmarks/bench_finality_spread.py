@@ -25,10 +25,11 @@ from collections import Counter, defaultdict
 from p2pcommerce.gossip.relay_parameters import RelayParameters
 from p2pcommerce.ledger.genesis import ChainParameters
 from p2pcommerce.node.node import NodeParameters
-from p2pcommerce.simulation import Scenario, World, WorldOptions
+from p2pcommerce.simulation import STAND_IN, Scenario, World, WorldOptions
 from p2pcommerce.simulation.message_sizes import size_of
 from p2pcommerce.simulation.result import quantile
 from p2pcommerce.simulation.scenario import Adversary
+from p2pcommerce.wire.messages import Engine, Relayed, RelayIds
 
 PARTS = ("followers", "validators")
 VALIDATORS, FOLLOWERS = 10, 40
@@ -38,6 +39,10 @@ WARM_UP_US = 3_000_000
 KINDS_OF_BLOCKS = ("Status", "FinalBlock", "GetBlocks", "Blocks", "GetTransactions", "BlockTransactions")
 KINDS_OF_FINALITY = ("Engine", "Relayed", "RelayIds", "RelayRole")
 SHARES = (("p50", 5_000), ("p90", 9_000), ("p99", 9_900))
+
+
+TAGS = {1: "votes", 2: "certificates", 3: "proposals"}
+"""What messages of Simplex are, by their first byte."""
 
 
 class Watch:
@@ -67,6 +72,24 @@ class Watch:
             name = type(what[-1]).__name__
             self.sent[name] += 1
             self.sent_bytes[name] += size_of(what[-1])
+            self._look_into(what[-1])
+
+    def _look_into(self, message: object) -> None:
+        """Count what is in a message of finality, by what it is."""
+        if isinstance(message, Engine):
+            self._count(f"straight.{TAGS.get(message.data[0], 'other')}", len(message.data))
+        elif isinstance(message, Relayed):
+            for item in message.items:
+                self._count(f"pushed.{TAGS.get(item[0], 'other')}", len(item) + 3)
+        elif isinstance(message, RelayIds):
+            way = "pulled" if message.is_pull else "told"
+            self._count(f"{way}.ids", 8 * len(message.short_ids), len(message.short_ids))
+            votes = sum(int.from_bytes(bitmap, "little").bit_count() for _, bitmap in message.places)
+            self._count(f"{way}.votes", sum(13 + len(bitmap) for _, bitmap in message.places), votes)
+
+    def _count(self, name: str, size: int, count: int = 1) -> None:
+        self.sent[name] += count
+        self.sent_bytes[name] += size
 
     def each(self, kinds: tuple[str, ...], count: int) -> dict[str, object]:
         """Return messages and bytes of some kinds, divided by `count`."""
@@ -91,7 +114,7 @@ def followers(seed: int) -> dict[str, object]:
         liveness_us=0,
     )
     chain = ChainParameters(base_delay_ms=1_000, term_s_min=1, confirm_s_min=1)
-    world = World(scenario, WorldOptions(orders=False, chain=chain, watcher=watch))
+    world = World(scenario, WorldOptions(orders=False, chain=chain, scheme=STAND_IN, watcher=watch))
     start = time.process_time()
     world.run_until(scenario.horizon_us)
     cpu_s = time.process_time() - start
@@ -142,7 +165,9 @@ def validators(options: argparse.Namespace) -> dict[str, object]:
     )
     parameters = NodeParameters(relay=RelayParameters(direct_max=options.direct_max))
     chain = ChainParameters(base_delay_ms=1_000, term_s_min=1, confirm_s_min=1)
-    world = World(scenario, WorldOptions(orders=False, chain=chain, watcher=watch, parameters=parameters))
+    world = World(
+        scenario, WorldOptions(orders=False, chain=chain, scheme=STAND_IN, watcher=watch, parameters=parameters)
+    )
     world.run_until(WARM_UP_US)
     start, views = time.process_time(), counted(world, "finality", "views")
     signatures = counted(world, "finality", "signatures_verified")
@@ -166,6 +191,7 @@ def validators(options: argparse.Namespace) -> dict[str, object]:
         "peers": {"mean": round(sum(peers) / len(peers), 1), "most": max(peers)},
         "per_view_and_validator": {
             **watch.each(KINDS_OF_FINALITY, views),
+            "of_these": watch.each(tuple(sorted(name for name in watch.sent if "." in name)), views),
             "bytes": round(sum(watch.sent_bytes[name] for name in KINDS_OF_FINALITY) / views),
             "signatures_verified": round(signatures / views, 1),
             "cpu_ms": round(cpu_s / views * 1e3, 2),

@@ -176,6 +176,17 @@ class FinalityEngine(Protocol):
         """Tell whether a message of this engine may reach its receivers by others than who made it. Pure."""
         ...
 
+    def series(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return what a message says and the index of the validator that says it; None: no other says the same. Pure.
+
+        Asked of untrusted bytes as well, of which anything may be answered.
+        """
+        ...
+
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return whose (32 bytes) a relayed message is that was accepted; None: nobody's alone, or it is not known."""
+        ...
+
     @property
     def position(self) -> tuple[int, int]:
         """The present epoch, and the view or slot in it: what came too early is to be judged again when it changes."""

@@ -75,6 +75,14 @@ class EngineShell(ABC):
         """Tell whether a message may come by others than who made it: of this engine none."""
         return False
 
+    def series(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return what a message says and who says it: of this engine, for nobody."""
+        return None
+
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return whose a message is: of this engine, for nobody."""
+        return None
+
     @property
     def position(self) -> tuple[int, int]:
         """The present epoch, and the view or slot in it."""

@@ -13,6 +13,7 @@
 - `spreading`: who is pushed a transaction, and who is told of it; `choosers`: the peers that are pushed everything
 - `stems`: private transactions, until somebody makes them public; `stem_routes`: where they go; `stem_room`: how many
 - `relay`, `relay_link`, `kept_messages`: finality messages among many validators; `relay_parameters`: their numbers
+- `relay_names`: by what names they are told of; `relay_hearing`: who need not be pushed what its maker says to it
 - `effects`: what the router wants done; `parameters`: the numbers
 """
 

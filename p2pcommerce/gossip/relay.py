@@ -1,9 +1,9 @@
 """Finality messages on their way among many validators.
 
 Up to 64 validators everybody is connected with everybody, and tells all others straight. Beyond, each stays connected
-to some of the others, and what one says reaches the rest by relaying: pushed at once to those that chose this node as a
-sender, announced to the other connected validators, and pulled by these if it does not come to them by push. Who says
-something itself pushes it to all of them. Only validators relay, and only to validators.
+to some of the others, and what one says reaches the rest by relaying: pushed to those that chose this node as a sender
+and do not hear its maker straight, announced to the other connected validators, and pulled by these if it does not come
+to them. Who says something itself pushes it to all of them. Only validators relay, and only to validators.
 
 The messages are opaque bytes with an id (BLAKE2b-256). Whoever owns them judges each once, before it is passed on:
 ACCEPT - it is signed and changes something here -, IGNORE - it changes nothing any more -, REJECT - no honest node
@@ -36,17 +36,19 @@ from p2pcommerce.gossip.kept_messages import KeptMessages
 from p2pcommerce.gossip.link import Link
 from p2pcommerce.gossip.parameters import GossipParameters
 from p2pcommerce.gossip.pulls import Pulls
+from p2pcommerce.gossip.relay_hearing import Hearing, Maker
 from p2pcommerce.gossip.relay_link import RelayLink, RelayPeer
+from p2pcommerce.gossip.relay_names import Names, Series, names_in, names_message
 from p2pcommerce.gossip.relay_parameters import RelayParameters
 from p2pcommerce.gossip.score import Scores
-from p2pcommerce.gossip.seen import OWN, REJECTED, Seen, short_id
+from p2pcommerce.gossip.seen import OWN, REJECTED, Seen
 from p2pcommerce.gossip.senders import Senders
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import LocalProtocolError, Verdict
 from p2pcommerce.primitives.ids import PeerId, TransactionId
 from p2pcommerce.wire.finality_messages import ROLE_CHOSEN, ROLE_NONE, ROLE_REFUSED, RelayIds, RelayRole
-from p2pcommerce.wire.messages import Choose, Refuse, Unchoose
+from p2pcommerce.wire.messages import SHORT_ID_BYTES, Choose, Refuse, Unchoose
 
 __all__ = ["Judge", "Relay"]
 
@@ -70,6 +72,8 @@ class Relay:
         scores: Scores,
         rng: random.Random,
         blame: Callable[[PeerId, int, int], list[Effect]],
+        series: Series,
+        maker: Maker,
     ) -> None:
         """Relay for nobody.
 
@@ -79,6 +83,8 @@ class Relay:
             scores: the scores that transactions count in.
             rng: draws the random senders.
             blame: counts invalid messages of a peer in its score: (peer, how many, now).
+            series: tells votes on one ballot, which are named together.
+            maker: tells whose a message is.
         """
         self._parameters = parameters
         self._gossip = numbers = replace(
@@ -93,15 +99,19 @@ class Relay:
         self._peers: dict[PeerId, RelayPeer] = {}
         self._connections = 0
         self._links: dict[PeerId, RelayLink] = {}
+        self._hearing = Hearing(self._links, maker)
         links = cast("dict[PeerId, Link]", self._links)  # the rooms below only look links up
         self._counts: Counter[str] = Counter()
         self._senders = Senders(numbers, links, scores, rng)
         self._choosers = Choosers(numbers, links, self._counts)
-        self._pulls = Pulls(numbers, partial(RelayIds, True))  # noqa: FBT003 - the field's name is `is_pull`
+        self._pulls = Pulls(numbers, partial(names_message, is_pull=True))
+        self._names = Names(series, parameters.ballots_max)
         self._seen = Seen(parameters.seen_max)
         self._kept = KeptMessages(parameters.kept_max, parameters.kept_bytes_max)
         self._audience: Collection[PeerId] = ()
         self._news_us: int | None = None
+        self._turn_us: int | None = None
+        self._turned_us = 0
         self._rerank_us: int | None = None
         self._reminded_us: int | None = None
         self._rotated_us = 0
@@ -120,6 +130,7 @@ class Relay:
         self._audience = members
         for peer in [peer for peer in self._links if peer not in members]:
             self._pulls.forget(self._links.pop(peer), now)
+            self._hearing.changed(now)
         for known in self._peers.values():
             if known.peer in members and known.peer not in self._links:
                 self._join(known, now)
@@ -149,6 +160,7 @@ class Relay:
         if link is None:
             return []
         self._pulls.forget(link, now)
+        self._hearing.changed(now)
         return self._roles(self._senders.fill(now))
 
     def on_rtt(self, peer: PeerId, rtt_us: int, now: int) -> list[Effect]:
@@ -162,7 +174,8 @@ class Relay:
         return self._roles(self._senders.on_rtt(now))
 
     def _join(self, known: RelayPeer, now: int) -> None:
-        link = self._links[known.peer] = RelayLink(known, self._parameters, len(self._audience), now)
+        link = self._links[known.peer] = RelayLink(known, self._parameters, len(self._audience), self._names, now)
+        self._hearing.changed(now)
         if self._rerank_us is None:
             self._rerank_us = now + self._parameters.first_rerank_us
         self._tell_kept(link, now)
@@ -179,10 +192,11 @@ class Relay:
         else:
             self._seen.add(item_id, OWN)
             self._counts["relayed_own"] += 1
+            self._names.note(self._seen.key, item_id, raw, OWN)
             self._kept.put(item_id, raw)
         for link in self._links.values():
-            link.push(raw)
-        return self._flush()
+            link.owe(item_id, raw)
+        return self._flush(now)
 
     def on_final(self, now: int) -> None:
         """A block became final: what is kept for long enough need not be told any more."""
@@ -203,8 +217,8 @@ class Relay:
         for raw in items:
             item_id = _id(raw)
             first = self._seen.first_us(item_id)
-            short = short_id(key, item_id) if link.asks or len(self._pulls) else b""
-            self._pulls.delivered(link, short)
+            name = self._names.name(key, item_id, raw) if link.asks or len(self._pulls) else b""
+            self._pulls.delivered(link, name)
             if first is not None:
                 self._counts["relayed_duplicates"] += 1
                 invalid += first == REJECTED
@@ -214,7 +228,7 @@ class Relay:
                 self._counts["relayed_over_budget"] += 1
                 continue
             link.budget.spend(len(raw), now)
-            announcers = self._pulls.arrived(short)
+            announcers = self._pulls.arrived(name)
             verdict = judge(raw)
             if verdict is None:
                 self._counts["relayed_early"] += 1
@@ -222,6 +236,8 @@ class Relay:
             new += 1
             invalid += verdict is Verdict.REJECT
             self._seen.add(item_id, REJECTED if verdict is Verdict.REJECT else now)
+            if verdict is not Verdict.REJECT:
+                self._names.note(key, item_id, raw, now)
             self._counts[f"relayed_{verdict.name.lower()}"] += 1
             if verdict is Verdict.ACCEPT:
                 link.score.useful += 1
@@ -231,36 +247,38 @@ class Relay:
             self._senders.on_heard(link, new, now)
         else:
             self._senders.on_shown(link, now)
-        return self._flush() + (self._blame(peer, invalid, now) if invalid else [])
+        return self._turn(now) + (self._blame(peer, invalid, now) if invalid else [])
 
     def on_ids(self, peer: PeerId, message: RelayIds, now: int) -> list[Effect]:
         """Take what a peer (32 bytes) announces or asks for; each announcement is good for one pull."""
         link = self._links.get(peer)
         if link is None:
             return []
+        names = names_in(message, len(self._audience))
         if message.is_pull:
-            for short in message.short_ids:
-                item_id = link.told.pop(short, None)
+            for name in names:
+                item_id = link.told.pop(name, None)
                 raw = None if item_id is None else self._kept.get(item_id)
                 self._counts["relayed_unserved" if raw is None else "relayed_served"] += 1
-                if raw is not None:
-                    link.push(raw)
+                if item_id is not None and raw is not None:
+                    link.owe(item_id, raw)
             return [*link.take_pushes()]
-        for short in message.short_ids:
-            found = self._seen.by_short(short)
+        for name in names:
+            found = self._seen.by_short(name) if len(name) == SHORT_ID_BYTES else self._names.find(name)
             if found is None:
-                self._pulls.announced(link, short, now)
+                self._pulls.announced(link, name, now)
             else:
                 self._again(link, *found, now)
         self._senders.on_shown(link, now)
         return []
 
-    def on_role(self, peer: PeerId, role: int, now: int) -> list[Effect]:
-        """Learn what this node is to a peer (32 bytes)."""
-        link = self._links.get(peer)
+    def on_role(self, peer: PeerId, message: RelayRole, now: int) -> list[Effect]:
+        """Learn what this node is to a peer (32 bytes), and whom that hears."""
+        link, role = self._links.get(peer), message.role
         if link is None:
-            return [SendTo(peer, RelayRole(ROLE_REFUSED))] if role == ROLE_CHOSEN and peer in self._peers else []
+            return [SendTo(peer, RelayRole(ROLE_REFUSED, ()))] if role == ROLE_CHOSEN and peer in self._peers else []
         if role == ROLE_CHOSEN:
+            self._hearing.on_chosen(link, message.hears, self._audience, self._seen.key or b"")
             return self._roles(self._choosers.add(peer))
         if role == ROLE_NONE:
             self._choosers.discard(peer)
@@ -274,7 +292,8 @@ class Relay:
         """When announcements, pulls or rankings are due, microseconds; None: never."""
         if not self._links:
             return None
-        return earliest(self._news_us, self._pulls.deadline, self._rerank_us, self._senders.stall_check_us)
+        rooms = self._hearing.deadline, self._pulls.deadline, self._senders.stall_check_us
+        return earliest(self._turn_us, self._news_us, self._rerank_us, *rooms)
 
     def on_deadline(self, now: int) -> list[Effect]:
         """Do what is due."""
@@ -289,7 +308,9 @@ class Relay:
         stall_us = self._senders.stall_check_us
         if stall_us is not None and stall_us <= now:
             effects += self._roles(self._senders.check_stalls(now))
-        effects += self._pulls.on_deadline(now)
+        if self._turn_us is not None and self._turn_us <= now:
+            effects += self._flush(now)
+        effects += [*self._hearing.on_deadline(now), *self._pulls.on_deadline(now)]
         if self._news_us is not None and self._news_us <= now:
             self._news_us = None
             for each in self._links.values():
@@ -309,16 +330,17 @@ class Relay:
     def _spread(self, item_id: TransactionId, raw: bytes, shown: Sequence[PeerId], now: int) -> None:
         """Push to choosers, and announce to the others."""
         self._kept.put(item_id, raw)
+        maker = self._hearing.maker(raw)
         for peer, link in self._links.items():
-            if peer in shown:
+            if peer in shown or peer == maker:
                 continue
-            if link.is_chooser:
-                link.push(raw)
+            if link.is_chooser and maker not in link.hears:
+                link.owe(item_id, raw)
             else:
                 self._tell(link, item_id, raw, now)
 
     def _tell(self, link: RelayLink, item_id: TransactionId, raw: bytes, now: int) -> None:
-        link.tell(item_id, len(raw), 0, self._parameters.kept_max)
+        link.spread(item_id, raw, self._parameters.kept_max)
         if self._news_us is None:
             self._news_us = now + self._parameters.announce_us
 
@@ -335,13 +357,25 @@ class Relay:
         for link in self._links.values():
             self._tell_kept(link, now)
 
-    def _flush(self) -> list[Effect]:
-        return [effect for link in self._links.values() if link.pushes for effect in link.take_pushes()]
+    def _turn(self, now: int) -> list[Effect]:
+        """Push what is owed, unless that was done just now: then soon, with what comes until then."""
+        if now - self._turned_us >= self._parameters.turn_us:
+            return self._flush(now)
+        if self._turn_us is None:
+            self._turn_us = self._turned_us + self._parameters.turn_us
+        return []
+
+    def _flush(self, now: int) -> list[Effect]:
+        self._turn_us = None
+        effects: list[Effect] = [each for link in self._links.values() if link.is_owing for each in link.take_pushes()]
+        if effects:
+            self._turned_us = now
+        return effects
 
     def _roles(self, effects: Sequence[Effect]) -> list[Effect]:
         """Say what the choice of senders says in the words of this room."""
         return [
-            SendTo(effect.peer, RelayRole(_ROLES[type(effect.message)]))
+            SendTo(effect.peer, self._hearing.role(effect.peer, _ROLES[type(effect.message)]))
             for effect in effects
             if isinstance(effect, SendTo)
         ]
@@ -355,6 +389,7 @@ class Relay:
             "relayed_kept": len(self._kept),
             "relayed_kept_bytes": self._kept.total_bytes,
             "relayed_wanted": len(self._pulls),
+            "relay_votes_known": len(self._names),
             "relay_senders_replaced": self._senders.replaced,
             **{name: self._counts[name] for name in sorted(self._counts)},
         }

@@ -24,8 +24,10 @@ class RelayParameters:
         senders: those of the connected validators that push to this one; the others announce.
         senders_random: how many of them are drawn at random.
         choosers_max: how many a validator pushes to.
-        announce_us: how long announcements are gathered, microseconds: less than for transactions, as each of three
-            steps to finality waits for it where pushes fail.
+        announce_us: how long announcements are gathered, microseconds: where pushes fail, each of three steps to
+            finality waits for it.
+        turn_us: pushes go out at once after a pause of this, else gathered for it, microseconds: what many say at about
+            the same time travels together, and is not sent to who shows it meanwhile.
         grace_us: how long after an announcement it is pulled, microseconds.
         first_rerank_us: after so long with connections the senders are ranked first, by what was measured since.
         kept_us: a message is kept for so long at least, microseconds, then until a block is final.
@@ -35,6 +37,7 @@ class RelayParameters:
         early_max: messages kept that are of the next view or epoch ...
         early_bytes_max: ... and their bytes; the oldest go ...
         early_peer_max: ... and of one peer so many are taken, so that none can drive out what others pass on.
+        ballots_max: ballots of which is known whose votes are here: of three kinds, some views and epochs.
         seen_max: ids per generation, of two.
         rate: new messages taken of one peer per second, for each validator ...
         burst: ... and at once, for each validator. An honest one relays about three for each in a view.
@@ -44,10 +47,11 @@ class RelayParameters:
 
     direct_max: int = 64
     neighbours: int = 8
-    senders: int = 5
-    senders_random: int = 2
+    senders: int = 3
+    senders_random: int = 1
     choosers_max: int = 8
-    announce_us: int = 5 * _MS
+    announce_us: int = 50 * _MS
+    turn_us: int = 3 * _MS
     grace_us: int = 20 * _MS
     first_rerank_us: int = 3 * MICROSECONDS
     kept_us: int = 2 * MICROSECONDS
@@ -57,6 +61,7 @@ class RelayParameters:
     early_max: int = 2_048
     early_bytes_max: int = 2 * _MIB
     early_peer_max: int = 256
+    ballots_max: int = 1_024
     seen_max: int = 65_536
     rate: int = 32
     burst: int = 128

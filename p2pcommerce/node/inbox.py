@@ -44,7 +44,7 @@ class Inbox:
             wire.Engine: lambda peer, m, now: board.after(relaying.on_engine(peer, m.data, now), now),
             wire.Relayed: lambda peer, m, now: board.after(relaying.on_relayed(peer, m.items, now), now),
             wire.RelayIds: lambda peer, m, now: board.gossip(board.relay.on_ids(peer, m, now), now),
-            wire.RelayRole: lambda peer, m, now: board.gossip(board.relay.on_role(peer, m.role, now), now),
+            wire.RelayRole: lambda peer, m, now: board.gossip(board.relay.on_role(peer, m, now), now),
             wire.FinalBlock: self._on_final_block,
             wire.Evidence: lambda peer, m, now: board.offences.on_message(peer, m.data, now),
             wire.BlockTransactions: self._on_bodies,

@@ -59,7 +59,6 @@ RATES: Final[Mapping[type[wire.Message], Rate]] = {
             wire.Choose,
             wire.Unchoose,
             wire.Refuse,
-            wire.RelayRole,
             wire.Status,
             wire.FeeFloor,
             wire.Listening,
@@ -67,6 +66,7 @@ RATES: Final[Mapping[type[wire.Message], Rate]] = {
         ),
         _WORD,
     ),
+    wire.RelayRole: Rate(256, MICROSECONDS // 8, is_word=True),
 }
 """The kinds that are limited here."""
 EXCESS: Final = Rate(1_000, MICROSECONDS // 8)

@@ -123,7 +123,15 @@ class Switchboard:
         patience_us = max(1, genesis.parameters.base_delay_ms * 1_000 // 2)
         self.bodies = Bodies(self.mempool.raw, patience_us, rng)
         self.final_blocks = FinalBlocks(chain, self._verify, self.mempool.raw, patience_us, rng)
-        self.relay = Relay(parameters.relay, parameters.gossip, self.router.scores, rng, self.router.blame)
+        self.relay = Relay(
+            parameters.relay,
+            parameters.gossip,
+            self.router.scores,
+            rng,
+            self.router.blame,
+            engine.series,
+            engine.maker,
+        )
         routes = FinalityRoutes(engine, self.relay, public_key, parameters.relay.direct_max)
         self.offences = Offences(engine, chain, application, genesis, public_key, rng)
         self.agreement = Agreement(

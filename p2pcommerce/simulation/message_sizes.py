@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from p2pcommerce.wire.finality_messages import shared_bytes
 from p2pcommerce.wire.messages import (
     Announce,
     BlockBody,
@@ -23,6 +24,7 @@ from p2pcommerce.wire.messages import (
     Pull,
     Relayed,
     RelayIds,
+    RelayRole,
     Transactions,
 )
 from p2pcommerce.wire.off_chain_messages import BlobChunk, HaveBlob, PostMessage
@@ -64,9 +66,11 @@ def size_of(message: Message) -> int:  # noqa: PLR0911 - one answer per kind
 def _beside(message: Message) -> int:
     match message:
         case Relayed(items):
-            return _HEAD + _ITEM * len(items) + sum(map(len, items))
-        case RelayIds(_, short_ids):
-            return _HEAD + 3 + 8 * len(short_ids)
+            return _HEAD + (_ITEM + 2) * len(items) + sum(map(len, items)) - sum(shared_bytes(items))
+        case RelayIds(_, short_ids, places):
+            return _HEAD + 4 + 8 * len(short_ids) + sum(13 + len(bitmap) for _, bitmap in places)
+        case RelayRole(_, hears):
+            return _HEAD + 3 + 8 * len(hears)
         case FinalBlock(header, proof, ids):
             return _HEAD + 2 * _ITEM + len(header) + len(proof) + 32 * len(ids)
         case BlobChunk(data=content) | PostMessage(sealed=content):

@@ -109,6 +109,8 @@ SAID = [
     ("protocol/gossip", f"chooses {V.senders} of the connected ones as senders"),
     ("protocol/gossip", f"and {V.senders_random} of these at random"),
     ("protocol/gossip", f"within {V.announce_us // 1_000} ms, and pulled by these {V.grace_us // 1_000} ms later"),
+    ("protocol/gossip", f"nothing was pushed for {V.turn_us // 1_000} ms"),
+    ("protocol/messages", f"to choosers, gathered for at most {V.turn_us // 1_000} ms"),
     (
         "protocol/gossip",
         f"({V.early_max:,} messages and {V.early_bytes_max // MIB} MiB, {V.early_peer_max} messages of one peer)",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from p2pcommerce.finality import FFG, Solo
 from p2pcommerce.finality import engine as seam
+from p2pcommerce.finality.certificates import Vote
 from p2pcommerce.finality.simplex.messages import (
     Answer,
     Boundary,
@@ -17,8 +20,9 @@ from p2pcommerce.finality.simplex.messages import (
     Shown,
     Status,
     encode_message,
+    series_of,
 )
-from p2pcommerce.finality.voting import VoteKind
+from p2pcommerce.finality.voting import Ballot, VoteKind
 from p2pcommerce.primitives.crypto import blake2b_256
 from p2pcommerce.primitives.errors import Verdict
 from p2pcommerce.primitives.ids import PublicKey
@@ -203,3 +207,58 @@ def test_engines_that_believe_no_hearsay_say_so(engine: FFG | Solo) -> None:
     assert not engine.is_relayed
     assert not engine.relays(b"\x01")
     assert engine.on_relayed(STRANGER, b"\x01", 0) == (Verdict.REJECT, [])
+
+
+@given(
+    kind=st.sampled_from([N, Z, F]),
+    epoch=st.integers(0, 2**32 - 1),
+    view=st.integers(2, 2**64 - 2),
+    digest=st.binary(min_size=32, max_size=32),
+    voter=st.integers(0, 255),
+    signature=st.binary(min_size=64, max_size=64),
+)
+def test_a_vote_is_named_by_all_that_it_says_and_by_its_voter(
+    kind: VoteKind, epoch: int, view: int, digest: bytes, voter: int, signature: bytes
+) -> None:
+    ballot = Ballot(epoch, view, kind, bytes(32) if kind is Z else digest)
+    data = encode_message(Cast(Vote(ballot, voter, signature), None))
+    found = series_of(data)
+    assert found is not None
+    assert found[1] == voter
+    assert series_of(encode_message(Cast(Vote(ballot, 255 - voter, bytes(64)), None))) == (found[0], 255 - voter)
+    for other in (
+        replace(ballot, view=view - 1),
+        replace(ballot, epoch=epoch ^ 1),
+        replace(ballot, kind=N if kind is F else F),
+    ):
+        assert series_of(encode_message(Cast(Vote(other, voter, signature), None))) != found
+
+
+def test_only_votes_that_say_all_by_themselves_have_a_name_together() -> None:
+    bench = Bench(stakes=(1,) * 7)
+    proposal = notarized(bench)
+    anchor = bench.certificate(N, 1, proposal.header.hash)
+    vote = bench.vote(Z, 2, 1, bench.others[0])
+    messages = (Cast(vote, anchor), Cast(vote, None), Certificates((anchor,)), proposal, Shown(0, 1, H1, bytes(64)))
+    assert all(series_of(encode_message(message)) is None for message in messages)
+    assert series_of(encode_message(Cast(bench.vote(Z, 2, 0, bench.others[0]), None))) is not None
+
+
+def test_a_vote_is_its_voters_a_proposal_its_proposers_and_a_certificate_nobodys() -> None:
+    bench = Bench(stakes=(1,) * 7)
+    proposal = notarized(bench)
+    voter = bench.others[2]
+    engine, vote = bench.engine, bench.vote(N, 2, H1, voter)
+    assert engine.maker(encode_message(Cast(vote, None))) == bench.validators.keys[voter]
+    assert engine.maker(encode_message(proposal)) == proposal.header.proposer
+    assert engine.maker(encode_message(Certificates((bench.certificate(N, 1, proposal.header.hash),)))) is None
+    other_epoch = replace(vote, ballot=replace(vote.ballot, epoch=1))
+    assert engine.maker(encode_message(Cast(other_epoch, None))) is None
+    assert engine.maker(encode_message(Cast(replace(vote, voter=100), None))) is None
+    assert engine.maker(b"\x01nothing") is None
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_whatever_comes_has_a_name_or_none(data: bytes, is_like_a_vote: bool) -> None:
+    found = series_of(b"\x01" + data + b"\xc4\x40" + bytes(64) + b"\xc0" if is_like_a_vote else data)
+    assert found is None or 0 <= found[1] <= 255

@@ -34,6 +34,22 @@ def key_of(number):
     return blake2b_256(b"key %d" % number)[:16]
 
 
+def series(raw):
+    """Read "ballot .../voter/signature" as a vote, and nothing else."""
+    says, _, rest = raw.partition(b"/")
+    return (says, int(rest.partition(b"/")[0])) if says.startswith(b"ballot") else None
+
+
+def maker(raw):
+    """Read "by N: ..." as a message of peer N, and nothing else."""
+    number, _, _ = raw.removeprefix(b"by ").partition(b":")
+    return peer_of(int(number)) if raw.startswith(b"by ") else None
+
+
+def is_choice(effect):
+    return isinstance(effect.message, RelayRole) and effect.message.role == ROLE_CHOSEN
+
+
 class Rig:
     """One relay among `count` connected validators, of `members` in all, and what it was told of them."""
 
@@ -44,7 +60,7 @@ class Rig:
         self.now = SECOND
         self.scores = Scores(GOSSIP)
         self.numbers = RelayParameters(**numbers)
-        self.relay = Relay(self.numbers, GOSSIP, self.scores, random.Random(1), self.blame)
+        self.relay = Relay(self.numbers, GOSSIP, self.scores, random.Random(1), self.blame, series, maker)
         self.first = self.relay.set_audience([peer_of(number) for number in range(members)], self.now)
         for number in range(count):
             self.connect(number)
@@ -71,11 +87,14 @@ class Rig:
 
     def choose(self, *numbers):
         for number in numbers:
-            assert self.relay.on_role(peer_of(number), ROLE_CHOSEN, self.now) == []
+            assert self.relay.on_role(peer_of(number), RelayRole(ROLE_CHOSEN, ()), self.now) == []
 
     def wait(self, wait_us):
         self.now += wait_us
         return self.relay.on_deadline(self.now)
+
+    def news(self):
+        return self.wait(self.numbers.announce_us)
 
     @property
     def counts(self):
@@ -162,13 +181,13 @@ def test_only_validators_relay_and_are_relayed_to():
     assert rig.hear(2, b"vote") == []
     assert rig.judged == []
     assert rig.counts["relayed_unasked"] == 1
-    assert rig.relay.on_ids(peer_of(2), RelayIds(False, (bytes(8),)), rig.now) == []
-    refused = rig.relay.on_role(peer_of(2), ROLE_CHOSEN, rig.now)
-    assert refused == [SendTo(peer_of(2), RelayRole(ROLE_REFUSED))]
+    assert rig.relay.on_ids(peer_of(2), RelayIds(False, (bytes(8),), ()), rig.now) == []
+    refused = rig.relay.on_role(peer_of(2), RelayRole(ROLE_CHOSEN, ()), rig.now)
+    assert refused == [SendTo(peer_of(2), RelayRole(ROLE_REFUSED, ()))]
 
 
 def test_a_peer_is_taken_in_by_the_router_first():
-    relay = Relay(RelayParameters(), GOSSIP, Scores(GOSSIP), random.Random(1), lambda *_: [])
+    relay = Relay(RelayParameters(), GOSSIP, Scores(GOSSIP), random.Random(1), lambda *_: [], series, maker)
     with pytest.raises(LocalProtocolError):
         relay.on_connected(peer_of(0), own_key=OWN_KEY, peer_key=key_of(0), outbound=True, now=0)
 
@@ -185,12 +204,12 @@ def test_who_is_no_validator_any_more_is_told_nothing_and_who_becomes_one_is():
 
 def test_an_announced_message_is_pulled_after_the_grace_and_served_once():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     pulls = rig.wait(rig.numbers.grace_us)
-    assert SendTo(peer_of(0), RelayIds(True, (own_short(b"vote"),))) in pulls
+    assert SendTo(peer_of(0), RelayIds(True, (own_short(b"vote"),), ())) in pulls
     rig.hear(0, b"vote")
     rig.wait(rig.numbers.announce_us)
-    asked = RelayIds(True, (short_id(key_of(4), blake2b_256(b"vote")),))
+    asked = RelayIds(True, (short_id(key_of(4), blake2b_256(b"vote")),), ())
     assert pushed(rig.relay.on_ids(peer_of(4), asked, rig.now), b"vote") == {peer_of(4)}
     assert rig.relay.on_ids(peer_of(4), asked, rig.now) == []
     assert (rig.counts["relayed_served"], rig.counts["relayed_unserved"]) == (1, 1)
@@ -198,7 +217,7 @@ def test_an_announced_message_is_pulled_after_the_grace_and_served_once():
 
 def test_what_a_push_brought_is_not_pulled():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     rig.hear(1, b"vote")
     assert not any(isinstance(each.message, RelayIds) and each.message.is_pull for each in rig.wait(SECOND))
     assert rig.counts["relayed_wanted"] == 0
@@ -206,7 +225,7 @@ def test_what_a_push_brought_is_not_pulled():
 
 def test_a_broken_promise_counts_against_who_announced():
     rig = Rig()
-    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),)), rig.now)
+    rig.relay.on_ids(peer_of(0), RelayIds(False, (own_short(b"vote"),), ()), rig.now)
     rig.wait(rig.numbers.grace_us)
     rig.wait(SECOND)
     assert rig.scores.of(peer_of(0)).broken == 1
@@ -215,27 +234,29 @@ def test_a_broken_promise_counts_against_who_announced():
 
 def test_each_chooses_some_senders_and_serves_so_many_choosers():
     rig = Rig(count=12)
-    chosen = [each.peer for each in rig.first if each.message == RelayRole(ROLE_CHOSEN)]
+    chosen = [each.peer for each in rig.first if is_choice(each)]
     assert len(chosen) == rig.numbers.senders
     rig.choose(*range(rig.numbers.choosers_max))
     last = rig.numbers.choosers_max
-    assert rig.relay.on_role(peer_of(last), ROLE_CHOSEN, rig.now) == [SendTo(peer_of(last), RelayRole(ROLE_REFUSED))]
-    rig.relay.on_role(peer_of(0), ROLE_NONE, rig.now)
+    assert rig.relay.on_role(peer_of(last), RelayRole(ROLE_CHOSEN, ()), rig.now) == [
+        SendTo(peer_of(last), RelayRole(ROLE_REFUSED, ()))
+    ]
+    rig.relay.on_role(peer_of(0), RelayRole(ROLE_NONE, ()), rig.now)
     rig.choose(last)
-    replaced = rig.relay.on_role(chosen[0], ROLE_REFUSED, rig.now)
-    assert [each.message for each in replaced] == [RelayRole(ROLE_CHOSEN)]
+    replaced = rig.relay.on_role(chosen[0], RelayRole(ROLE_REFUSED, ()), rig.now)
+    assert [is_choice(each) for each in replaced] == [True]
     assert replaced[0].peer not in chosen
 
 
 def test_a_sender_that_falls_silent_is_replaced():
     rig = Rig(count=8)
-    chosen = [each.peer for each in rig.first if each.message == RelayRole(ROLE_CHOSEN)]
+    chosen = [each.peer for each in rig.first if is_choice(each)]
     speakers = [number for number in range(8) if peer_of(number) != chosen[0]]
     effects = []
     for step in range(200):
         rig.hear(speakers[step % 7], b"vote %d" % step)
         effects += rig.wait(10 * MS)
-    assert SendTo(chosen[0], RelayRole(ROLE_NONE)) in effects
+    assert SendTo(chosen[0], RelayRole(ROLE_NONE, ())) in effects
 
 
 def test_who_repeats_itself_tells_all_that_it_keeps_once_a_second():
@@ -300,7 +321,7 @@ def test_announcements_beyond_a_peers_share_are_not_taken():
     rig = Rig()
     shorts = [blake2b_256(b"%d" % number)[:8] for number in range(GOSSIP.announced_max + RELAY_IDS_MAX)]
     for start in range(0, len(shorts), RELAY_IDS_MAX):
-        rig.relay.on_ids(peer_of(0), RelayIds(False, tuple(shorts[start : start + RELAY_IDS_MAX])), rig.now)
+        rig.relay.on_ids(peer_of(0), RelayIds(False, tuple(shorts[start : start + RELAY_IDS_MAX]), ()), rig.now)
     assert rig.counts["relayed_wanted"] == GOSSIP.announced_max
 
 

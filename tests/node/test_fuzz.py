@@ -78,8 +78,8 @@ def recorded():
         wire.FeeFloor(2**64 - 1),
         wire.FinalBlock(first.header.raw, block.proof, first.transaction_ids),
         wire.Relayed((b"\x01vote", b"\x03proposal")),
-        wire.RelayIds(False, (b"shortid8",)),
-        wire.RelayRole(1),
+        wire.RelayIds(False, (b"shortid8",), ((b"a ballot", b"\x07"),)),
+        wire.RelayRole(1, (b"a member",)),
         wire.Stem((*first.transactions[:2], b"stem")),
         wire.Listening(("news", "weather")),
         wire.Posts((b"post",)),
@@ -200,6 +200,10 @@ _FIELDS = {
     "peer_record": st.binary(min_size=1, max_size=300),
     "signature": st.binary(min_size=64, max_size=64),
     "role": st.integers(0, 2),
+    "hears": st.lists(st.binary(min_size=8, max_size=8), max_size=4),
+    "places": st.lists(
+        st.tuples(st.binary(min_size=8, max_size=8), st.binary(max_size=2).map(lambda bits: bits + b"\x01")), max_size=4
+    ),
     "transaction_ids": st.lists(st.binary(min_size=32, max_size=32), max_size=4),
     "data": st.binary(min_size=1, max_size=400),
     "block": st.binary(min_size=1, max_size=400),

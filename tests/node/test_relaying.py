@@ -177,7 +177,9 @@ def early(**numbers):
     """Return what stands between an engine and a relay among 20 validators."""
     peers = [KEYED.public_key(seed_of(f"validator {number}")) for number in range(20)]
     scores, parameters, engine = Scores(GossipParameters()), RelayParameters(**numbers), Early()
-    relay = Relay(parameters, GossipParameters(), scores, random.Random(1), lambda *_: [])
+    relay = Relay(
+        parameters, GossipParameters(), scores, random.Random(1), lambda *_: [], lambda _: None, lambda _: None
+    )
     relay.set_audience(peers, 1)
     for peer in peers[:10]:
         scores.on_connected(peer, 1)

@@ -79,6 +79,10 @@ HASH = st.binary(min_size=32, max_size=32)
 SHORT = st.binary(min_size=8, max_size=8)
 
 
+def bitmap(number):
+    return number.to_bytes((number.bit_length() + 7) // 8, "little")
+
+
 def some(items, min_size=0):
     return st.lists(items, min_size=min_size, max_size=5).map(tuple)
 
@@ -106,8 +110,10 @@ STRATEGIES = {
     Evidence: st.builds(Evidence, BLOB),
     FinalBlock: st.builds(FinalBlock, BLOB, BLOB, some(HASH)),
     Relayed: st.builds(Relayed, some(BLOB, 1)),
-    RelayIds: st.builds(RelayIds, st.booleans(), some(SHORT, 1)),
-    RelayRole: st.builds(RelayRole, st.integers(0, 2)),
+    RelayIds: st.builds(
+        RelayIds, st.booleans(), some(SHORT), some(st.tuples(SHORT, st.integers(1, 2**31).map(bitmap)))
+    ),
+    RelayRole: st.builds(RelayRole, st.integers(0, 2), some(SHORT)),
     GetTransactions: st.builds(GetTransactions, HASH, some(HASH, 1)),
     BlockTransactions: st.builds(BlockTransactions, HASH, some(BLOB)),
     GetBlock: st.builds(GetBlock, HASH),
@@ -162,8 +168,8 @@ LARGEST = [
     Evidence(bytes(EVIDENCE_BYTES_MAX)),
     FinalBlock(bytes(1_024), bytes(384 * 1024), (H,) * 2_000),
     Relayed((bytes(256 * 1024),)),
-    RelayIds(False, (H[:8],) * 512),
-    RelayRole(2),
+    RelayIds(False, (H[:8],) * 512, ((H[:8], bytes(31) + b"\x80"),) * 512),
+    RelayRole(2, (H[:8],) * 255),
     GetTransactions(H, (H,) * 2_000),
     BlockTransactions(H, (bytes(550),) * 2_000),
     GetBlock(H),
@@ -217,9 +223,9 @@ PINNED = {
     "2091c40176": Engine(b"v"),
     "2191c40378797a": Evidence(b"xyz"),
     "4c93c40168c40170c420" + H.hex(): FinalBlock(b"h", b"p", (H,)),
-    "4d9192c40161c4026263": Relayed((b"a", b"bc")),
-    "4e92c2c4080001020304050607": RelayIds(False, (H[:8],)),
-    "4f9102": RelayRole(2),
+    "4d91939200c401619200c40262639201c40164": Relayed((b"a", b"bc", b"bd")),
+    "4e93c2c40800010203040506079192c4080001020304050607c40105": RelayIds(False, (H[:8],), ((H[:8], b"\x05"),)),
+    "4f9202c4080001020304050607": RelayRole(2, (H[:8],)),
     "3092c420" + H.hex() + "91c420" + H.hex(): GetTransactions(H, (H,)),
     "3192c420" + H.hex() + "91c40161": BlockTransactions(H, (b"a",)),
     "3291c420" + H.hex(): GetBlock(H),
@@ -322,9 +328,15 @@ def test_a_message_over_its_cap_is_not_sent():
         (FinalBlock(b"h", b"p", (H[:31],)), "transaction_ids"),
         (Relayed(()), "items"),
         (Relayed((b"a",) * 257), "items"),
-        (RelayIds(False, ()), "short_ids"),
-        (RelayIds(True, (H[:8],) * 513), "short_ids"),
-        (RelayRole(3), "role"),
+        (Relayed((b"",)), "items"),
+        (RelayIds(True, (H[:8],) * 513, ()), "short_ids"),
+        (RelayIds(True, (), ((H[:8], b"\x01\x00"),)), "places"),
+        (RelayIds(True, (), ((H[:8], b""),)), "places"),
+        (RelayIds(True, (), ((H[:8], b"\xff" * 32),) * 2 + ((H[:8], b"\x01"),)), "places"),
+        (RelayIds(True, (), ((H[:8], b"\x01" * 33),)), "places"),
+        (RelayIds(True, (), ((H[:7], b"\x01"),)), "places"),
+        (RelayRole(3, ()), "role"),
+        (RelayRole(1, (H[:8],) * 256), "hears"),
         (GetTransactions(H, (H,) * 2_001), "ids"),
         (GetTransactions(H[:31], (H,)), "block_hash"),
         (BlockTransactions(H, (b"a",) * 2_001), "items"),
@@ -389,3 +401,33 @@ def test_kinds_are_frozen_and_slotted_and_cannot_share_a_number():
         assert "__slots__" in vars(cls)
     with pytest.raises(TypeError, match="is both Ping and"):
         kind(Ping.KIND, Lane.CONTROL, 16)(Choose)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        "9200c4016192c04000",
+        "9200c40161" + "9200c40161",  # shares a byte and does not say so
+        "9200c40161" + "9202c40162",  # shares more than there is
+        "9200c40161" + "9201c400" + "9201c400" + "9200c400",
+        "9201c40161",
+    ],
+)
+def test_an_item_shares_with_the_one_before_it_neither_more_nor_less_than_is_the_same(pairs):
+    count = max(1, pairs.count("92"))
+    with pytest.raises(CodecError):
+        decode_message(bytes.fromhex("4d91" + f"{0x90 + count:x}" + pairs))
+
+
+def test_what_an_item_shares_is_bounded():
+    long = bytes(300)
+    message = Relayed((long, long + b"a"))
+    data = encode_message(message)
+    assert len(data) == 2 + 1 + (1 + 1 + 3 + 300) + (1 + 2 + 2 + 46)
+    assert decode_message(data) == message
+
+
+@given(st.lists(st.lists(st.sampled_from([b"a", b"b", bytes(100)]), min_size=1, max_size=5).map(b"".join), min_size=1))
+def test_items_are_the_same_whatever_they_share(items):
+    message = Relayed(tuple(items[:256]))
+    assert decode_message(encode_message(message)) == message

@@ -142,8 +142,11 @@ def _relayed() -> Iterator[bytes]:
         else step
         for step in village("simplex").script
     ]
-    roles = [Step(0, peer, wire.encode_message(wire.RelayRole(peer % 3))) for peer in (1, 2, 3)]
-    told = [Step(0, 2, wire.encode_message(wire.RelayIds(is_pull, (bytes(8),)))) for is_pull in (False, True)]
+    roles = [
+        Step(0, peer, wire.encode_message(wire.RelayRole(peer % 3, (bytes(8),) * (peer % 2)))) for peer in (1, 2, 3)
+    ]
+    ids = [wire.RelayIds(is_pull, (bytes(8),), ((bytes(8), b"\x07"),)) for is_pull in (False, True)]
+    told = [Step(0, 2, wire.encode_message(each)) for each in ids]
     for count in (12, 30, 60):
         yield script([*steps[:6], *roles, *steps[6:count], *told, Step(1, 4), *steps[count - 6 : count]])
 

@@ -20,7 +20,7 @@ from p2pcommerce.finality.simplex.crossing import Crossing
 from p2pcommerce.finality.simplex.hearsay import RELAYED_TAGS, Hearsay
 from p2pcommerce.finality.simplex.inbox import Inbox, Randomness
 from p2pcommerce.finality.simplex.journal import LOG
-from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, vrf_input
+from p2pcommerce.finality.simplex.messages import is_carrier, read_seal, series_of, vrf_input
 from p2pcommerce.finality.simplex.misjustified import convict_misjustified
 from p2pcommerce.finality.simplex.recovery import Recovery
 from p2pcommerce.finality.simplex.replica import Replica
@@ -165,6 +165,16 @@ class Simplex(RoomEngine[_Rooms]):
     def relays(self, data: bytes) -> bool:
         """Tell whether a message may come by others than who made it."""
         return data[:1] in RELAYED_TAGS
+
+    @override
+    def series(self, data: bytes) -> tuple[bytes, int] | None:
+        """Return what a vote says and its voter's index."""
+        return series_of(data)
+
+    @override
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return who voted or proposed."""
+        return self._running.hearsay.maker(data)
 
     @override
     def on_relayed(self, peer: PeerId, data: bytes, now: int) -> tuple[Verdict | None, list[Effect]]:

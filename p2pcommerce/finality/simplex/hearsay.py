@@ -78,6 +78,20 @@ class Hearsay:
             case _:
                 return Verdict.REJECT
 
+    def maker(self, data: bytes) -> PeerId | None:
+        """Return whose (32 bytes) an accepted message is; a certificate is nobody's."""
+        try:
+            message = KINDS.decode(data)
+        except CodecError:
+            return None
+        if isinstance(message, Proposal):
+            return PeerId(message.header.proposer)
+        context = self._state.context
+        if not isinstance(message, Cast) or message.vote.ballot.epoch != context.epoch:
+            return None
+        voter = message.vote.voter
+        return self._state.keys_of((voter,))[0] if voter < len(context.validators) else None
+
     def _on_cast(self, peer: PeerId, message: Cast, data: bytes, now: int) -> Verdict | None:
         state, vote = self._state, message.vote
         if vote.voter >= len(state.context.validators):

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from p2pcommerce.finality.certificates import CERTIFICATE, CERTIFICATE_BYTES_MAX, VOTE, Certificate, Vote
 from p2pcommerce.finality.messages import MessageKinds
 from p2pcommerce.finality.simplex.justify import JUSTIFY, Justify
+from p2pcommerce.finality.voting import VoteKind
 from p2pcommerce.ledger.block import BLOCK_TRANSACTIONS_MAX, ENGINE_DATA_BYTES_MAX, HEADER, HEADER_BYTES_MAX, Header
 from p2pcommerce.primitives.codec import (
     BOOL,
@@ -53,6 +54,7 @@ __all__ = [
     "epoch_of_message",
     "is_carrier",
     "read_seal",
+    "series_of",
     "view_of",
     "vrf_input",
 ]
@@ -60,6 +62,15 @@ __all__ = [
 ENGINE_MESSAGE_BYTES_MAX: Final = 256 * 1024
 """Bytes of any engine message at most."""
 _VIEW: Final = uint(U64_MAX - 1)
+_CAST_TAG: Final = 1
+_KIND_AT: Final = 3
+"""Where the kind of a vote stands in its message: after tag, array of two, array of six."""
+_VOTE_BYTES_MIN: Final = 108
+"""Tag, two arrays, kind, epoch and view of a byte, hash, voter, signature, nil."""
+_SIGNATURE_HEAD: Final = b"\xc4\x40"
+_NIL: Final = 0xC0
+_FIXINT_END: Final = 0x80
+"""An integer below is its own byte; others have one before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,3 +298,21 @@ def decode_message(data: bytes) -> Message:
         CodecError: unknown tag, over the cap of its kind, malformed, not canonical.
     """
     return KINDS.decode(data)
+
+
+def series_of(data: bytes) -> tuple[bytes, int] | None:
+    """Return what a vote says, as bytes, and its voter's index; None: a message that is no vote, or carries an anchor.
+
+    Of bytes that no vote is encoded as it says anything at all: what is verified is worth a name, and nothing else is.
+    The encoding is canonical, so that all before the voter is the same in all votes on one ballot, and what stands at
+    the end has a fixed place: a byte or two of the voter, two and 64 of the signature, one for no anchor.
+    """
+    if len(data) < _VOTE_BYTES_MIN or data[0] != _CAST_TAG or data[-1] != _NIL or data[-67:-65] != _SIGNATURE_HEAD:
+        return None
+    voter, end = data[-68], -68
+    if voter >= _FIXINT_END:
+        end = -69
+    says = data[:end]
+    if says[_KIND_AT] == VoteKind.NULLIFY and any(says[-32:]):
+        return None  # its anchor was left out, and that may be taken amiss
+    return says, voter
