@@ -179,6 +179,22 @@ def test_a_key_or_gamma_with_a_part_of_small_order_is_refused(point):
     assert vrf.verify(PUBLIC, ALPHA, curve.add(PROOF[:32], point) + PROOF[32:]) is None
 
 
+def test_a_key_is_checked_once_while_it_is_among_those_remembered():
+    remembered = vrf._is_good_key
+    remembered.cache_clear()
+    for _ in range(2):
+        assert vrf.validate_key(PUBLIC)
+        assert not vrf.validate_key(NEUTRAL)
+        assert not vrf.validate_key(PUBLIC + PUBLIC)  # of a wrong length: takes no place
+    assert remembered.cache_info().misses == 2
+    for number in range(vrf.KEYS_REMEMBERED_MAX):
+        vrf.validate_key(number.to_bytes(32, "big"))
+    assert remembered.cache_info().currsize == vrf.KEYS_REMEMBERED_MAX
+    before = remembered.cache_info().misses
+    assert vrf.validate_key(PUBLIC)
+    assert remembered.cache_info().misses == before + 1  # it had been forgotten
+
+
 def test_only_the_canonical_form_of_a_point_is_taken():
     negative_zero = (1 | 1 << 255).to_bytes(32, "little")
     above = (curve.FIELD_PRIME + 1).to_bytes(32, "little")  # y = 1 once more
