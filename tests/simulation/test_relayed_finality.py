@@ -26,7 +26,7 @@ def world_of(*, seed=1, seconds=6, mute=0, faults=None, watcher=None):
         adversaries=(Adversary("mute", tuple(range(VALIDATORS - mute, VALIDATORS))),) if mute else (),
     )
     parameters = NodeParameters(relay=RelayParameters(direct_max=5, neighbours=4))
-    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1)
+    chain = ChainParameters(base_delay_ms=1_000, term_s_min=1, confirm_s_min=1)
     options = WorldOptions(orders=False, chain=chain, scheme=STAND_IN, parameters=parameters, watcher=watcher)
     world = World(scenario, options)
     world.run_until(scenario.horizon_us)
