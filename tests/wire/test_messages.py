@@ -95,7 +95,7 @@ STRATEGIES = {
     Choose: st.just(Choose()),
     Unchoose: st.just(Unchoose()),
     Refuse: st.just(Refuse()),
-    Status: st.builds(Status, U32, HASH, U32),
+    Status: st.builds(Status, U32, HASH),
     FeeFloor: st.builds(FeeFloor, U64),
     Transactions: st.builds(Transactions, some(BLOB, 1)),
     Announce: st.builds(Announce, some(st.tuples(SHORT, st.integers(1, 16_384), U64), 1)),

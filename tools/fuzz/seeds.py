@@ -350,11 +350,14 @@ def _records() -> Iterator[bytes]:
 
 
 def _messages() -> Iterator[bytes]:
-    """Yield the kinds that are too large where the village says them."""
+    """Yield the kinds that are too large where the village says them, and those with rules beyond their shapes."""
     header = village("simplex").stations[1].memory.blocks[0].block.header.raw
     yield wire.encode_message(wire.Links(0, (b"link",), header, b"proof"))
     yield wire.encode_message(wire.Blocks(1, (b"block", b"block"), b"proof"))
     yield wire.encode_message(wire.FinalBlock(header, b"proof", (bytes(32),)))
+    yield wire.encode_message(wire.Relayed((b"one vote", b"one more vote")))
+    yield wire.encode_message(wire.RelayIds(False, (bytes(8),), ((bytes(8), b"\x07"),)))  # noqa: FBT003 - a message
+    yield wire.encode_message(wire.RelayRole(1, (bytes(8),)))
 
 
 def _texts(*texts: str) -> Callable[[], Iterator[bytes]]:
