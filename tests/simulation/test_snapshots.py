@@ -85,8 +85,9 @@ def test_it_follows_validators_that_change_at_every_epoch():
 
 
 def test_a_restored_state_outlives_a_loss_of_power_and_is_offered_again():
-    world = joining(3)
+    world = joining(7)
     host = join(world)
+    assert counters(host)["restores_done"] == 1
     height = host.height
     host.crash(power_loss=True)
     host.start()
