@@ -26,6 +26,8 @@ from p2pcommerce.primitives.errors import CodecError
 __all__ = ["describe_types", "read_pairs", "read_payload"]
 
 _NONE: Final = frozenset({"", "none", "null"})
+_DIGITS_MAX: Final = 20
+"""A number of 64 bits has no more, with its sign."""
 _TRUTH: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -134,7 +136,9 @@ def _read_scalar(hint: object, value: object, name: str) -> object:
             return found
         raise ArgumentError(f"{name} must be true or false")
     if hint is int:
-        if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            if len(value) > _DIGITS_MAX:
+                raise ArgumentError(f"{name} has {len(value):,} digits: that is more than anything here can be")
             return int(value)
         if type(value) is int:
             return value

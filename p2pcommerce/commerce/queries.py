@@ -49,7 +49,7 @@ def answer(name: str, arguments: Arguments, ledger: Ledger, queries: Mapping[str
     table = QUERIES if queries is None else queries
     query = table.get(name)
     if query is None:
-        raise QueryError(f"there is no query of that name; there are: {', '.join(table)}")
+        raise QueryError(f"there is no query of that name ({name!r:.40}); there are: {', '.join(table)}")
     names, function = query
     unknown = [given for given in arguments if given not in names]
     if unknown:

@@ -293,9 +293,10 @@ class Genesis:
         try:
             document = json.loads(data, object_pairs_hook=_unique)
         except json.JSONDecodeError as error:
-            raise GenesisError(f"line {error.lineno} column {error.colno}: {error.msg}") from error
+            where = f"line {error.lineno} column {error.colno}"
+            raise GenesisError(f"is no genesis, as it is not JSON: {where}: {error.msg}") from error
         except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested too deep
-            raise GenesisError(f"is not readable JSON: {error}") from error
+            raise GenesisError(f"is no genesis, as it is not readable JSON: {error}") from error
         top = _members(document, "genesis", ("network", "time_ms", "engine", "parameters", "validators", "balances"))
         given = _members(top["parameters"], "parameters", tuple(_PARAMETER_RANGES))
         parameters = _read(_PARAMETERS, tuple(given[name] for name in _PARAMETER_RANGES), "parameters")

@@ -89,7 +89,7 @@ def test_lists_of_text_and_of_bytes():
         ("token.transfer", [f"to={KEY}", "amount_minor=0"], "amount_minor"),
         ("token.transfer", [f"to={KEY}", "amount_minor=five"], "whole number"),
         ("token.transfer", [f"to={KEY}", "amount_minor=1e6"], "whole number"),
-        ("token.transfer", [f"to={KEY}", f"amount_minor={'9' * 30}"], "whole number"),
+        ("token.transfer", [f"to={KEY}", f"amount_minor={'9' * 30}"], "has 30 digits"),
         ("order.place", [f"store={KEY}", "lines="], "lines"),
         ("order.place", [f"store={KEY}", "lines=1:2"], "listing:revision:quantity"),
         ("order.place", [f"store={KEY}", "lines=[1"], "JSON"),

@@ -84,3 +84,11 @@ def test_the_readme_leads_to_every_page():
     pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/howto/*.md")]
     unnamed = [str(page.relative_to(ROOT)) for page in pages if f"]({page.relative_to(ROOT)})" not in readme]
     assert unnamed == ["docs/index.md"], "the index says the same for the built documentation"
+
+
+def test_the_index_leads_to_every_page():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = [
+        page.relative_to(ROOT / "docs") for folder in ("docs", "docs/howto") for page in ROOT.glob(f"{folder}/*.md")
+    ]
+    assert [str(page) for page in pages if f"]({page})" not in index] == ["index.md"]

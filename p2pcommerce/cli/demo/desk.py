@@ -24,10 +24,15 @@ from p2pcommerce.primitives.ids import PublicKey, TransactionId
 from p2pcommerce.runtime.control_client import Control, ControlError, connect_control
 from p2pcommerce.runtime.control_frames import ControlBlock
 
-__all__ = ["EXPIRY_BLOCKS", "Desk", "Link", "Pending", "Result", "Sender"]
+__all__ = ["EXPIRY_BLOCKS", "NONE_REACHED", "Desk", "Link", "Pending", "Result", "Sender"]
 
 EXPIRY_BLOCKS: Final = 5_000
 """A transaction may be included in the next so many blocks."""
+NONE_REACHED: Final = (
+    "no validator can be reached: node.log and stderr.txt in each one's folder say why it stopped; where they do not, "
+    "look whether the disk is full"
+)
+"""What a person reads when all are gone."""
 _RECENT_MAX: Final = 20_000
 """Ids of final transactions that are remembered, for those whose node died before it could tell."""
 _LATENCIES_MAX: Final = 500_000
@@ -205,7 +210,7 @@ class Desk:
         """
         alive = [link for link in self.links if link.control is not None]
         if not alive:
-            raise ControlError("no validator can be reached")
+            raise ControlError(NONE_REACHED)
         return max(alive, key=lambda link: link.height)
 
     def watch_gaps(self) -> None:

@@ -11,7 +11,7 @@ from typing import Final, TextIO
 
 import trio
 
-from p2pcommerce.cli.demo.desk import Desk, Sender
+from p2pcommerce.cli.demo.desk import NONE_REACHED, Desk, Sender
 from p2pcommerce.commerce import Body, Sponsor
 from p2pcommerce.primitives.errors import P2PError
 from p2pcommerce.primitives.ids import TransactionId
@@ -147,7 +147,7 @@ class Teller:
         """
         control = self._desk.link_alive().control
         if control is None:
-            raise ControlError("no validator can be reached")
+            raise ControlError(NONE_REACHED)
         return control
 
     def _tell(self, step: StoryStep, details: str) -> None:

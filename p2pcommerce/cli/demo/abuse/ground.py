@@ -6,7 +6,7 @@ from typing import Protocol
 
 import trio
 
-from p2pcommerce.cli.demo.desk import Desk, Result, Sender
+from p2pcommerce.cli.demo.desk import NONE_REACHED, Desk, Result, Sender
 from p2pcommerce.commerce import Body, Transfer
 from p2pcommerce.runtime.control_client import ControlError
 
@@ -58,7 +58,7 @@ class NetworkGround:
         """
         control = self._desk.link_alive().control
         if control is None:
-            raise ControlError("no validator can be reached")
+            raise ControlError(NONE_REACHED)
         answer = (await control.query(name, **arguments)).value
         return answer if isinstance(answer, dict) else {}
 
