@@ -2,8 +2,8 @@
 
     python tools/order_machine.py [--check]
 
-It replaces what stands between the page's two marks. With `--check` it changes nothing, and ends with status 1 if the
-page shows something else.
+It replaces what stands between the page's two marks, and draws the picture that it shows (`order_picture`). With
+`--check` it changes nothing, and ends with status 1 if page or picture show something else.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from order_picture import CLOSED, NOWHERE, picture
+
 from p2pcommerce.commerce import TRANSITIONS
 from p2pcommerce.commerce.order_machine import Transition
 
 PAGE = Path(__file__).parents[1] / "docs" / "orders.md"
 BEGIN = "<!-- drawn by tools/order_machine.py: begin -->"
 END = "<!-- drawn by tools/order_machine.py: end -->"
-NOWHERE = "(none)"
-CLOSED = "(closed)"
+PICTURE = PAGE.parent / "pictures" / "orders.svg"
 
 
-def diagram() -> str:
-    """Return the states and what leads from one to another."""
-    arrows: dict[tuple[str, str], list[str]] = {}
+def arrows() -> dict[tuple[str, str], list[str]]:
+    """Return what leads from one state to another."""
+    found: dict[tuple[str, str], list[str]] = {}
     for row in TRANSITIONS:
         ends = (row.source.name if row.source else NOWHERE, row.target.name if row.target else CLOSED)
-        arrows.setdefault(ends, []).append(_named(row))
-    width = max(len(source) for source, _ in arrows)
-    lines = []
-    for (source, target), names in arrows.items():
-        lines.append(f"{source:>{width}} --> {target:<9} {', '.join(dict.fromkeys(names))}")
-    return "\n".join(("```text", *lines, "```"))
+        names = found.setdefault(ends, [])
+        if _named(row) not in names:
+            names.append(_named(row))
+    return found
 
 
 def table() -> str:
@@ -59,18 +58,20 @@ def drawn(page: str) -> str:
         ValueError: a mark is missing.
     """
     start, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-    return f"{page[:start]}\n\n{diagram()}\n\n{table()}\n\n{page[end:]}"
+    return f"{page[:start]}\n\n![The states of an order](pictures/{PICTURE.name})\n\n{table()}\n\n{page[end:]}"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Draw, or compare; return the exit status."""
-    page = PAGE.read_text()
-    new = drawn(page)
+    page = PAGE.read_text(encoding="utf-8")
+    new, seen = drawn(page), picture(arrows())
     if "--check" in arguments:
-        if new != page:
+        is_old = new != page or not PICTURE.exists() or seen != PICTURE.read_text(encoding="utf-8")
+        if is_old:
             sys.stderr.write(f"{PAGE.name} does not show the table of transitions; run tools/order_machine.py\n")
-        return int(new != page)
-    PAGE.write_text(new)
+        return int(is_old)
+    PAGE.write_text(new, encoding="utf-8")
+    PICTURE.write_text(seen, encoding="utf-8")
     return 0
 
 
