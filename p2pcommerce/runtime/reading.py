@@ -14,6 +14,7 @@ from p2pcommerce.ledger.epochs import boundary_of, read_set
 from p2pcommerce.ledger.genesis import Genesis
 from p2pcommerce.ledger.receipt import Receipt
 from p2pcommerce.ledger.transaction import decode_transaction
+from p2pcommerce.ledger.validators import ValidatorSetError
 from p2pcommerce.node.compact import Claim
 from p2pcommerce.node.epoch_links import EpochLink
 from p2pcommerce.node.node import Node
@@ -25,7 +26,7 @@ from p2pcommerce.runtime.anchor import anchor_of_store
 from p2pcommerce.runtime.events import FinalizedBlock
 from p2pcommerce.runtime.log import Log
 from p2pcommerce.runtime.store import Store
-from p2pcommerce.runtime.store_error import damaged
+from p2pcommerce.runtime.store_error import StoreDamagedError, damaged
 from p2pcommerce.sync import ANSWER_BYTES_MAX
 
 __all__ = ["Reading"]
@@ -197,12 +198,31 @@ class Reading:
     def _links(self, from_epoch: int, to_epoch: int, epoch_blocks: int) -> list[EpochLink]:
         found: list[EpochLink] = []
         for epoch in range(from_epoch, to_epoch):
-            last = self._store.header_at(boundary_of(epoch, epoch_blocks))
-            following = self._store.validator_set(epoch + 1)
-            if last is None or following is None or not last[1]:
+            height = boundary_of(epoch, epoch_blocks)
+            try:
+                link = self._link(epoch, height)
+            except (CodecError, ValidatorSetError, StoreDamagedError):
+                self._tell_damage(height)
                 break
-            found.append(EpochLink(*last, read_set(following).validators))
+            if link is None:
+                break
+            found.append(link)
         return found
+
+    def _link(self, epoch: int, height: int) -> EpochLink | None:
+        """Return what leads from an epoch, by its last block at `height`, to the next one; None if it is not here.
+
+        Raises:
+            CodecError, ValidatorSetError, StoreDamagedError: the disk has changed something of it; whoever sent that
+                would be taken for a liar.
+        """
+        last, raw = self._store.header_at(height), self._store.validator_set(epoch + 1)
+        if last is None or raw is None or not last[1]:
+            return None
+        header, following = last[0], read_set(raw)
+        if self._store.height_of(header.hash) != height or following.hash != header.next_validators_hash:
+            raise damaged(self._store.path, f"the link from epoch {epoch} is not what was stored")
+        return EpochLink(header, last[1], following.validators)
 
     def _history(self, identifier: bytes, up_to: Height) -> list[HistoryEntry]:
         """Return what happened to an item up to a height, first event first."""

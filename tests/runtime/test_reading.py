@@ -5,12 +5,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 
+import pytest
 import trio
 import trio.testing
 
+from p2pcommerce.ledger.epochs import boundary_of
+from p2pcommerce.ledger.validators import VALIDATORS
+from p2pcommerce.primitives.codec import encode
 from p2pcommerce.runtime.reading import Reading
 from p2pcommerce.runtime.store import Store
+from p2pcommerce.runtime.store_error import damaged
 
 from .test_store import FOUNDING, GENESIS, chain
 
@@ -96,3 +102,55 @@ async def test_the_read_at_work_ends_before_the_store_is_closed_and_later_ones_h
         assert not heard
         go_on.set()
     assert heard == [bytes(32), "the node has stopped"]
+
+
+class Links:
+    """A store of one epoch's last block, as far as links are made of it."""
+
+    path = "chain.sqlite3"
+
+    def __init__(self, header, validators, height):
+        self.header, self.validators, self.height = header, validators, height
+
+    def header_at(self, height):
+        if isinstance(self.header, Exception):
+            raise self.header
+        return self.header, b"proof"
+
+    def validator_set(self, epoch):
+        return self.validators if epoch == 1 else None
+
+    def height_of(self, block_hash):
+        return self.height
+
+
+SET = GENESIS.validators
+BOUNDARY = replace(
+    chain([1])[0].block.header, height=boundary_of(0, 10), validators_hash=SET.hash, next_validators_hash=SET.hash
+)
+GOOD = encode(VALIDATORS, tuple(SET))
+
+
+@pytest.mark.parametrize(
+    ("header", "validators", "height"),
+    [
+        (damaged("chain.sqlite3", "header 10: malformed"), GOOD, 10),
+        (BOUNDARY, GOOD, None),
+        (replace(BOUNDARY, next_validators_hash=bytes(32)), GOOD, 10),
+        (BOUNDARY, GOOD[:-1], 10),
+        (BOUNDARY, b"\x90", 10),
+    ],
+    ids=["no header", "another header", "another set", "no set", "an empty set"],
+)
+async def test_a_link_that_the_disk_has_changed_is_not_sent_and_stops_nobody(header, validators, height):
+    log = Lines()
+    reading = Reading(Links(header, validators, height), trio.CapacityLimiter(1), log)
+    assert await reading.links(0, 2, 10) == []
+    assert len(log.lines) == 1
+    assert "block 10 is not what was stored" in log.lines[0]
+
+
+async def test_links_are_given_as_far_as_they_are_known():
+    reading = Reading(Links(BOUNDARY, GOOD, 10), trio.CapacityLimiter(1), Lines())
+    (link,) = await reading.links(0, 2, 10)
+    assert (link.header, link.finality, link.validators) == (BOUNDARY, b"proof", tuple(SET))
