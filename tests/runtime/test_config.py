@@ -145,7 +145,7 @@ def test_key_and_genesis_files_speak_for_themselves(folder):
     with pytest.raises(KeyFileError, match="wrong passphrase"):
         NodeConfig.from_toml(folder / "config.toml", "q")
     (folder / "genesis.json").write_text("{")
-    with pytest.raises(GenesisError, match=r"genesis\.json: line 1"):
+    with pytest.raises(GenesisError, match=r"genesis\.json: .* line 1"):
         NodeConfig.from_toml(folder / "config.toml", "p")
 
 
