@@ -195,6 +195,7 @@ class Node:
         if closing is not None:
             effects += board.detach(peer, closing.reason, "a newer connection takes its place", now)
         board.links[peer] = link
+        board.rates.on_connected(peer)
         board.counters["connected"] += 1
         effects += [Attach(peer, link), Transmit(peer, board.pulse.on_connected(peer, now))]
         effects += board.discover([effect for effect in asked if effect is not closing], now)

@@ -183,7 +183,7 @@ class Switchboard:
 
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
-        self.rates.on_disconnected(peer)
+        self.rates.on_disconnected(peer, now)
         self.pulse.on_disconnected(peer)
         self.discovery.save_soon(now)
         self.fee_floors.on_disconnected(peer)
