@@ -34,8 +34,9 @@ help:
 demo: $(VENV)/.installed-tui
 	@$(BIN)/p2pcommerce demo $(ARGS)
 
+# One process per core; the tests of a file stay together, since some share a network that the first of them starts.
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 # Each line is resumed by itself: what its file holds already is not run again. SOAK scales all of them.
 soak: $(VENV)/.installed-core
