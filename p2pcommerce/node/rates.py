@@ -27,6 +27,7 @@ from p2pcommerce.primitives.buckets import Buckets
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
 from p2pcommerce.wire import messages as wire
+from p2pcommerce.wire.off_chain_messages import GetBlobChunk, PostMessage
 
 __all__ = ["EXCESS", "FLOOD", "GONE_MAX", "RATES", "Rate", "Rates"]
 
@@ -62,6 +63,8 @@ RATES: Final[Mapping[type[wire.Message], Rate]] = {
     wire.Observed: Rate(8, 60 * MICROSECONDS),
     wire.GetTransactions: Rate(256, MICROSECONDS // 64),
     wire.GetBlock: Rate(256, MICROSECONDS // 64),
+    GetBlobChunk: Rate(1_024, MICROSECONDS // 1_000),  # twice what a node uploads in whole chunks
+    PostMessage: Rate(8_192, MICROSECONDS // 64),  # a peer may offer all that it holds for others whenever it connects
     **dict.fromkeys(
         (
             wire.Choose,

@@ -221,7 +221,8 @@ class RunningNode(OffChainNode):
             topic: its name, at most 64 bytes of UTF-8.
             validator: says of each post, once: ACCEPT (deliver it and pass it on), IGNORE (drop it) or REJECT (drop it,
                 and lower the score of the peer that sent it); None: all are accepted. One that raises has ignored the
-                post; the log says so once.
+                post; the log says so once. The node does nothing else meanwhile: one that takes over 50 ms is
+                counted in `TopicListener.slow`, and logged.
             capacity: posts that may wait; the oldest are dropped beyond, and counted in `TopicListener.dropped`.
 
         Raises:

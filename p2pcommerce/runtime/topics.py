@@ -6,7 +6,9 @@ bounded in posts and bytes, and when it reads too slowly the oldest posts are dr
 (`TopicListener.dropped`).
 
 A validator runs on what any peer may send. If it raises, or returns no verdict, the post is ignored: nobody is blamed,
-the node goes on, and it is counted and, once for each listener, logged with the place where it happened.
+the node goes on, and it is counted and, once for each listener, logged with the place where it happened. The node does
+nothing else while a validator runs, so one that takes longer than `SLOW_US` is counted and logged, too; its verdict
+stands.
 """
 
 from __future__ import annotations
@@ -31,13 +33,15 @@ from p2pcommerce.runtime.clock import Clock
 from p2pcommerce.runtime.identity import Identity
 from p2pcommerce.runtime.log import Log
 
-__all__ = ["CAPACITY", "LIFE_S", "LISTENERS_MAX", "QUEUE_BYTES_MAX", "TopicListener", "Topics"]
+__all__ = ["CAPACITY", "LIFE_S", "LISTENERS_MAX", "QUEUE_BYTES_MAX", "SLOW_US", "TopicListener", "Topics"]
 
 CAPACITY: Final = 1_024
 """Posts that wait for a listener, unless it asks for another number."""
 QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
 """Bytes of them, at most."""
 LISTENERS_MAX: Final = 1_024
+SLOW_US: Final = 50_000
+"""A validator that keeps the node from everything else for longer is slow, microseconds."""
 LIFE_S: Final = 60.0
 """Seconds for which a post is passed on, unless its publisher says otherwise."""
 _POST_BYTES: Final = 64
@@ -51,6 +55,7 @@ class TopicListener(AsyncIterator[Post]):
         topic: its name.
         dropped: posts that were dropped because this listener read too slowly: each time the oldest.
         failed: posts that were ignored because this listener's validator raised, or returned no verdict.
+        slow: posts on which this listener's validator kept the whole node waiting.
     """
 
     def __init__(self, topic: str, capacity: int) -> None:
@@ -58,6 +63,7 @@ class TopicListener(AsyncIterator[Post]):
         self.topic = topic
         self.dropped = 0
         self.failed = 0
+        self.slow = 0
         self._capacity = capacity
         self._posts: deque[Post] = deque()
         self._bytes = 0
@@ -115,7 +121,7 @@ class Topics:
         self._give = give
         self._listeners: dict[int, TopicListener] = {}
         self._log = log
-        self._dropped = self._failed = 0
+        self._dropped = self._failed = self._slow = 0
         self._closed = False
         now = clock.now()
         self._sequence = now  # above that of the node's life before, if its clock was not set back
@@ -180,6 +186,7 @@ class Topics:
             del self._listeners[number]
             self._dropped += listener.dropped
             self._failed += listener.failed
+            self._slow += listener.slow
             effects = self._core.on_unlisten(number, self._clock.now())
             if not self._closed:
                 self._give(effects)
@@ -196,6 +203,7 @@ class Topics:
             "listeners": len(self._listeners),
             "dropped": self._dropped + sum(listener.dropped for listener in self._listeners.values()),
             "failed": self._failed + sum(listener.failed for listener in self._listeners.values()),
+            "slow": self._slow + sum(listener.slow for listener in self._listeners.values()),
         }
 
     def close(self) -> None:
@@ -208,6 +216,7 @@ class Topics:
         """Return a validator that gives a verdict whatever the application's does."""
 
         def judge(post: Post) -> Verdict:
+            begun_us = self._clock.now()
             try:
                 verdict: object = validator(post)
             except Exception as error:  # noqa: BLE001 - the application's code, on what any peer may send: it must not end the node
@@ -215,6 +224,7 @@ class Topics:
                 reason = f"raised {type(error).__name__} at {place.filename}:{place.lineno}: {error}"
             else:
                 if isinstance(verdict, Verdict):
+                    self._see_slow(listener, self._clock.now() - begun_us)
                     return verdict
                 reason = f"returned {verdict!r}"
             self._tell_failure(listener, reason)
@@ -231,3 +241,14 @@ class Topics:
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("the node has stopped")
+
+    def _see_slow(self, listener: TopicListener, took_us: int) -> None:
+        if took_us <= SLOW_US:
+            return
+        listener.slow += 1
+        if listener.slow == 1:
+            told = (
+                f'the validator of "{listener.topic}" took {took_us / 1_000:.0f} ms, in which this node did nothing '
+                "else: return ACCEPT for what looks right, and do the long work where the listener reads, in a thread"
+            )
+            self._log.warning("topics", told)

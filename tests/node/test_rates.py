@@ -1,11 +1,13 @@
 """How often a peer may send what no room limits: each kind has its rate, and no honest node reaches it."""
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2pcommerce.node.effects import Transmit
 from p2pcommerce.node.rates import EXCESS, FLOOD, GONE_MAX, RATES, Rates
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.wire import messages as wire
@@ -21,6 +23,9 @@ WORDS = [kind for kind, rate in RATES.items() if rate.is_word]
 QUESTIONS = [kind for kind, rate in RATES.items() if not rate.is_word]
 STALL_US = 45 * SECOND
 """A ping is unanswered for so long at most, until its sender closes: then all that was sent may come at once."""
+ANSWERS_MAX = 64
+GROWN_MAX_BYTES = 64 * 1024
+"""What thousands of copies may leave behind; each kept would take more."""
 
 
 def each(kinds):
@@ -31,9 +36,23 @@ def flood(node, kind, count):  # noqa: F811 - the fixture
     return [node.on_message(A, EXAMPLE[kind], NOW) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_every_kind_has_a_limit(name):
-    assert ROWS[name][6].strip()
+@each(sorted(EXAMPLE, key=lambda kind: kind.__name__))
+def test_a_flood_of_any_kind_gets_few_answers_and_takes_no_memory(node, kind):  # noqa: F811 - the fixture
+    assert ROWS[kind.__name__][6].strip(), "its row names no limit"
+    node.on_message(A, EXAMPLE[kind], NOW)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    answers, is_closed, copies = 0, False, 10_000
+    while copies and not is_closed:
+        effects = node.on_message(A, EXAMPLE[kind], NOW)
+        answers += sum(isinstance(effect, Transmit) for effect in effects)
+        is_closed = bool(closes(effects))
+        del effects
+        copies -= 1
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert answers <= (RATES[kind].burst if kind in RATES else ANSWERS_MAX)
+    assert grown <= GROWN_MAX_BYTES
 
 
 @each(RATES)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 import p2pcommerce as p2p
-from p2pcommerce.runtime.topics import TopicListener
+from p2pcommerce.runtime.topics import SLOW_US, TopicListener
 from tests.runtime.nodes import Notes, config_of, genesis_of, until
 
 TCP = ("tcp://127.0.0.1:0",)
@@ -88,6 +88,24 @@ async def test_a_validator_that_fails_on_a_post_ends_neither_node_nor_listener(t
     assert (tmp_path / "1" / "node.log").read_text().count("the post is ignored") == 1
 
 
+async def test_a_validator_that_keeps_the_node_waiting_is_counted_and_named_once(tmp_path, network, jumping_clock):
+    def judge(post):
+        jumping_clock.jump((SLOW_US + post.data[0]) / 1_000_000)
+        return p2p.Verdict.ACCEPT
+
+    async with (
+        opened(tmp_path, 0, network) as first,
+        opened(tmp_path, 1, network, bootstrap=("memory://n0",), log_file=True) as second,
+        second.listen("news", validator=judge) as heard,
+    ):
+        await until(lambda: any(link.topics for link in first._core._board.router.topics._links.values()))
+        for late_us in (0, 10, 20):
+            await first.publish("news", bytes([late_us]))
+        assert [(await anext(heard)).data[0] for _ in range(3)] == [0, 10, 20]
+        assert (heard.slow, second.statistics()["topics"]["slow"]) == (2, 2)
+    assert (tmp_path / "1" / "node.log").read_text().count('the validator of "news" took 50 ms') == 1
+
+
 async def test_publishing_waits_for_its_budget_and_loses_nothing(tmp_path, network, jumping_clock):
     count = 600
     async with (
@@ -118,8 +136,8 @@ async def test_a_slow_listener_loses_the_oldest_and_they_are_counted(tmp_path, n
         assert [(await anext(quick)).data[0] for _ in range(10)] == list(range(10))
         assert slow.dropped == 7
         assert [(await anext(slow)).data[0] for _ in range(3)] == [7, 8, 9]
-        assert second.statistics()["topics"] == {"listeners": 2, "dropped": 7, "failed": 0}
-    assert second.statistics()["topics"] == {"listeners": 0, "dropped": 7, "failed": 0}
+        assert second.statistics()["topics"] == {"listeners": 2, "dropped": 7, "failed": 0, "slow": 0}
+    assert second.statistics()["topics"] == {"listeners": 0, "dropped": 7, "failed": 0, "slow": 0}
 
 
 async def test_a_listener_s_queue_is_bounded_in_bytes(monkeypatch):
