@@ -241,7 +241,14 @@ def test_whom_a_peer_names_is_met_only_if_it_was_asked():
     assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW) == []
     core.on_deadline(NOW + S)
     assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW + S) == [Meet(A, (b"r",))]
-    assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW + S) == []
+
+
+def test_a_peer_names_so_many_others_at_most_whatever_it_sends():
+    core = make(A)
+    get(core)
+    core.on_deadline(NOW + S)
+    met = [core.on_message(A, BlobProviders(HASH, (b"r", b"s", b"t")), NOW + S) for _ in range(3)]
+    assert met == [[Meet(A, (b"r", b"s", b"t"))], [Meet(A, (b"r",))], []]
 
 
 def test_what_was_not_asked_for_is_left_aside_and_counted():
