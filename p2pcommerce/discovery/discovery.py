@@ -2,9 +2,10 @@
 
 A core (see `primitives.core`). It dials bootstrap addresses and wanted peers (validators) for ever, and fills up to 8
 further connections from the book of signed records, one in an address group; it accepts up to 40 connections of
-ordinary peers, and lets one go for a newcomer if it can spare one; of two connections with one peer it keeps one, the
-same one as the other end. It asks peers for records while it lacks peers, answers theirs within limits, tells callers
-at which address it sees them, and says when the book is to be saved.
+ordinary peers, and lets one go for a newcomer if it can spare one; who finds no place may ask for records before it is
+closed. Of two connections with one peer it keeps one, the same one as the other end. It asks peers for records while it
+lacks peers, answers theirs within limits, tells callers at which address it sees them, and says when the book is to be
+saved.
 
 It opens no socket and checks no handshake: a connection is reported once the other end has proven its key. Losing all
 bootstrap nodes stops nothing once other records are in the book.
@@ -27,10 +28,10 @@ from p2pcommerce.discovery.dial_plan import DialPlan
 from p2pcommerce.discovery.dialling import Dialling, Purpose
 from p2pcommerce.discovery.duplicate import keep_new
 from p2pcommerce.discovery.effects import CloseOne, Effect, SaveBook, SendTo, Which
-from p2pcommerce.discovery.entry import Entry
-from p2pcommerce.discovery.eviction import Places
+from p2pcommerce.discovery.eviction import INBOUND_FULL, Places
 from p2pcommerce.discovery.exchange import Exchange
-from p2pcommerce.discovery.group import is_local, known_place
+from p2pcommerce.discovery.group import known_place
+from p2pcommerce.discovery.guests import Guests
 from p2pcommerce.discovery.intake import Intake
 from p2pcommerce.discovery.observed import Observed
 from p2pcommerce.discovery.parameters import DiscoveryParameters
@@ -39,6 +40,7 @@ from p2pcommerce.discovery.record import RecordExpiredError
 from p2pcommerce.discovery.reverse import ReverseDialling
 from p2pcommerce.discovery.saving import Saving
 from p2pcommerce.discovery.source import Source
+from p2pcommerce.discovery.telling import Telling
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import GenesisHash, PeerId
@@ -93,6 +95,8 @@ class Discovery:
         self._asking = Asking(parameters, connections, rng)
         self._exchange = Exchange(parameters)
         self._counters: Counter[str] = Counter()
+        self._guests = Guests(self._counters)
+        self._telling = Telling(self.book, connections, self._guests, self._exchange, self._counters)
         self._intake = Intake(self.book, self._exchange, own, genesis_hash, scheme, self._counters)
         self._observed = Observed(connections, parameters.observers_min)
         self._reach = Reach(parameters.unreachable_us)
@@ -212,11 +216,13 @@ class Discovery:
             return [CloseOne(peer, Which.NEW, "FEELER")]
         if (old := self.connections.get(peer)) is not None:
             return [self._resolve(peer, old, fresh, now)]
+        effects: list[Effect] = [CloseOne(peer, Which.OLD, "DUPLICATE")] if self._guests.leave(peer) else []
         closing = self._make_room(peer, fresh)
         if closing is not None and closing.peer == peer:
-            return [closing]
+            may_ask = closing.reason == INBOUND_FULL and not outbound and not self._exchange.was_answered(peer, now)
+            return [*effects, *((self._guests.receive(peer, fresh, now) if may_ask else []) or [closing])]
         self.connections[peer] = fresh
-        effects: list[Effect] = [] if closing is None else [closing]
+        effects += [] if closing is None else [closing]
         if chosen is not None:
             self._saving.on_change(now)
             return [*effects, *self._asking.on_dialled(peer, now)]
@@ -225,7 +231,7 @@ class Discovery:
 
     def on_disconnected(self, peer: PeerId, now: int) -> None:
         """The connection with a peer has ended, other than by a `CloseOne` of this core."""
-        if (connection := self.connections.pop(peer, None)) is None:
+        if self._guests.leave(peer) or (connection := self.connections.pop(peer, None)) is None:
             return
         self._deadline = _AT_ONCE
         self._asking.on_disconnected(peer)
@@ -246,21 +252,12 @@ class Discovery:
         self._dialling.on_reached(address)
         self._dialling.add_own([address])
 
-    def on_get_peers(self, peer: PeerId, count: int, now: int) -> list[Effect]:
-        """A peer asks for records: of local addresses only those nearby are told."""
-        asker = self.connections.get(peer)
-        is_near = asker is None or asker.source.is_local
-
-        def is_told(entry: Entry) -> bool:
-            return entry.peer != peer and (is_near or not all(is_local(each) for each in entry.record.addresses))
-
-        told = self._exchange.answer(
-            peer, count, len(self.book), lambda most: self.book.sample(most, is_told, now), now
-        )
-        if told is None:
-            self._counters["ASKED_TOO_OFTEN"] += 1
-            return []
-        return [SendTo(peer, wire.Peers(told))]
+    def on_get_peers(self, peer: PeerId, count: int, now: int) -> list[SendTo | CloseOne]:
+        """A peer, or a guest (`TakeGuest`), asks for records."""
+        effects = self._telling.answer(peer, count, now)
+        if peer in self._guests:
+            self._deadline = _AT_ONCE
+        return effects
 
     def on_peers(self, peer: PeerId, records: Sequence[bytes], now: int) -> list[Effect]:
         """A peer tells of others; what was not asked for, or is beyond its allowance, is left aside.
@@ -302,7 +299,7 @@ class Discovery:
             self._counters["DIAL_TIMEOUT"] += 1
             self.on_dial_failed(address, now)
         dials, wake = self._plan.plan(now)
-        effects: list[Effect] = [*dials, *self.calls.plan(now)]
+        effects: list[Effect] = [*self._guests.on_deadline(now), *dials, *self.calls.plan(now)]
         wake = earliest(wake, self.calls.deadline)
         if self._lacks_peers:
             asked: list[SendTo] = []
@@ -311,7 +308,7 @@ class Discovery:
         if self._saving.take(now):
             self.book.forget_expired(now)
             effects.append(SaveBook())
-        self._deadline = earliest(wake, self._saving.due_us, self._dialling.deadline)
+        self._deadline = earliest(wake, self._saving.due_us, self._dialling.deadline, self._guests.deadline)
         return effects
 
     # --- what others may ask ---
@@ -334,6 +331,7 @@ class Discovery:
             "book_tried": self.book.tried_count,
             "inbound": len(self.connections) - outbound,
             "outbound": outbound,
+            "guests": len(self._guests),
             "dialling": self._dialling.in_flight,
             "wanted": len(self._plan.wanted),
             "wanted_connected": sum(peer in self.connections for peer in self._plan.wanted),

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from p2pcommerce.primitives.ids import PeerId
 from p2pcommerce.wire.messages import CallBack, GetPeers, Observed, Peers, TakesCalls
 
-__all__ = ["CloseOne", "Dial", "Effect", "SaveBook", "SendTo", "Which"]
+__all__ = ["CloseOne", "Dial", "Effect", "SaveBook", "SendTo", "TakeGuest", "Which"]
 
 
 @unique
@@ -60,8 +60,21 @@ class CloseOne:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeGuest:
+    """Keep the new connection of a caller for whom there is no place, for one question: `on_get_peers`.
+
+    It is no peer: it is told nothing but the answer, and nothing else that it says counts. `CloseOne` ends it.
+
+    Attributes:
+        peer: 32 bytes.
+    """
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
 class SaveBook:
     """Write `Discovery.dump()` to disk."""
 
 
-Effect: TypeAlias = Dial | SendTo | CloseOne | SaveBook
+Effect: TypeAlias = Dial | SendTo | CloseOne | TakeGuest | SaveBook

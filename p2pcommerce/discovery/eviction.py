@@ -25,8 +25,10 @@ from p2pcommerce.discovery.parameters import DiscoveryParameters
 from p2pcommerce.primitives.crypto import keyed_hash
 from p2pcommerce.primitives.ids import PeerId
 
-__all__ = ["Places", "choose_evicted"]
+__all__ = ["INBOUND_FULL", "Places", "choose_evicted"]
 
+INBOUND_FULL: Final = "INBOUND_FULL"
+"""The code of a caller for whom there is no place."""
 _HASH_BYTES: Final = 8
 
 
@@ -59,7 +61,7 @@ class Places:
         if len(inbound) < limits.inbound_max:
             return None, ""
         evicted = choose_evicted(inbound, fresh, limits, self._secret)
-        return (peer, "INBOUND_FULL") if evicted is None else (evicted, "EVICTED")
+        return (peer, INBOUND_FULL) if evicted is None else (evicted, "EVICTED")
 
 
 def choose_evicted(

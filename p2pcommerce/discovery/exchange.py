@@ -93,6 +93,15 @@ class Exchange:
         asker.answer_us = now
         return asker.answer[:count]
 
+    def was_answered(self, peer: PeerId, now: int) -> bool:
+        """Tell whether a peer (32 bytes) was answered so lately that an honest one would not ask again."""
+        asker = self._askers.get(peer)
+        return (
+            asker is not None
+            and asker.answered_us is not None
+            and now - asker.answered_us < self._parameters.ask_interval_us // 2
+        )
+
     def accept(self, peer: PeerId, now: int) -> bool:
         """Take one token for one record told by a peer; False: leave it aside."""
         limits = self._parameters

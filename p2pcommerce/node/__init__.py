@@ -6,7 +6,8 @@ The whole:
   rooms
 - `switchboard`: the rooms (gossip, mempool, discovery, sync, finality) and what happens between them
 - `inbox`: takes each message of a peer to its room; `timetable`: when which room is due
-- `effects`: what a node wants its runtime to do; `connected`: what it is told of a new link
+- `effects`: what a node wants its runtime to do; `connected`: what it is told of a new link;
+  `guests`: links of callers who are no peers
 - `resources`: what connections may take of the node: sockets, handshakes, bytes, messages; `rates`: how often
   peers may send what no room limits
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from p2pcommerce.node.effects import Effect, Transmit
+from p2pcommerce.node.rates import FLOOD
 from p2pcommerce.node.switchboard import Switchboard
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import PeerId
@@ -83,6 +84,8 @@ class Inbox:
                 return []
             return self._handlers[type(message)](peer, message, now)
         except RemoteProtocolError as error:
+            if error.code == FLOOD:  # it counts as an invalid transaction does, so that who floods again is banned
+                board.router.blame(peer, 1, now)  # it is closed in any case, under its own code
             return board.blame(peer, error.code, str(error), now)
 
     def _on_fee_floor(self, peer: PeerId, message: wire.FeeFloor, _: int) -> list[Effect]:

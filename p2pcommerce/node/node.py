@@ -188,16 +188,20 @@ class Node:
             self._dial_failed(connected, now)
             return [Close(link, "BANNED", "it misbehaved lately")]
         asked = board.discovery.on_connected(peer, connected.address, connected.outbound, now, remote)
-        closing = next((each for each in asked if isinstance(each, discovery.CloseOne) and each.peer == peer), None)
+        closing = {each.which: each for each in asked if isinstance(each, discovery.CloseOne) and each.peer == peer}
         effects: list[Effect] = []
-        if closing is not None and closing.which is discovery.Which.NEW:
-            return [Close(link, closing.reason, f"discovery does not keep it: {closing.reason}")]
-        if closing is not None:
-            effects += board.detach(peer, closing.reason, "a newer connection takes its place", now)
+        if (older := closing.get(discovery.Which.OLD)) is not None:
+            effects += board.detach(peer, older.reason, "a newer connection takes its place", now)
+        if (refused := closing.get(discovery.Which.NEW)) is not None:
+            return [*effects, Close(link, refused.reason, f"discovery does not keep it: {refused.reason}")]
+        others = [effect for effect in asked if effect not in closing.values()]
+        if discovery.TakeGuest(peer) in asked:
+            return [*effects, *board.discover(others, now), *board.guests.take(peer, link)]
         board.links[peer] = link
+        board.rates.on_connected(peer)
         board.counters["connected"] += 1
         effects += [Attach(peer, link), Transmit(peer, board.pulse.on_connected(peer, now))]
-        effects += board.discover([effect for effect in asked if effect is not closing], now)
+        effects += board.discover(others, now)
         board.sync.on_connected(peer, now)
         board.final_blocks.on_connected(peer)
         effects += board.join_gossip(connected, now)
@@ -214,6 +218,7 @@ class Node:
         """A link has ended by itself."""
         board = self._board
         if board.links.get(peer) != link:
+            board.guests.on_disconnected(peer, link, now)
             return []
         del board.links[peer]
         board.discovery.on_disconnected(peer, now)
@@ -234,7 +239,9 @@ class Node:
 
     def on_message(self, peer: PeerId, message: Message, now: int) -> list[Effect]:
         """Take one message of a peer; of one that is not attached it is dropped."""
-        return self._inbox.take(peer, message, now) if peer in self._board.links else []
+        if peer in self._board.links:
+            return self._inbox.take(peer, message, now)
+        return self._board.guests.on_message(peer, message, now)
 
     # --- answers of the runtime ---
 

@@ -7,6 +7,8 @@ limited here, each kind by a bucket for each peer:
 - A word about its sender ("I listen to these topics") must not be left aside, since the last one counts: whoever says
   more than one has reason to say is closed at once.
 
+What a peer has used up it does not get anew by connecting anew: its buckets are kept until they are full again.
+
 Rates are many times those of an honest node, whose messages may come all at once after a stall of the network: it lasts
 as long as an unanswered ping is waited for, no longer.
 
@@ -15,8 +17,10 @@ Source: the networking specification (every message kind has a rate). The number
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from p2pcommerce.primitives.buckets import Buckets
@@ -24,12 +28,16 @@ from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
 from p2pcommerce.wire import messages as wire
 
-__all__ = ["EXCESS", "FLOOD", "RATES", "Rate", "Rates"]
+__all__ = ["EXCESS", "FLOOD", "GONE_MAX", "RATES", "Rate", "Rates"]
 
 FLOOD: Final = "FLOOD"
 """The code of a peer that is closed for sending too much too often."""
 _PEERS_MAX: Final = 65_536
-"""More than can be connected: buckets are for connected peers only."""
+"""More than can be connected, and those that are gone: so a new peer always finds a place for its buckets."""
+GONE_MAX: Final = 4_096
+"""Disconnected peers whose buckets are kept; beyond, who went first is forgotten first."""
+_LOOKED_AT: Final = 16
+"""Gone peers that are looked at whenever one goes: more than one, so those whose buckets are full go in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +82,9 @@ EXCESS: Final = Rate(1_000, MICROSECONDS // 8)
 
 
 class Rates:
-    """The buckets of all connected peers."""
+    """The buckets of all connected peers, and of those that went lately."""
 
-    __slots__ = ("_buckets", "_excess")
+    __slots__ = ("_buckets", "_excess", "_gone")
 
     def __init__(self) -> None:
         """Begin with full ones."""
@@ -84,6 +92,11 @@ class Rates:
             kind: Buckets(rate.burst, rate.interval_us, _PEERS_MAX) for kind, rate in RATES.items()
         }
         self._excess: Buckets[PeerId] = Buckets(EXCESS.burst, EXCESS.interval_us, _PEERS_MAX)
+        self._gone: OrderedDict[PeerId, int] = OrderedDict()  # until when, in the order of their going
+
+    def __len__(self) -> int:
+        """Return how many disconnected peers are remembered."""
+        return len(self._gone)
 
     def admits(self, peer: PeerId, message: wire.Message, now: int) -> bool:
         """Tell whether a message of a peer (32 bytes) is within its rate; if not, it is to be left aside.
@@ -103,7 +116,24 @@ class Rates:
             )
         return False
 
-    def on_disconnected(self, peer: PeerId) -> None:
-        """Forget a peer (32 bytes)."""
+    def on_connected(self, peer: PeerId) -> None:
+        """A peer (32 bytes) connects: what is left in its buckets counts."""
+        self._gone.pop(peer, None)
+
+    def on_disconnected(self, peer: PeerId, now: int) -> None:
+        """Keep the buckets of a peer (32 bytes) that goes until all of them are full again."""
+        until_us = max(buckets.full_us(peer, now) for buckets in (*self._buckets.values(), self._excess))
+        self._gone.pop(peer, None)
+        if until_us > now:
+            self._gone[peer] = until_us
+        else:
+            self._forget(peer)
+        surplus = len(self._gone) - GONE_MAX
+        for index, (other, other_us) in enumerate(list(islice(self._gone.items(), _LOOKED_AT))):
+            if index < surplus or not now < other_us:
+                del self._gone[other]
+                self._forget(other)
+
+    def _forget(self, peer: PeerId) -> None:
         for buckets in (*self._buckets.values(), self._excess):
             buckets.forget(peer)

@@ -43,6 +43,7 @@ from p2pcommerce.node.effects import (
 from p2pcommerce.node.fee_floors import FeeFloors
 from p2pcommerce.node.final_blocks import FinalBlocks
 from p2pcommerce.node.finality_routes import FinalityRoutes
+from p2pcommerce.node.guests import Guests
 from p2pcommerce.node.light import TrustExpiredError
 from p2pcommerce.node.off_chain import OffChain
 from p2pcommerce.node.offences import Offences
@@ -78,7 +79,7 @@ class Switchboard:
     Attributes:
         chain, mempool, router, discovery, sync, bodies, agreement, offences, serving, archive, subjectivity, restoring,
             pulse, final_blocks, relay, relaying: rooms.
-        links: peer -> the link over which it is connected.
+        links: peer -> the link over which it is connected; guests: those who are connected and are no peers.
         submissions: what waits for the pool's verdict; own: what it accepted of them; private: what is to stay so.
         counters: events of the node as a whole; rates: how often peers may send what no room limits.
     """
@@ -154,6 +155,7 @@ class Switchboard:
         numbers = parameters.blobs, parameters.mail
         self.off_chain = OffChain(public_key, genesis.hash, scheme, rng, numbers, self.blame, self._record_of)
         self.links: dict[PeerId, int] = {}
+        self.guests = Guests(self.discovery)
         self.submissions = Submissions()
         self.own = OwnTransactions(self.mempool, parameters.mempool)
         self.private = PrivateTransactions(self.router, self.mempool, self.own, self.submissions)
@@ -177,13 +179,13 @@ class Switchboard:
         """Close a peer's link and forget the peer in every room but discovery, which has forgotten it."""
         link = self.links.pop(peer, None)
         if link is None:
-            return []
+            return self.guests.close(peer, code)
         self.counters[f"closed.{code}"] += 1
         return [Close(link, code, reason), *self.forget_peer(peer, now)]
 
     def forget_peer(self, peer: PeerId, now: int) -> list[Effect]:
         """A peer's link has ended: tell every room but discovery."""
-        self.rates.on_disconnected(peer)
+        self.rates.on_disconnected(peer, now)
         self.pulse.on_disconnected(peer)
         self.discovery.save_soon(now)
         self.fee_floors.on_disconnected(peer)
@@ -293,6 +295,8 @@ class Switchboard:
                     out.append(Transmit(peer, message))
                 case discovery.CloseOne(peer, _, reason):
                     out += self.detach(peer, reason, "discovery closes it", now)
+                case discovery.TakeGuest():
+                    pass  # `Node.on_connected` does it, and knows the link
                 case discovery.SaveBook():
                     out.append(
                         SaveBook(join_peers(self.discovery.dump(), dump_scores(self.router.scores.items(), now)))

@@ -54,6 +54,11 @@ class Buckets(Generic[K]):
         self._full_us[key] = full_us
         return True
 
+    def full_us(self, key: K, now: int) -> int:
+        """Return when the bucket of `key` is full again, microseconds; `now` or earlier: it is."""
+        full_us = self._full_us.get(key, now)
+        return full_us if full_us - now <= self._span_us else now  # the clock was set back
+
     def forget(self, key: K) -> None:
         """Drop the bucket of `key`, as if it were full."""
         self._full_us.pop(key, None)

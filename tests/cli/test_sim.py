@@ -94,12 +94,21 @@ def test_gossip_says_for_people_which_delays_it_used(capsys):
 
 def test_the_table_of_gossip_has_a_line_for_each_goal_and_says_which_hold(capsys):
     code, out, _ = run(capsys, *GOSSIP, "--table")
-    _, columns, *lines = out.splitlines()
+    _, columns, *told = out.splitlines()
+    lines, verdict = told[: len(ROWS)], told[len(ROWS) :]
     assert columns.split() == ["delivered", "p99", "goal", "bytes", "goal", "upload", "goal"]
     names = [f"{goal.name} *" if goal.over_itself else goal.name for goal in ROWS]
     assert [line[:40].strip() for line in lines] == names
     assert all("holds" in line or "misses" in line for line in lines)
-    assert code == int(any("misses" in line for line in lines))
+    missed = [name for name, line in zip(names, lines, strict=True) if "misses" in line]
+    assert code == int(bool(missed))
+    assert len(verdict) == 1 + len(missed)
+    assert verdict[0] == (
+        f"{len(missed)} of {len(ROWS)} rows miss a goal:" if missed else f"All {len(ROWS)} rows hold."
+    )
+    assert [line.split(":")[0].strip() for line in verdict[1:]] == [
+        name.removesuffix(" *").split(":")[0] for name in missed
+    ]
 
 
 def test_the_table_of_gossip_takes_no_single_strategy_or_attack(capsys):

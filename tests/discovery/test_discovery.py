@@ -15,8 +15,10 @@ from p2pcommerce.discovery import (
     SaveBook,
     SendTo,
     Source,
+    TakeGuest,
     Which,
 )
+from p2pcommerce.discovery.guests import GUEST_US
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.wire.messages import GetPeers, Observed, Peers
 from tests.discovery.people import DAY, GENESIS_HASH, SECOND, START, key_of, record_of, where
@@ -251,11 +253,13 @@ def call(core, number, remote, now=START):
     return [effect for effect in effects if isinstance(effect, CloseOne)]
 
 
-def test_forty_inbound_peers_are_accepted_and_one_more_of_the_same_group_is_closed():
+def test_forty_inbound_peers_are_accepted_and_one_more_of_the_same_group_has_no_place():
     core = new()
     for number in range(1, 41):
         assert call(core, number, f"tcp://9.9.9.{number}:5000") == []
-    assert call(core, 41, "tcp://9.9.8.1:5000") == [CloseOne(key_of(41), Which.NEW, "INBOUND_FULL")]
+    effects = core.on_connected(key_of(41), None, False, START, "tcp://9.9.8.1:5000")
+    assert effects == [TakeGuest(key_of(41))]
+    assert CloseOne(key_of(41), Which.NEW, "INBOUND_FULL") in tick(core, START + GUEST_US)
     assert core.statistics()["inbound"] == 40
     core.on_disconnected(key_of(1), START)
     assert call(core, 41, "tcp://9.9.8.1:5000") == []

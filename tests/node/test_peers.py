@@ -42,7 +42,69 @@ def test_a_full_node_lets_a_caller_take_the_place_of_one_whom_it_can_spare(node)
     assert out.Attach(key(41), 41) in effects
     assert key(40) not in node._board.links
     effects = meet(node, 42, NOW + 61, remote="tcp://9.9.9.9:5000")
-    assert [(effect.link, effect.code) for effect in effects] == [(42, "INBOUND_FULL")]
+    assert effects == [out.Attach(key(42), 42)]  # it may ask for records, and is no peer
+    assert key(42) not in node._board.links
+
+
+@pytest.fixture
+def full_node():
+    """One validator of four that takes no callers, and knows somebody."""
+    cluster = Cluster(genesis=GENESIS)
+    cluster.hosts[0].start()
+    node = cluster.hosts[0].node
+    for number in range(1, 41):
+        meet(node, number, NOW + number, remote=f"tcp://9.9.1.{number}:5000")
+    return node
+
+
+def test_a_guest_gets_records_and_nothing_else_and_its_link_is_closed(full_node):
+    assert meet(full_node, 50, remote="tcp://9.9.8.8:5000") == [out.Attach(key(50), 50)]
+    others = (
+        wire.Ping(7),
+        wire.Choose(),
+        wire.Status(9, bytes(32)),
+        wire.Transactions((b"x",)),
+        wire.GetBlock(bytes(32)),
+    )
+    assert not any(full_node.on_message(key(50), message, NOW) for message in others)
+    (answer,) = full_node.on_message(key(50), wire.GetPeers(1_000), NOW)
+    assert (answer.peer, type(answer.message)) == (key(50), wire.Peers)
+    closed = [effect for effect in full_node.on_deadline(NOW + SECOND) if isinstance(effect, out.Close)]
+    assert [(each.link, each.code) for each in closed] == [(50, "INBOUND_FULL")]
+    assert not full_node.on_message(key(50), wire.GetPeers(1_000), NOW + 2 * SECOND)
+
+
+def test_a_guest_whose_link_ends_is_forgotten_by_all(full_node):
+    meet(full_node, 50, remote="tcp://9.9.8.8:5000")
+    full_node.on_disconnected(key(50), 49, NOW)  # another link
+    assert full_node.statistics()["discovery"]["guests"] == 1
+    full_node.on_disconnected(key(50), 50, NOW)
+    assert full_node.statistics()["discovery"]["guests"] == 0
+    assert not len(full_node._board.guests)
+
+
+def test_a_guest_that_calls_again_has_its_older_link_closed(full_node):
+    meet(full_node, 50, remote="tcp://9.9.8.8:5000")
+    peer, again = key(50), Connected(
+        peer=key(50), link=51, outbound=False, address=None, own_key=bytes(16), peer_key=bytes(16), peer_record=b"",
+        remote="tcp://9.9.8.8:5001",
+    )  # fmt: skip
+    effects = full_node.on_connected(again, NOW)
+    assert [(each.link, each.code) for each in effects if isinstance(each, out.Close)] == [(50, "DUPLICATE")]
+    assert effects[-1] == out.Attach(peer, 51)
+    full_node.discovery.set_wanted([peer])
+    effects = meet(full_node, 50, remote="tcp://9.9.8.8:5002")
+    assert [(each.link, each.code) for each in effects if isinstance(each, out.Close)] == [(51, "DUPLICATE")]
+    assert peer in full_node._board.links
+
+
+def test_nine_guests_are_eight_links(full_node):
+    closed = []
+    for number in range(50, 59):
+        effects = meet(full_node, number, remote=f"tcp://9.9.8.{number}:5000")
+        closed += [each.link for each in effects if isinstance(each, out.Close)]
+    assert closed == [50]
+    assert len(full_node._board.guests) == 8
 
 
 def test_a_caller_is_told_at_which_address_it_is_seen(node):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2pcommerce.node.rates import EXCESS, FLOOD, RATES, Rates
+from p2pcommerce.node.rates import EXCESS, FLOOD, GONE_MAX, RATES, Rates
 from p2pcommerce.primitives.errors import RemoteProtocolError
 from p2pcommerce.wire import messages as wire
 from tests.docs.test_protocol import read
@@ -72,22 +72,72 @@ def test_every_ping_within_the_rate_is_answered(node):  # noqa: F811 - the fixtu
     assert node.on_message(A, EXAMPLE[wire.Ping], NOW + RATES[wire.Ping].interval_us)
 
 
-def test_peers_have_rates_of_their_own_and_a_new_connection_begins_anew(node):  # noqa: F811 - the fixture
+def test_peers_have_rates_of_their_own(node):  # noqa: F811 - the fixture
     flood(node, wire.Ping, RATES[wire.Ping].burst)
     meet(node, B, 2)
     assert node.on_message(B, EXAMPLE[wire.Ping], NOW)
+
+
+def test_a_new_connection_does_not_begin_anew(node):  # noqa: F811 - the fixture
+    flood(node, wire.Ping, RATES[wire.Ping].burst)
     node.on_disconnected(A, 1, NOW)
     meet(node, A, 3)
-    assert node.on_message(A, EXAMPLE[wire.Ping], NOW)
+    assert not node.on_message(A, EXAMPLE[wire.Ping], NOW)
+    assert node.on_message(A, EXAMPLE[wire.Ping], NOW + RATES[wire.Ping].interval_us)
 
 
-def test_a_peer_that_has_gone_leaves_nothing():
-    rates = Rates()
+def test_who_floods_three_times_is_banned(node):  # noqa: F811 - the fixture
+    for link in (1, 2, 3):
+        if link > 1:
+            assert not closes(meet(node, A, link))
+        found = [
+            close for effects in flood(node, wire.Choose, RATES[wire.Choose].burst + 1) for close in closes(effects)
+        ]
+        assert found == [(link, FLOOD)]
+    assert closes(meet(node, A, 4)) == [(4, "BANNED")]
+    assert closes(meet(node, A, 5, now=NOW + 600 * SECOND)) == []
+
+
+def spend(rates, peer, now=NOW):
     for kind in RATES:
         for _ in range(RATES[kind].burst):
-            rates.admits(A, EXAMPLE[kind], NOW)
-    rates.on_disconnected(A)
-    assert not any(len(buckets) for buckets in (*rates._buckets.values(), rates._excess))
+            rates.admits(peer, EXAMPLE[kind], now)
+
+
+def holds(rates):
+    return sum(len(buckets) for buckets in (*rates._buckets.values(), rates._excess))
+
+
+def test_the_buckets_of_a_peer_that_has_gone_are_kept_until_all_are_full():
+    rates = Rates()
+    spend(rates, A)
+    rates.on_disconnected(A, NOW)
+    assert holds(rates) == len(RATES)
+    full_us = NOW + max(rate.burst * rate.interval_us for rate in RATES.values())
+    rates.on_disconnected(B, full_us - 1)
+    assert holds(rates) == len(RATES)
+    rates.on_disconnected(B, full_us)
+    assert holds(rates) == len(rates) == 0
+
+
+def test_peers_that_are_gone_are_bounded_and_who_went_first_is_forgotten_first():
+    rates = Rates()
+    for number in range(GONE_MAX + 2):
+        peer = number.to_bytes(32, "big")
+        rates.admits(peer, EXAMPLE[wire.Observed], NOW)
+        rates.on_disconnected(peer, NOW)
+    assert len(rates) == holds(rates) == GONE_MAX
+    assert (0).to_bytes(32, "big") not in rates._gone
+    assert (1).to_bytes(32, "big") not in rates._gone
+
+
+def test_who_is_connected_again_is_not_forgotten():
+    rates = Rates()
+    spend(rates, A)
+    rates.on_disconnected(A, NOW)
+    rates.on_connected(A)
+    assert len(rates) == 0
+    assert holds(rates) == len(RATES)
 
 
 @each(WORDS)

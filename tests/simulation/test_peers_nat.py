@@ -10,6 +10,7 @@ import pytest
 
 from p2pcommerce.cli.main import main
 from p2pcommerce.cli.sim import nat
+from p2pcommerce.discovery.guests import Guests
 from p2pcommerce.simulation.gossip import GossipScenario, GossipScenarioError, World, run_gossip
 from p2pcommerce.simulation.peers import NatScenario, NatScenarioError, run_nat
 
@@ -36,6 +37,14 @@ def test_where_all_can_be_dialled_hardly_anybody_is_asked_for():
     found = run_nat(dataclasses.replace(SMALL, hidden=0.0, run_s=60))
     assert (found.hidden, found.pairs, found.called) == (0, 0, 0)
     assert found.outbound_min >= 7
+
+
+def test_full_bootstrap_nodes_let_a_newcomer_find_others(monkeypatch):
+    """The nodes that others begin with take two callers each; without guests most of the network stays alone."""
+    scenario = dataclasses.replace(SMALL, wanted=0, hidden=0.6, inbound_max=2)
+    assert run_nat(scenario).outbound_mean >= 7
+    monkeypatch.setattr(Guests, "receive", lambda *_: [])
+    assert run_nat(scenario).outbound_mean <= 4
 
 
 def test_a_network_is_decided_by_its_seed():

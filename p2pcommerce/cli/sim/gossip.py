@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -138,7 +138,17 @@ def _run_table(args: argparse.Namespace, scenario: GossipScenario) -> int:
             print(_table_line(row), flush=True)
     if args.json:
         print_json({"nodes": scenario.nodes, "rows": [row.to_json() for row in rows]})
+    else:
+        print(_verdict(rows))
     return int(any(row.misses for row in rows))
+
+
+def _verdict(rows: Sequence[Comparison]) -> str:
+    """Return which rows miss what, so that nobody has to look for them in the table."""
+    missed = [f"{row.goal.name}: {', '.join(row.misses)}" for row in rows if row.misses]
+    if not missed:
+        return f"All {len(rows)} rows hold."
+    return "\n  ".join((f"{len(missed)} of {len(rows)} rows miss a goal:", *missed))
 
 
 def _run_named(world: GossipScenario) -> GossipResult:

@@ -32,8 +32,6 @@ _GENESIS: Final = GenesisHash(blake2b_256(b"a world behind routers"))
 _RECORD_LIFE_MS: Final = 14 * 86_400_000
 _BOOTSTRAP: Final = 2
 _NODES_PER_BOOTSTRAP: Final = 10
-_INBOUND: Final = 10_000
-"""Calls that a bootstrap node takes, as its operator would set it: whom a full node refuses, it tells of nobody."""
 _STARTS_US: Final = 10 * MICROSECONDS
 
 
@@ -52,6 +50,7 @@ class NatScenario:
         nodes: how many; a tenth of them can be dialled and is known: each node begins with two of these.
         hidden: share of them that nobody can dial.
         wanted: nodes that each keeps places for.
+        inbound_max: calls that a node takes which others begin with.
         run_s: seconds of world time.
         asks: whether nodes ask to be dialled; False: reverse dialling is left out, to compare with.
     """
@@ -60,6 +59,7 @@ class NatScenario:
     nodes: int = 100
     hidden: float = 0.3
     wanted: int = 8
+    inbound_max: int = 40
     run_s: float = 600.0
     asks: bool = True
 
@@ -69,7 +69,13 @@ class NatScenario:
         Raises:
             NatScenarioError: a field is out of its range.
         """
-        ranges = (("nodes", 12, 10_000), ("hidden", 0, 0.8), ("wanted", 0, 64), ("run_s", 1, 10**6))
+        ranges = (
+            ("nodes", 12, 10_000),
+            ("hidden", 0, 0.8),
+            ("wanted", 0, 64),
+            ("inbound_max", 0, 10_000),
+            ("run_s", 1, 10**6),
+        )
         for name, low, high in ranges:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -167,7 +173,7 @@ class _Run:
         known = [each.address for each in self._hosts[: self._known] if each is not host]
         addresses = self._streams.of("bootstrap").sample(known, _BOOTSTRAP)
         is_known = host in self._hosts[: self._known]
-        parameters = DiscoveryParameters(inbound_max=_INBOUND) if is_known else DiscoveryParameters()
+        parameters = DiscoveryParameters(inbound_max=self._scenario.inbound_max) if is_known else DiscoveryParameters()
         core = Discovery(parameters, host.key, _GENESIS, addresses, STAND_IN, rng)
         if self._scenario.asks:
             core.calls.set_caller(host.record, partial(STAND_IN.sign, self._seeds[host.key]))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from p2pcommerce.discovery import CloseOne, Dial, Discovery, SaveBook, SendTo, Which
+from p2pcommerce.discovery import CloseOne, Dial, Discovery, SaveBook, SendTo, TakeGuest, Which
 from p2pcommerce.discovery.effects import Effect
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
 from p2pcommerce.simulation.clocks import UNIX_BASE_US
@@ -161,6 +161,8 @@ class PeersWorld:
                     links = host.links.get(peer)
                     if links:
                         self._cut(host, links[0 if which is Which.OLD else -1])
+                case TakeGuest():
+                    pass  # the link stands already
                 case SaveBook():
                     host.book = None if host.core is None else host.core.dump()
         self._wake(host)
