@@ -10,7 +10,9 @@ A list is believed until the end:
 - a blob of one chunk has the address itself as its list: a false one is seen before anything is fetched.
 
 So a liar costs at most one blob's transfer, is named with certainty, and never makes an honest peer look guilty. Peers
-that tell one list share the work; the list that most of them tell is tried first.
+that tell one list share the work; the list that most of them tell is tried first. If that is not whole soon, the others
+are fetched beside it, as many as there is memory for; where there is none, a list that came more slowly than the pace
+that is asked of it goes to the end of the line. So no list, however slowly it is served, keeps another from its turn.
 
 Source: the commerce specification (Off chain); the idea of BitTorrent's piece hashes (BEP 3), without a metadata file.
 """
@@ -64,12 +66,18 @@ class Claim:
         chunks: SHA-256 (32 bytes) of each chunk.
         tellers: everybody who told it, in order; only they are convicted if it is false.
         sources: those of them who still serve.
+        is_believed: whether it is being fetched.
+        turns: how often it had to make room for another.
+        due_us: from when on it is behind its pace, and makes room if another needs it, microseconds.
     """
 
     size: int
     chunks: tuple[bytes, ...]
     tellers: dict[PeerId, None] = field(default_factory=dict)
     sources: dict[PeerId, None] = field(default_factory=dict)
+    is_believed: bool = False
+    turns: int = 0
+    due_us: int = 0
 
     def bytes_of(self, index: int) -> int:
         """Return the bytes of a chunk."""

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from p2pcommerce.blobs.claims import Claim
 from p2pcommerce.primitives.ids import PeerId
 
-__all__ = ["Fetch"]
+__all__ = ["Asked", "Fetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chunk that was asked for: of which list, and when it is late, microseconds."""
+
+    claim: Claim
+    late_us: int
 
 
 @dataclass(slots=True)
@@ -20,32 +28,34 @@ class Fetch:
         begun_us: when it began, microseconds.
         give_up_us: when it is given up, microseconds.
         asked: peers whose answer is awaited.
-        asked_on: those of them that were asked to ask theirs.
+        asked_on: those of them that were asked to ask theirs, and how many records each may still name.
         has_asked_on: whether that was done.
         is_denied: a peer says that it does not have it.
         meets: how often peers have named others who say that they have it.
         too_large_bytes: what a peer says that it has, if that is more than anybody takes.
         claims: the lists that were told.
-        current: the one that is believed.
-        chunks: by SHA-256 (32 bytes) those that are here; of no list but the one believed last.
-        under_way: peer and number of each chunk that was asked for, and when it is late, microseconds.
-        strikes: how often in a row a peer was late.
+        first_us: when the first of them began to be fetched, microseconds; 0: none did.
+        retry_us: when a list that waits may begin, microseconds; None: something else wakes it.
+        chunks: by SHA-256 (32 bytes) those that are here; of no lists but those believed last.
+        under_way: peer and number of each chunk that was asked for, of which list, and when it is late, microseconds.
+        lates: how often each peer was late; who was less often is asked first.
     """
 
     waiters: dict[int, int]
     begun_us: int
     give_up_us: int
     asked: dict[PeerId, None] = field(default_factory=dict)
-    asked_on: dict[PeerId, None] = field(default_factory=dict)
+    asked_on: dict[PeerId, int] = field(default_factory=dict)
     has_asked_on: bool = False
     is_denied: bool = False
     meets: int = 0
     too_large_bytes: int = 0
     claims: list[Claim] = field(default_factory=list)
-    current: Claim | None = None
+    first_us: int = 0
+    retry_us: int | None = None
     chunks: dict[bytes, bytes] = field(default_factory=dict)
-    under_way: dict[tuple[PeerId, int], int] = field(default_factory=dict)
-    strikes: Counter[PeerId] = field(default_factory=Counter)
+    under_way: dict[tuple[PeerId, int], Asked] = field(default_factory=dict)
+    lates: Counter[PeerId] = field(default_factory=Counter)
 
     @property
     def bytes_max(self) -> int:
@@ -58,13 +68,28 @@ class Fetch:
         return sum(map(len, self.chunks.values()))
 
     @property
-    def claimed_bytes(self) -> int:
-        """Bytes of memory that it takes, or will take by the list that is believed."""
-        return max(self.held_bytes, 0 if self.current is None else self.current.size)
+    def believed(self) -> list[Claim]:
+        """The lists that are being fetched."""
+        return [claim for claim in self.claims if claim.is_believed]
 
-    def believe(self, claim: Claim | None) -> None:
-        """Go by another list: of the chunks that are here those stay that are in it, too. None: by none, for now."""
-        self.current = claim
-        if claim is not None:
-            wanted = set(claim.chunks)
-            self.chunks = {chunk: held for chunk, held in self.chunks.items() if chunk in wanted}
+    @property
+    def waiting(self) -> list[Claim]:
+        """The lists that are not, though somebody serves them; whoever had no turn yet first, as they were told."""
+        found = [claim for claim in self.claims if claim.sources and not claim.is_believed]
+        return sorted(found, key=lambda claim: claim.turns)
+
+    @property
+    def claimed_bytes(self) -> int:
+        """Bytes of memory that it takes, or will take by the lists that are believed."""
+        return max(self.held_bytes, sum(claim.size for claim in self.believed))
+
+    def believe(self, claim: Claim, due_us: int) -> None:
+        """Go by one more list, which is behind from `due_us` on if nothing comes."""
+        claim.is_believed = True
+        claim.due_us = due_us
+        self.prune()
+
+    def prune(self) -> None:
+        """Of the chunks that are here keep those that are in a list that is believed."""
+        wanted = {chunk for claim in self.believed for chunk in claim.chunks}
+        self.chunks = {chunk: held for chunk, held in self.chunks.items() if chunk in wanted}

@@ -1,9 +1,11 @@
 """Fetching blobs from peers: who is asked, whose list is believed, who is asked for which chunk.
 
 Every connected peer is asked at once. With no answer that helps after a second, a few of them are asked to ask theirs
-(one hop), and whoever those name is connected to. Chunks are asked of all peers that tell the same list, the least busy
-first; a chunk that does not come in time is asked of another. What nobody has is remembered as such for a while; what
-was fetched of a blob whose fetch was broken off is kept for the next try.
+(one hop), and whoever those name is connected to. Chunks are asked of all peers that tell the same list, the least
+late and then the least busy first; a chunk that does not come in time is asked of another. Different lists are fetched
+beside each other if the first is not whole at once (`lists`), so that a holder of the blob is heard whoever spoke
+before it. What nobody has is remembered as such for a while; what was fetched of a blob whose fetch was broken off is
+kept for the next try.
 
 Source: the commerce specification (Off chain).
 """
@@ -11,17 +13,25 @@ Source: the commerce specification (Off chain).
 from __future__ import annotations
 
 import random
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from p2pcommerce.blobs.claims import Claim, is_possible, sha256
 from p2pcommerce.blobs.effects import Blame, Effect, Failed, Failure, Meet, SendTo
-from p2pcommerce.blobs.fetch import Fetch
+from p2pcommerce.blobs.fetch import Asked, Fetch
+from p2pcommerce.blobs.lists import Lists
 from p2pcommerce.blobs.parameters import BlobParameters
 from p2pcommerce.primitives.core import earliest
 from p2pcommerce.primitives.ids import MICROSECONDS, PeerId
-from p2pcommerce.wire.off_chain_messages import BlobChunk, BlobProviders, GetBlobChunk, HaveBlob, WantBlob
+from p2pcommerce.wire.off_chain_messages import (
+    BLOB_RECORDS_MAX,
+    BlobChunk,
+    BlobProviders,
+    GetBlobChunk,
+    HaveBlob,
+    WantBlob,
+)
 
 __all__ = ["CONVICTED_US", "SET_ASIDE_MAX", "Fetching"]
 
@@ -61,7 +71,9 @@ class Fetching:
         self._not_found: OrderedDict[bytes, int] = OrderedDict()
         self._partial: OrderedDict[bytes, tuple[int, dict[bytes, bytes]]] = OrderedDict()
         self._partial_bytes = 0
+        self._strikes: Counter[PeerId] = Counter()
         self.counters: Counter[str] = Counter()
+        self._lists = Lists(parameters, self._fetches, self._busy, self.counters)
 
     # --- the application ---
 
@@ -136,11 +148,12 @@ class Fetching:
         """A chunk came."""
         blob_hash, index, data = message.blob_hash, message.index, message.data
         fetch = self._fetches.get(blob_hash)
-        if fetch is None or fetch.under_way.pop((peer, index), None) is None or fetch.current is None:
+        asked = None if fetch is None else fetch.under_way.pop((peer, index), None)
+        if fetch is None or asked is None:
             self.counters["unasked"] += 1
             return []
         self._busy[peer] -= 1
-        claim = fetch.current
+        claim = asked.claim
         if not data:
             claim.sources.pop(peer, None)
             return self._pump(blob_hash, fetch, now)
@@ -149,8 +162,9 @@ class Fetching:
         self.counters["chunks"] += 1
         self.counters["bytes"] += len(data)
         fetch.chunks[claim.chunks[index]] = data
+        claim.due_us += len(data) * MICROSECONDS // self._parameters.pace_bytes_per_s
         fetch.give_up_us = now + self._parameters.give_up_us
-        fetch.strikes.pop(peer, None)
+        self._strikes.pop(peer, None)
         return self._pump(blob_hash, fetch, now)
 
     def on_providers(self, peer: PeerId, message: BlobProviders) -> list[Effect]:
@@ -159,10 +173,13 @@ class Fetching:
         if fetch is None or peer not in fetch.asked_on:
             self.counters["unasked"] += 1
             return []
-        del fetch.asked_on[peer]
-        fetch.asked.pop(peer, None)
+        records = message.records[: fetch.asked_on[peer]]
+        fetch.asked_on[peer] -= len(records)
+        if not fetch.asked_on[peer]:
+            del fetch.asked_on[peer]
+            fetch.asked.pop(peer, None)
         fetch.meets += 1
-        return [Meet(peer, message.records)]
+        return [Meet(peer, records)]
 
     # --- time ---
 
@@ -172,7 +189,9 @@ class Fetching:
         return earliest(*[self._due(fetch) for fetch in self._fetches.values()])
 
     def _due(self, fetch: Fetch) -> int:
-        due = [fetch.give_up_us, *fetch.under_way.values()]
+        due = [fetch.give_up_us, *[asked.late_us for asked in fetch.under_way.values()]]
+        if fetch.retry_us is not None:
+            due.append(fetch.retry_us)
         if not fetch.has_asked_on and not fetch.claims:
             due.append(fetch.begun_us + self._parameters.ask_on_us)
         return min(due)
@@ -195,17 +214,15 @@ class Fetching:
 
     def _see_late(self, fetch: Fetch, now: int) -> None:
         """Take back what was asked of peers that are late; a peer that is late again and again is set aside."""
-        late = [key for key, due in fetch.under_way.items() if due <= now]
-        struck = dict.fromkeys(peer for peer, _ in late)
-        for peer, index in late:
-            del fetch.under_way[peer, index]
-            self._busy[peer] -= 1
-        for peer in struck:
+        late = [key for key, asked in fetch.under_way.items() if asked.late_us <= now]
+        self._lists.forget_asked(fetch, late)
+        for peer in dict.fromkeys(peer for peer, _ in late):
             self.counters["stalls"] += 1
-            fetch.strikes[peer] += 1
-            if fetch.strikes[peer] >= self._parameters.strikes_max:
+            self._strikes[peer] += 1
+            fetch.lates[peer] += 1
+            if self._strikes[peer] >= self._parameters.strikes_max:
                 self._set_aside(peer, now + self._parameters.aside_us)
-                for claim in fetch.claims:
+                for claim in [claim for each in self._fetches.values() for claim in each.claims]:
                     claim.sources.pop(peer, None)
 
     def _see_answered(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
@@ -247,54 +264,52 @@ class Fetching:
         peers = [peer for peer in self._peers if not self._is_aside(peer, now)]
         chosen = self._rng.sample(peers, min(self._parameters.ask_on_peers, len(peers)))
         fetch.asked |= dict.fromkeys(chosen)
-        fetch.asked_on = dict.fromkeys(chosen)
+        fetch.asked_on = dict.fromkeys(chosen, BLOB_RECORDS_MAX)
         return [SendTo(peer, WantBlob(blob_hash, may_ask_on=True)) for peer in chosen]
 
     def _pump(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         """Ask for what is missing; finish what is complete."""
-        if fetch.current is None or not fetch.current.sources:
-            self._choose(fetch)
-        claim = fetch.current
-        if claim is None:
-            return []
-        asked = {index for _, index in fetch.under_way}
-        missing = [index for index, chunk in enumerate(claim.chunks) if chunk not in fetch.chunks]
-        if not missing:
-            return self._finish(blob_hash, fetch, claim, now)
+        self._lists.choose(fetch, now)
         effects: list[Effect] = []
-        wanted: set[bytes] = {claim.chunks[index] for index in asked}
-        for index in missing:
-            if claim.chunks[index] in wanted:
-                continue  # it is on its way, under this number or another
-            peer = min(claim.sources, key=lambda source: self._busy[source], default=None)
-            if peer is None or self._busy[peer] >= self._parameters.window:
-                break
-            wanted.add(claim.chunks[index])
-            self._busy[peer] += 1
-            fetch.under_way[peer, index] = now + self._parameters.chunk_timeout_us
-            effects.append(SendTo(peer, GetBlobChunk(blob_hash, index)))
+        # What is on its way as a part of another list is asked for all the same: who serves that may be slow by intent.
+        wanted: defaultdict[int, set[bytes]] = defaultdict(set)
+        for (_, index), asked in fetch.under_way.items():
+            wanted[id(asked.claim)].add(asked.claim.chunks[index])
+        for claim in fetch.believed:
+            missing = [index for index, chunk in enumerate(claim.chunks) if chunk not in fetch.chunks]
+            if not missing:
+                return effects + self._finish(blob_hash, fetch, claim, now)
+            effects += self._ask_chunks(blob_hash, fetch, claim, missing, wanted[id(claim)], now)
         return effects
 
-    def _choose(self, fetch: Fetch) -> None:
-        """Believe the list that most of those who serve tell, if there is memory for its blob."""
-        others = sum(other.claimed_bytes for other in self._fetches.values() if other is not fetch)
-        room = self._parameters.fetch_bytes_max - others
-        found = [claim for claim in fetch.claims if claim.sources and claim.size <= room]
-        best = max(found, key=lambda claim: len(claim.sources), default=None)
-        if best is not fetch.current:
-            self._forget_asked(fetch)
-            fetch.believe(best)
+    def _ask_chunks(
+        self, blob_hash: bytes, fetch: Fetch, claim: Claim, missing: list[int], wanted: set[bytes], now: int
+    ) -> list[Effect]:
+        """Ask for chunks of a list; not for those that are `wanted` already, under this number or another."""
+        effects: list[Effect] = []
+        for index in missing:
+            if claim.chunks[index] in wanted:
+                continue
+            free = [source for source in claim.sources if self._busy[source] < self._parameters.window]
+            if not free:
+                break
+            peer = min(free, key=lambda source: (fetch.lates[source], self._busy[source]))
+            wanted.add(claim.chunks[index])
+            self._busy[peer] += 1
+            fetch.under_way[peer, index] = Asked(claim, now + self._parameters.chunk_timeout_us)
+            effects.append(SendTo(peer, GetBlobChunk(blob_hash, index)))
+        return effects
 
     def _finish(self, blob_hash: bytes, fetch: Fetch, claim: Claim, now: int) -> list[Effect]:
         data = b"".join([fetch.chunks[chunk] for chunk in claim.chunks])
         if len(data) != claim.size or sha256(data) != blob_hash:
-            fetch.claims.remove(claim)
-            self._forget_asked(fetch)
-            fetch.believe(None)
+            self._lists.leave(fetch, claim)
+            fetch.claims = [other for other in fetch.claims if other is not claim]
             effects = self._convict(list(claim.tellers), "BLOB_FALSE", "the blob of its list has another hash", now)
-            return effects + self._pump(blob_hash, fetch, now)
+            # The chunks of the false list may have been all that another lacked: then this fetch has ended meanwhile.
+            return effects + (self._pump(blob_hash, fetch, now) if self._fetches.get(blob_hash) is fetch else [])
         del self._fetches[blob_hash]
-        self._forget_asked(fetch)
+        self._lists.forget_asked(fetch, list(fetch.under_way))
         self.counters["fetched"] += 1
         return [*self._on_fetched(blob_hash, data, fetch.waiters, now), *self._pump_all(now)]
 
@@ -332,6 +347,7 @@ class Fetching:
             for key in [key for key in fetch.under_way if key[0] == peer]:
                 del fetch.under_way[key]
         self._busy.pop(peer, None)
+        self._strikes.pop(peer, None)
         return self._pump_all(now)
 
     def _pump_all(self, now: int) -> list[Effect]:
@@ -341,17 +357,12 @@ class Fetching:
                 effects += self._pump(blob_hash, fetch, now)
         return effects
 
-    def _forget_asked(self, fetch: Fetch) -> None:
-        for peer, _ in fetch.under_way:
-            self._busy[peer] -= 1
-        fetch.under_way.clear()
-
     # --- what was broken off ---
 
     def _end(self, blob_hash: bytes, fetch: Fetch, now: int) -> list[Effect]:
         """End a fetch, and keep the chunks of the list that was believed."""
         del self._fetches[blob_hash]
-        self._forget_asked(fetch)
+        self._lists.forget_asked(fetch, list(fetch.under_way))
         if fetch.chunks:
             self._partial[blob_hash] = (now + self._parameters.partial_life_us, fetch.chunks)
             self._partial_bytes += fetch.held_bytes

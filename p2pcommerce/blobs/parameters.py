@@ -29,6 +29,9 @@ class BlobParameters:
         chunk_timeout_us: a chunk that has not come is asked of another peer, microseconds.
         strikes_max: chunks of one peer that did not come, after which it is set aside.
         aside_us: for so long, microseconds.
+        patience_us: a first list of chunks is fetched alone for so long, then the others beside it, microseconds.
+        turn_us: a list may be slow for so long before it makes room for one that has none, twice as long the next time.
+        pace_bytes_per_s: how fast a list has to come after that.
         ask_on_us: with no answer by then, a few peers are asked to ask theirs, microseconds.
         give_up_us: with nobody who has it by then, it is not found, microseconds.
         ask_on_peers: how many peers are asked to ask theirs, and of how many peers each asks.
@@ -56,6 +59,9 @@ class BlobParameters:
     chunk_timeout_us: int = 5 * MICROSECONDS
     strikes_max: int = 2
     aside_us: int = 60 * MICROSECONDS
+    patience_us: int = 2 * MICROSECONDS
+    turn_us: int = 2 * MICROSECONDS
+    pace_bytes_per_s: int = 256 * 1_024
     ask_on_us: int = MICROSECONDS
     give_up_us: int = 10 * MICROSECONDS
     ask_on_peers: int = 4

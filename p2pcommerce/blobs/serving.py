@@ -1,8 +1,9 @@
 """Giving blobs to peers: fair turns, bounded reads, and one hop of asking on.
 
 Peers take turns, one chunk each, as fast as the upload limit allows: whoever asks for much waits behind itself. A blob
-is read whole, once, and kept in memory for a while. A question that may be passed on goes to a few peers, once; who
-then says that it has the blob is named to the asker, who connects to it: nobody carries blobs for others.
+is read whole, once, and kept in memory for a while. A question that may be passed on goes to a few peers, once; each of
+them that says that it has the blob is named to the asker, who connects to it: nobody carries blobs for others. Whoever
+says so first may lie, so the others are heard, too; "it is not here" ends the answer.
 
 Source: the commerce specification (Off chain).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from p2pcommerce.blobs.allowance import Allowance
@@ -26,16 +27,24 @@ from p2pcommerce.wire.off_chain_messages import BLOB_CHUNK_BYTES, BlobChunk, Get
 __all__ = ["ASKED_ON_US", "Serving"]
 
 ASKED_ON_US: Final = 2 * MICROSECONDS
-"""A question that was passed on is answered with no after so long, microseconds."""
+"""A question that was passed on ends, with no, after so long, microseconds."""
 
 
 @dataclass(slots=True)
 class _AskedOn:
-    """A question of peers that was passed on."""
+    """A question of peers that was passed on.
+
+    Attributes:
+        askers: who asked.
+        asked: whose answer is awaited.
+        until_us: when it ends, microseconds.
+        providers: who says that it has the blob; as many as were asked at most.
+    """
 
     askers: dict[PeerId, None]
     asked: dict[PeerId, None]
     until_us: int
+    providers: list[PeerId] = field(default_factory=list)
 
 
 class Serving:
@@ -117,9 +126,10 @@ class Serving:
             return False, []
         if not is_possible(message.blob_hash, message.size, message.chunks):
             return True, self._on_no(message.blob_hash, asked_on, peer)
-        del self._asked_on[message.blob_hash]
+        asked_on.providers.append(peer)
         self.counters["providers_named"] += len(asked_on.askers)
-        return True, [AskDirectory(asker, message.blob_hash, peer) for asker in asked_on.askers]
+        named: list[Effect] = [AskDirectory(asker, message.blob_hash, peer) for asker in asked_on.askers]
+        return True, named + self._on_no(message.blob_hash, asked_on, peer)
 
     # --- the disk ---
 
@@ -216,8 +226,10 @@ class Serving:
     def _pass_on(self, peer: PeerId, blob_hash: bytes, now: int) -> list[Effect]:
         known = self._asked_on.get(blob_hash)
         if known is not None:
+            if peer in known.askers:
+                return []
             known.askers[peer] = None
-            return []
+            return [AskDirectory(peer, blob_hash, provider) for provider in known.providers]
         count = sum(peer in asked_on.askers for asked_on in self._asked_on.values())
         others = [other for other in self._allowances if other != peer]
         parameters = self._parameters
@@ -229,6 +241,7 @@ class Serving:
         return [SendTo(other, WantBlob(blob_hash, may_ask_on=False)) for other in chosen]
 
     def _on_no(self, blob_hash: bytes, asked_on: _AskedOn, peer: PeerId) -> list[Effect]:
+        """Await a peer's answer no longer; the last one's ends the question."""
         if peer in asked_on.asked:
             del asked_on.asked[peer]
             if not asked_on.asked:

@@ -22,7 +22,6 @@ from p2pcommerce.primitives.crypto import SignatureScheme
 from p2pcommerce.primitives.ids import GenesisHash, PeerId
 from p2pcommerce.wire.off_chain_messages import (
     BlobProviders,
-    HaveBlob,
     MessageTaken,
     OffChainMessage,
     PostMessage,
@@ -168,17 +167,14 @@ class OffChain:
                 case blobs.Blame(peer, code, reason):
                     out += self._blame(peer, code, reason, now)
                 case blobs.AskDirectory(asker, blob_hash, provider):
-                    if asker in self._peers:
-                        out.append(Transmit(asker, self._named(blob_hash, provider)))
+                    record = self._record_of(provider)
+                    if asker in self._peers and record is not None:
+                        out.append(Transmit(asker, BlobProviders(blob_hash, (record,))))
                 case blobs.Meet(peer, records):
                     out += self._meet(peer, records, now)
                 case _:
                     out.append(OffChainWork(effect))
         return out
-
-    def _named(self, blob_hash: bytes, provider: PeerId) -> OffChainMessage:
-        record = self._record_of(provider)
-        return HaveBlob(blob_hash, 0, ()) if record is None else BlobProviders(blob_hash, (record,))
 
     def _meet(self, peer: PeerId, records: Sequence[bytes], now: int) -> list[Effect]:
         """Dial those whose records are good; a peer that passes on a bad one did not check it.

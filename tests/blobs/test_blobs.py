@@ -38,7 +38,7 @@ from p2pcommerce.wire.off_chain_messages import (
 
 S = 1_000_000
 NOW = 1_700_000_000 * S
-A, B, C = (bytes([letter]) * 32 for letter in b"ABC")
+A, B, C, D = (bytes([letter]) * 32 for letter in b"ABCD")
 DATA = random.Random(3).randbytes(204_800)  # four chunks, the last one shorter
 HASH = sha256(DATA)
 CHUNKS = chunk_hashes(DATA)
@@ -241,7 +241,14 @@ def test_whom_a_peer_names_is_met_only_if_it_was_asked():
     assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW) == []
     core.on_deadline(NOW + S)
     assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW + S) == [Meet(A, (b"r",))]
-    assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW + S) == []
+
+
+def test_a_peer_names_so_many_others_at_most_whatever_it_sends():
+    core = make(A)
+    get(core)
+    core.on_deadline(NOW + S)
+    met = [core.on_message(A, BlobProviders(HASH, (b"r", b"s", b"t")), NOW + S) for _ in range(3)]
+    assert met == [[Meet(A, (b"r", b"s", b"t"))], [Meet(A, (b"r",))], []]
 
 
 def test_what_was_not_asked_for_is_left_aside_and_counted():
@@ -434,7 +441,37 @@ def test_a_question_is_passed_on_once_and_the_asker_is_told_who_has_it():
     effects = core.on_message(A, WantBlob(HASH, may_ask_on=True), NOW)
     assert sorted(sent(effects)) == [(B, WantBlob(HASH, may_ask_on=False)), (C, WantBlob(HASH, may_ask_on=False))]
     assert core.on_message(B, NO, NOW) == []
+    assert core.on_message(C, HAVE, NOW) == [AskDirectory(A, HASH, C), SendTo(A, NO)]
+
+
+def test_all_who_say_that_they_have_it_are_named_whoever_said_so_first():
+    core = make(A, B, C, D)
+    core.on_message(A, WantBlob(HASH, may_ask_on=True), NOW)
+    lie = bytes(len(DATA))
+    assert core.on_message(B, HaveBlob(HASH, len(lie), chunk_hashes(lie)), NOW) == [AskDirectory(A, HASH, B)]
     assert core.on_message(C, HAVE, NOW) == [AskDirectory(A, HASH, C)]
+    assert core.on_message(C, HAVE, NOW) == []
+    assert core.on_deadline(NOW + ASKED_ON_US) == [SendTo(A, NO)]
+    assert core.on_message(D, HAVE, NOW + ASKED_ON_US) == []
+
+
+def test_who_asks_while_a_question_is_under_way_is_told_who_was_named_before():
+    core = make(A, B, C, D, ask_on_peers=4)
+    core.on_message(A, WantBlob(HASH, may_ask_on=True), NOW)
+    core.on_message(B, HAVE, NOW)
+    assert core.on_message(D, WantBlob(HASH, may_ask_on=True), NOW) == [AskDirectory(D, HASH, B)]
+    assert core.on_message(D, WantBlob(HASH, may_ask_on=True), NOW) == []
+    assert core.on_message(C, HAVE, NOW) == [AskDirectory(A, HASH, C), AskDirectory(D, HASH, C)]
+
+
+def test_an_asker_meets_all_who_are_named_until_a_no_ends_it():
+    core = make(A)
+    get(core)
+    core.on_deadline(NOW + S)
+    assert core.on_message(A, BlobProviders(HASH, (b"r",)), NOW + S) == [Meet(A, (b"r",))]
+    assert core.on_message(A, BlobProviders(HASH, (b"s",)), NOW + S) == [Meet(A, (b"s",))]
+    core.on_message(A, NO, NOW + S)
+    assert core.on_message(A, BlobProviders(HASH, (b"t",)), NOW + S) == []
 
 
 def test_a_question_that_nobody_answers_is_answered_with_no():

@@ -88,7 +88,7 @@ def test_liars_are_named_and_the_blob_comes_all_the_same(rule):
         assert get(cluster, 3) == DATA
         counters = hosts[3].node.statistics()["blobs"]
         if rule == "mute":
-            assert counters["set_aside"] >= 1
+            assert counters["stalls"] >= 1
             assert "convicted" not in counters
         else:
             assert counters["convicted"] >= 1
