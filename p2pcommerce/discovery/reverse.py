@@ -8,14 +8,15 @@ Three parts, and a node may play each:
 - *Requester*: lacks a peer with a place of its own (a validator, a configured peer) that has no address, or whose
   addresses all failed twice; it asks three of its peers at a time until the peer has called.
 
-Nobody is to be made a weapon. A relay takes a request from its signer alone, and only if every address of the record
-is in the group from which the signer speaks; so the requester tells each relay the addresses alone for which it can
-vouch. A relay may be hostile, so a target trusts none: it dials no names, for any number of them may lead to one place,
-and over all relays and requesters 8 times, then once in 5 s, and in one address group 2 times, then once in 30 s. A
-request costs as much to send as the dial that it causes. The connection takes the place of an inbound one at the
-target: whoever asks gains nothing over one who calls. A dial that fails changes nothing but a counter; nothing is
-learnt of the address. Which peers a node has is told to nobody: a relay gives no answer, and whoever asks waits for
-none: it asks others until the target calls.
+Nobody is to be made a weapon. A relay takes a request from its signer alone, and only if every address of the record is
+in the group from which the signer speaks; so the requester tells each relay the addresses alone for which it can vouch.
+A relay may be hostile, so a target trusts none: it dials no names, for any number of them may lead to one place, over
+all relays and requesters 16 times, then once in 4 s, in one address group 2 times, then once in 30 s, and for all
+relays that speak from one group 2 times, then once in 30 s: who uses up what is dialled for it leaves the rest to
+relays elsewhere. A request costs as much to send as the dial that it causes. The connection takes the place of an
+inbound one at the target: whoever asks gains nothing over one who calls. A dial that fails changes nothing but a
+counter; nothing is learnt of the address. Which peers a node has is told to nobody: a relay gives no answer, and
+whoever asks waits for none: it asks others until the target calls.
 
 Source: the discovery section of the networking specification (reverse dialling through a mutual peer).
 Deviations: a node whose record holds names alone, or global addresses of several groups of one family, is passed on by
@@ -105,9 +106,10 @@ class ReverseDialling:
         self._to_target: Buckets[PeerId] = Buckets(4, 10 * MICROSECONDS, _KEYS_MAX)
         self._relayed: Buckets[bytes] = Buckets(32, MICROSECONDS // 4, 1)
         self._of_relay: Buckets[PeerId] = Buckets(8, 5 * MICROSECONDS, _KEYS_MAX)
-        self._for_requester: Buckets[PeerId] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
+        self._for_requester: Buckets[bytes] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
         self._in_group: Buckets[bytes] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
-        self._dialled: Buckets[bytes] = Buckets(8, 5 * MICROSECONDS, 1)
+        self._through: Buckets[bytes] = Buckets(2, 30 * MICROSECONDS, _KEYS_MAX)
+        self._dialled: Buckets[bytes] = Buckets(16, 4 * MICROSECONDS, 1)  # eight times what is dialled through one
 
     # --- inputs ---
 
@@ -208,9 +210,16 @@ class ReverseDialling:
             return "CALLS_WITHOUT_PLACE"
         # By host where addresses are local, so that nobody has the ports of a neighbour tried.
         group = source_group_of(address)
-        taken = self._for_requester.take(record.public_key, now) and self._in_group.take(group, now)
-        if not taken or not self._dialled.take(_ALL, now):
-            return "CALLS_OVER_RATE"
+        limits: tuple[tuple[Buckets[bytes], bytes], ...] = (
+            (self._for_requester, record.public_key),
+            (self._in_group, group),
+            (self._through, relay.source.group),
+            (self._dialled, _ALL),
+        )
+        if not all(limit.has(key, now) for limit, key in limits):
+            return "CALLS_OVER_RATE"  # which costs nobody a turn
+        for limit, key in limits:
+            limit.take(key, now)
         self._counters["CALLS_DIALLED"] += 1
         self._dialling.start(address, record.public_key, purpose=Purpose.CALLED, now=now)
         return Dial(address, record.public_key)

@@ -54,6 +54,10 @@ class Buckets(Generic[K]):
         self._full_us[key] = full_us
         return True
 
+    def has(self, key: K, now: int) -> bool:
+        """Tell whether there is a token in the bucket of `key`, without taking it."""
+        return max(self.full_us(key, now), now) + self._interval_us - now <= self._span_us
+
     def full_us(self, key: K, now: int) -> int:
         """Return when the bucket of `key` is full again, microseconds; `now` or earlier: it is."""
         full_us = self._full_us.get(key, now)

@@ -1,5 +1,8 @@
 """Token buckets by key."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from p2pcommerce.primitives.buckets import Buckets
 
 
@@ -22,3 +25,14 @@ def test_many_names_gain_nothing_and_full_buckets_make_room():
     assert not buckets.take("c", 0)
     assert len(buckets) == 2
     assert buckets.take("c", 10)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 20), st.lists(st.tuples(st.integers(-5, 30), st.sampled_from("ab"))))
+def test_has_tells_what_take_would_say_and_takes_nothing(burst, interval_us, steps):
+    buckets, now = Buckets(burst, interval_us, 4), 100
+    for gap, key in steps:
+        now += gap
+        told = buckets.has(key, now)
+        assert buckets.has(key, now) is told
+        assert buckets.take(key, now) is told
