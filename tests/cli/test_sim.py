@@ -93,7 +93,7 @@ def test_gossip_says_for_people_which_delays_it_used(capsys):
 
 
 def test_the_table_of_gossip_has_a_line_for_each_goal_and_says_which_hold(capsys):
-    code, out, _ = run(capsys, *GOSSIP, "--table")
+    code, out, _ = run(capsys, *GOSSIP, "--table", "--jobs", "1")
     _, columns, *told = out.splitlines()
     lines, verdict = told[: len(ROWS)], told[len(ROWS) :]
     assert columns.split() == ["delivered", "p99", "goal", "bytes", "goal", "upload", "goal"]
@@ -390,6 +390,9 @@ def test_what_the_options_switch_off_is_said_in_one_line(capsys, monkeypatch, ar
         (("gossip", "--idontwant"), "nothing without --strategy gossipsub"),
         (("gossip", "--mesh", "6", "--strategy", "flood"), "nothing without --strategy gossipsub"),
         (("gossip", "--seeds", "2"), "nothing without --table"),
+        (("gossip", "--jobs", "2"), "nothing without --table"),
+        (("gossip", "--dask", "tcp://127.0.0.1:1"), "nothing without --table"),
+        (("gossip", "--table", "--jobs", "0"), "--jobs must be 1"),
         (("gossip", "--attack", "poison", "--attack-share", "0.2"), "leave out --attack-share"),
         (("gossip", "--attack", "poison", "--table"), "leave out --table"),
         (("finality", "--seed", "1", "--seeds", "2"), "leave --first-seed and --seeds out"),

@@ -12,6 +12,7 @@ from p2pcommerce.simulation.gossip import (
     compare_rows,
     run_gossip,
 )
+from p2pcommerce.simulation.sweep import ProcessPool
 
 SMALL = GossipScenario(nodes=8, transactions=10, warmup_s=1, seed=7)
 
@@ -41,6 +42,11 @@ def test_each_row_runs_the_same_world_twice_for_each_seed(result):
     assert [world.attack for world in ran[::4]] == ["none", "mute", "mute"]
     assert [world.settle for world in ran[::4]] == [0, 0, 30]
     assert {replace(world, strategy="chosen") for world in ran[:2]} == {replace(SMALL, settle_s=0.0)}
+
+
+def test_the_rows_are_the_same_whoever_works():
+    alone = compare_rows(SMALL, seeds=2, rows=ROWS[:2])
+    assert list(compare_rows(SMALL, seeds=2, rows=ROWS[:2], workers=ProcessPool(2))) == list(alone)
 
 
 def test_ratios_are_medians_over_the_seeds(result):

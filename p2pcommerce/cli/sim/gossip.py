@@ -7,18 +7,20 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Final
 
 from p2pcommerce.cli.shared import print_json
 from p2pcommerce.cli.sim import nat, poison
 from p2pcommerce.cli.sim.progress import Progress
-from p2pcommerce.cli.sim.workers import terminable
+from p2pcommerce.cli.sim.workers import terminable, workers_of
 from p2pcommerce.primitives.errors import UsageError
 from p2pcommerce.primitives.ids import MICROSECONDS
 from p2pcommerce.runtime.collector import calm_collector
 from p2pcommerce.simulation.gossip import (
     ATTACKS,
+    ROWS,
     Comparison,
     GossipResult,
     GossipScenario,
@@ -108,8 +110,13 @@ def _check_used(args: argparse.Namespace) -> None:
     """
     is_poison = args.attack == "poison"
     needs = {"book": "--attack poison", "restarts": "--attack poison"}
+    needs |= {"jobs": "--table", "dask": "--table"}
     needs |= {} if args.table else {"mesh": "--strategy gossipsub", "idontwant": "--strategy gossipsub"}
-    met = {"--attack poison": is_poison, "--strategy gossipsub": args.strategy == "gossipsub"}
+    met = {
+        "--attack poison": is_poison,
+        "--strategy gossipsub": args.strategy == "gossipsub",
+        "--table": args.table,
+    }
     for name, need in needs.items():
         if getattr(args, name) is not None and not met[need]:
             raise UsageError(f"--{name} means nothing without {need}: leave it out, or add that")
@@ -129,13 +136,19 @@ def _run_table(args: argparse.Namespace, scenario: GossipScenario) -> int:
     taken = [name for name in named if getattr(args, name) is not None]
     if taken:
         raise UsageError(f"--table runs all strategies and attacks: leave out --{taken[0].replace('_', '-')}")
-    rows = []
+    workers = workers_of(args)
+    rows: list[Comparison] = []
     if not args.json:
-        print(_TABLE_HEAD)
-    for row in compare_rows(scenario, seeds=args.seeds, run=_run_named):
-        rows.append(row)
-        if not args.json:
-            print(_table_line(row), flush=True)
+        print(_TABLE_HEAD, flush=True)
+    with ExitStack() as stack:
+        stack.enter_context(terminable())
+        bar = stack.enter_context(Progress(sys.stderr, "rows", len(ROWS)))
+        measured = compare_rows(scenario, seeds=args.seeds, run=_run_calmly, workers=workers)
+        for row in stack.enter_context(closing(measured)):
+            rows.append(row)
+            bar.show(len(rows), f"{len(rows)}/{len(ROWS)} rows")
+            if not args.json:
+                print(_table_line(row), flush=True)
     if args.json:
         print_json({"nodes": scenario.nodes, "rows": [row.to_json() for row in rows]})
     else:
@@ -151,8 +164,9 @@ def _verdict(rows: Sequence[Comparison]) -> str:
     return "\n  ".join((f"{len(missed)} of {len(rows)} rows miss a goal:", *missed))
 
 
-def _run_named(world: GossipScenario) -> GossipResult:
-    return _run(world, f"gossip {world.strategy}")
+def _run_calmly(world: GossipScenario) -> GossipResult:
+    calm_collector()
+    return run_gossip(world)
 
 
 def _table_line(row: Comparison) -> str:

@@ -65,6 +65,7 @@ def add_gossip(parser: argparse.ArgumentParser) -> None:
         help="measure all goals: the product's router against gossipsub, quiet and under each attack, one row each",
     )
     add("--seeds", type=int, default=1, metavar="N", help="of each row of the table, whose medians count (default 1)")
+    _add_workers(parser, of="of the table: ")
 
 
 def add_worlds(parser: argparse.ArgumentParser, stack: str) -> None:
@@ -132,6 +133,6 @@ def add_picture(parser: argparse.ArgumentParser) -> None:
     _add_workers(parser)
 
 
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one for each core)")
-    parser.add_argument("--dask", metavar="ADDRESS", help="run on a Dask cluster: its scheduler, tcp://host:8786")
+def _add_workers(parser: argparse.ArgumentParser, *, of: str = "") -> None:
+    parser.add_argument("--jobs", type=int, metavar="N", help=f"{of}processes (default: one for each core)")
+    parser.add_argument("--dask", metavar="ADDRESS", help=f"{of}run on a Dask cluster: its scheduler, tcp://host:8786")

@@ -8,7 +8,8 @@ specification (Targets, under attack) for swarms and spam.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 from p2pcommerce.simulation.gossip.result import GossipResult
 from p2pcommerce.simulation.gossip.run import run_gossip
 from p2pcommerce.simulation.gossip.scenario import GossipScenario
+from p2pcommerce.simulation.sweep import InProcess, Workers
 
 __all__ = ["BASELINE", "ROWS", "Comparison", "Goal", "compare_rows"]
 
@@ -171,22 +173,32 @@ def compare_rows(
     seeds: int = 1,
     rows: Sequence[Goal] = ROWS,
     run: Callable[[GossipScenario], GossipResult] = run_gossip,
-) -> Iterator[Comparison]:
-    """Yield each row once it is measured.
+    workers: Workers | None = None,
+) -> Generator[Comparison, None, None]:
+    """Yield each row once it is measured; the same rows whoever works.
 
     Args:
         scenario: what all rows share; its seed is the first one.
         seeds: how many seeds, one after the other, each row is measured with.
         rows: which.
-        run: runs one world.
+        run: runs one world; with workers a function of a module.
+        workers: who runs them; None: this process.
     """
-    for goal in rows:
-        results = []
-        for seed in range(scenario.seed, scenario.seed + seeds):
-            world = _world(goal, replace(scenario, seed=seed, strategy="chosen"))
-            measure = replace(world, holds_back=True) if goal.over_itself else replace(world, strategy=BASELINE)
-            results.append((run(world), run(measure)))
-        yield Comparison(goal=goal, results=results)
+    worlds = [
+        world
+        for goal in rows
+        for seed in range(scenario.seed, scenario.seed + seeds)
+        for world in _worlds(goal, replace(scenario, seed=seed, strategy="chosen"))
+    ]
+    with closing((workers or InProcess()).map(run, worlds)) as results:
+        for goal in rows:
+            yield Comparison(goal=goal, results=[(next(results), next(results)) for _ in range(seeds)])
+
+
+def _worlds(goal: Goal, scenario: GossipScenario) -> tuple[GossipScenario, GossipScenario]:
+    """Return the product's world of one row and seed, and the one that it is measured by."""
+    world = _world(goal, scenario)
+    return world, replace(world, holds_back=True) if goal.over_itself else replace(world, strategy=BASELINE)
 
 
 def _world(goal: Goal, scenario: GossipScenario) -> GossipScenario:
