@@ -7,9 +7,10 @@ nothing but gossip runs; the garbage collector is set as in `p2pcommerce run`. R
 same signatures in the same run.
 
     python benchmarks/bench_gossip.py [--json] [--nodes 10] [--transactions 2000] [--publishers all|one] [--rate 0]
+                                       [--sections]
 
 `--rate 0` is a burst: every publisher submits as fast as its node takes. With a rate, publishers are paced, and the
-latencies say something.
+latencies say something. `--sections` adds where the CPU of a delivery goes, part by part (`cpu_sections`).
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import trio
+from cpu_sections import Sections
 
 import p2pcommerce as p2p
 from p2pcommerce.commerce import StoreSet, build_transaction
+from p2pcommerce.gossip.router import Router
 from p2pcommerce.ledger.transaction import Transaction
+from p2pcommerce.mempool.mempool import Mempool
+from p2pcommerce.node.node import Node
 from p2pcommerce.primitives.crypto import ED25519
 from p2pcommerce.runtime.collector import calm_collector
+from p2pcommerce.runtime.connection import Connection
+from p2pcommerce.runtime.driver import Driver
+from p2pcommerce.wire.session import Session
 
 DEGREE = 6
 PAYLOAD_BYTES = 250
@@ -76,6 +84,30 @@ class Stopwatch:
         self._arrivals.slices.append((time.perf_counter(), transactions, results))
         self._arrivals.count += sum(results)
         return results
+
+
+SECTIONS: tuple[tuple[type, str, str], ...] = (
+    (Stopwatch, "verify", "signatures"),
+    (Mempool, "submit", "admission"),
+    (Mempool, "on_deadline", "admission"),
+    (Router, "on_transactions", "copies: identified, marked, queued"),
+    (Router, "on_verdicts", "verdicts: forwarding"),
+    (Router, "on_announce", "announcements, pulls, deadlines of gossip"),
+    (Router, "on_pull", "announcements, pulls, deadlines of gossip"),
+    (Router, "on_deadline", "announcements, pulls, deadlines of gossip"),
+    (Session, "receive_data", "session: opening and decoding"),
+    (Session, "send", "session: encoding and sealing"),
+    (Session, "data_to_send", "session: encoding and sealing"),
+    (Connection, "flush", "writing sockets"),
+    (Node, "on_submit", "submitting and the journal of own transactions"),
+    (Node, "on_message", "node: messages to rooms, ticks"),
+    (Node, "on_deadline", "node: messages to rooms, ticks"),
+    (Driver, "on_message", "driver"),
+    (Driver, "on_turn", "driver"),
+    (Driver, "give", "driver"),
+    (Driver, "flush", "driver"),
+)
+"""What `--sections` times, and under which name."""
 
 
 def random_graph(count: int, degree: int, rng: random.Random) -> list[list[int]]:
@@ -143,10 +175,13 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         "bench", {absent.public_key: 1_000_000}, {account.public_key: 10_000_000 for account in accounts}
     )
     arrivals = Arrivals()
+    sections = Sections()
     sent: dict[bytes, float] = {}
     graph = random_graph(options.nodes, min(DEGREE, options.nodes - 1), rng)
     links = sum(map(len, graph))
     async with AsyncExitStack() as stack:
+        if options.sections:
+            stack.enter_context(sections.watching(SECTIONS))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         nodes: list[p2p.RunningNode] = []
         for number in range(options.nodes):
@@ -171,6 +206,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         publishers = nodes if options.publishers == "all" else nodes[:1]
         expected = len(transactions) * options.nodes
         rss_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        sections.clear()
         wall, cpu = time.perf_counter(), time.process_time()
         async with trio.open_nursery() as nursery:
             gap_s = len(publishers) / options.rate if options.rate else 0.0
@@ -179,9 +215,13 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
                 nursery.start_soon(publish, node, own, sent, number / options.rate if gap_s else 0.0, gap_s)
             await wait_for_all(arrivals, expected)
         cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - wall
+        table = sections.table(cpu_s * 1e9, max(1, arrivals.count - len(transactions)))
         pulls = sum(_counter(node, "gossip", "pulls_sent") for node in nodes)
         duplicates = sum(_counter(node, "gossip", "duplicates") for node in nodes)
-    return figures(options, arrivals.times(), sent, (cpu_s, wall_s, floor_us, rss_before), (links, pulls, duplicates))
+    found = figures(options, arrivals.times(), sent, (cpu_s, wall_s, floor_us, rss_before), (links, pulls, duplicates))
+    if options.sections:
+        found["sections_us"] = table
+    return found
 
 
 def _counter(node: p2p.RunningNode, room: str, name: str) -> int:
@@ -242,6 +282,7 @@ def main() -> int:
     parser.add_argument("--transactions", type=int, default=2_000)
     parser.add_argument("--publishers", choices=("all", "one"), default="all")
     parser.add_argument("--rate", type=float, default=0.0, help="transactions per second over all; 0: a burst")
+    parser.add_argument("--sections", action="store_true", help="tell which part of the program takes how much of it")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     options = parser.parse_args()
@@ -249,9 +290,12 @@ def main() -> int:
     if options.json:
         print(json.dumps(result))
     else:
+        parts = result.pop("sections_us", {})
         for name, value in result.items():
             text = f"{value['value']} {value['unit']}" if isinstance(value, dict) else str(value)
             print(f"{name:>24}  {text}")
+        for name, value in parts.items() if isinstance(parts, dict) else ():
+            print(f"{value:>24}  us of CPU per delivery: {name}")
     return 1 if result["lost"] else 0
 
 

@@ -22,7 +22,7 @@ SMALL = {
         "--part certificates",
     ],
     "bench_finality_spread.py": ["--part validators --validators 6 --direct-max 4 --seconds 4"],
-    "bench_gossip.py": ["--nodes 3 --transactions 20"],
+    "bench_gossip.py": ["--nodes 3 --transactions 20", "--nodes 3 --transactions 20 --sections"],
     "bench_idle.py": ["--peers 1 --seconds 1 --settle 0.5"],
     "bench_import.py": ["--runs 1"],
     "bench_ledger.py": ["--transactions 500 --records 1000 --runs 1"],
